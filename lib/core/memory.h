@@ -1,0 +1,69 @@
+// Owned memory on the host or on a device, and copies between them.
+#pragma once
+
+#include <cstddef>
+
+#include "lib/core/context.h"
+
+namespace eet {
+
+// Move-only memory; freed when it goes. Alignment is 256 bytes.
+class Buffer {
+ public:
+  Buffer() = default;
+  ~Buffer();
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  friend Buffer allocate(const Context&, size_t, const char*);
+  friend Buffer allocate_staging(const Context&, size_t, const char*);
+  enum class Place { kHost, kPinned, kDevice };
+  Buffer(void* data, size_t bytes, Place place) : data_(data), bytes_(bytes), place_(place) {}
+
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+  Place place_ = Place::kHost;
+};
+
+// Memory that operations of `ctx` work on. Throws Error naming `what` and the bytes when there is
+// not enough.
+Buffer allocate(const Context& ctx, size_t bytes, const char* what);
+
+// Host memory that copies to and from the device at full speed (pinned on CUDA).
+Buffer allocate_staging(const Context& ctx, size_t bytes, const char* what);
+
+// Copies host -> device and device -> host, in stream order. On CUDA the host side must stay as it
+// is until a fence recorded after the copy has passed; on the CPU they are memcpy.
+void upload(const Context& ctx, void* device_out, const void* host_in, size_t bytes);
+void download(const Context& ctx, void* host_out, const void* device_in, size_t bytes);
+void fill_bytes(const Context& ctx, void* device_out, int byte, size_t bytes);
+
+// Waits until everything issued on `ctx` is done.
+void synchronize(const Context& ctx);
+
+// A point in the stream that the host can wait for. On the CPU always passed.
+class Fence {
+ public:
+  explicit Fence(const Context& ctx);
+  ~Fence();
+  Fence(const Fence&) = delete;
+  Fence& operator=(const Fence&) = delete;
+  void record();
+  void wait() const;
+
+ private:
+  const Context& ctx_;
+  void* event_ = nullptr;
+};
+
+}  // namespace eet

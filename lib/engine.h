@@ -1,0 +1,119 @@
+// The library's front door: requests in, tokens out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lib/core/context.h"
+#include "lib/core/error.h"
+#include "lib/model/model_config.h"
+#include "lib/model/weights.h"
+#include "lib/sampling/sampling_params.h"
+
+namespace eet {
+
+// What is done with the prompts of a ragged batch (the EET paper's comparison):
+//   packed      all prompts at once, real tokens only (this project)
+//   padded      left-padded to the longest, all at once; pads cost their GEMM work (EET)
+//   min-length  the first min(prompt lengths) tokens at once, the rest token by token
+//               (Faster Transformer 4)
+//   serial      token by token (Faster Transformer 3.1)
+enum class PromptPolicy { kPacked, kPadded, kMinLength, kSerial };
+
+struct EngineOptions {
+  std::string device = "auto";  // auto, cpu, cuda, cuda:N
+  std::optional<DType> dtype;   // nothing: the checkpoint's on CUDA (fp32 as bf16), fp32 on the CPU
+  int max_num_seqs = 0;             // rows that run together; 0: chosen from the memory
+  int max_num_batched_tokens = 0;   // tokens of one forward pass; 0: the device's default
+  int64_t max_model_len = 0;        // prompt + generated tokens of a row; 0: the model's positions
+  double gpu_memory_utilization = 0.9;  // share of the device's memory that may be used
+  int num_threads = 0;                  // 0: all cores of this process
+  PromptPolicy prompt_policy = PromptPolicy::kPacked;
+  int sort_window = 0;  // rows sorted by prompt length together; 0: 16 * max_num_seqs
+  uint64_t seed = 0;
+};
+
+enum class FinishReason { kNone, kStop, kLength, kError };
+
+struct Request {
+  uint64_t row = 0;  // unique within the job; names the row's random stream and its outputs
+  std::vector<int32_t> prompt;
+  SamplingParams params;
+};
+
+// One new token of one row, or the row's end. With kStop by a stop token, `token_id` is that token;
+// with kError there is no token and `error` says why.
+struct TokenOutput {
+  uint64_t row = 0;
+  int32_t token_id = -1;
+  float logprob = 0.0F;
+  FinishReason finish = FinishReason::kNone;
+  std::optional<RowError> error;
+};
+
+// One line of the memory plan.
+struct MemoryItem {
+  std::string name;
+  int64_t bytes = 0;
+};
+
+struct EngineStats {
+  double load_seconds = 0;     // weights and all other memory
+  double prefill_seconds = 0;  // device time of prompt passes
+  double decode_seconds = 0;   // device time of decode steps
+  int64_t prompt_tokens = 0;       // real ones
+  int64_t prompt_positions = 0;    // tokens that entered the prompt passes and replays, pads included
+  int64_t padded_positions = 0;    // what `padded` computes for the same batches
+  int64_t output_tokens = 0;
+  int64_t batches = 0;
+  int64_t prefill_passes = 0;
+  int64_t decode_steps = 0;
+  int64_t decode_row_steps = 0;    // rows summed over decode steps
+};
+
+class Engine {
+ public:
+  // Plans and takes all memory; throws Error when it does not fit, with the ledger in the message.
+  // Without a loader the weights are random, drawn from options.seed (for benchmarks).
+  Engine(const ModelConfig& config, const TensorLoader& loader, const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Why this request can never run (prompt too long, id out of range, parameters), or nothing.
+  std::optional<RowError> check(const Request& request) const;
+
+  // Queues a request that passed check().
+  void add_request(Request request);
+
+  // Requests queued and not yet running. Feeding the engine up to sort_window() of them lets it
+  // sort; more only cost memory.
+  size_t num_waiting() const;
+  size_t sort_window() const;
+  bool has_work() const;
+
+  // Runs one forward pass and returns the tokens that have become known. Valid until the next call.
+  std::span<const TokenOutput> step();
+
+  // Ends a running row (a stop string matched): no further tokens of it are returned.
+  void stop(uint64_t row);
+
+  const ModelConfig& config() const;
+  int64_t max_model_len() const;
+  int max_num_seqs() const;
+  DType dtype() const;
+  const EngineStats& stats() const;
+  const std::vector<MemoryItem>& memory() const;  // the ledger
+  int64_t peak_device_bytes() const;              // measured, 0 on the CPU
+  std::string device_name() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace eet

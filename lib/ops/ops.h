@@ -1,0 +1,129 @@
+// The short list of operations a decoder is made of. Each checks its shapes and runs on the
+// context's device: cuda:: calls one launcher of kernels/, cpu:: is plain fp32 and the oracle.
+//
+// T below is the compute type: fp32, fp16 or bf16 on CUDA, fp32 on the CPU. The residual stream and
+// the logits are fp32 always.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/kv_layout.h"
+#include "kernels/slot_state.h"
+#include "lib/core/context.h"
+#include "lib/core/tensor_view.h"
+#include "lib/model/model_config.h"
+#include "lib/ops/forward_batch.h"
+
+namespace eet {
+
+// A weight matrix in the layout the device's matrix product wants.
+// CUDA: [padded_out, in] row-major in T. CPU: fp32 panels (lib/ops/cpu/gemm.h).
+struct LinearWeight {
+  TensorView data;
+  int64_t in_features = 0;
+  int64_t out_features = 0;
+  int64_t padded_out = 0;  // >= out_features; the rows past it are zero
+};
+
+// One layer's pages, each [num_pages, num_kv_heads, kPageSize, head_dim] in T.
+struct KvLayer {
+  TensorView keys;
+  TensorView values;
+};
+
+struct AttentionShape {
+  int num_heads = 0;
+  int num_kv_heads = 0;
+  int head_dim = 0;
+  float scale = 1.0F;
+};
+
+// The tables of running rows (kernels/slot_state.h), device memory.
+struct SlotTables {
+  SlotParams* params = nullptr;       // [max_num_seqs]
+  SlotState* states = nullptr;        // [max_num_seqs]
+  uint16_t* token_counts = nullptr;   // [max_num_seqs, vocab_size]
+  const int32_t* prompts = nullptr;   // [max_num_seqs, prompts_stride]; null unless prompts are replayed
+  int64_t prompts_stride = 0;
+  int64_t vocab_size = 0;
+};
+
+namespace ops {
+
+// out = normal deviates with `mean` and `stddev`, element i drawn from (seed, i) by Philox4x32-10 and
+// Box-Muller: for benchmarks without a checkpoint.
+void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, uint64_t seed);
+
+// residual[t] = token_table[token_ids[t]] + position_table[positions[t]] (where there is one).
+// Pads and ended rows (position < 0) give zeros.
+// residual: fp32 [tokens, hidden]; token_table: [vocab, hidden]; position_table: [positions, hidden].
+void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
+           const int32_t* positions, TensorView token_table, TensorView position_table);
+
+// residual[t] += delta[t] (where a delta is given), then out[i] = norm(residual[t]) * weight + bias,
+// with t = rows[i] where rows are given, else i. RMSNorm: x / sqrt(mean(x²) + eps); LayerNorm:
+// (x - mean) / sqrt(var + eps), variance over hidden_size. Sums in fp32.
+// out: T [n, hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty.
+void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
+              TensorView weight, TensorView bias, NormKind kind, float eps,
+              const int32_t* rows = nullptr);
+
+// out = x · weightᵀ + bias, accumulated in fp32. A row's result does not depend on n on the CPU.
+// out: T or fp32 [n, padded_out]; x: T [n, in]; bias: T [out_features] or empty.
+void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
+            TensorView bias);
+
+// Turns q and k of every token by its position (skipped when rope_table is empty), leaves q in
+// place and stores k and v in the token's page. Pads are skipped.
+// qkv: T [tokens, (heads + 2*kv_heads)*head_dim]; rope_table: fp32 [positions, head_dim/2, 2].
+void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
+                 const AttentionShape& shape, TensorView rope_table);
+
+// Causal attention of every real query over its row's cached keys [0, position], read from pages;
+// softmax in fp32. `scratch` holds attention_scratch_bytes.
+// out: T [tokens, heads*head_dim]; qkv: as rope_append left it (only q is read).
+void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+               const ForwardBatch& batch, const AttentionShape& shape, void* scratch);
+size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
+                               int64_t max_model_len);
+
+// out = act(x[:, :I]) * x[:, I:] when gated (x: T [n, 2*I]), else act(x) (x: T [n, I], may be out).
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
+
+// Starts a decode step over rows `row_slots`: fills token_ids, positions and context_lens
+// [num_rows] from the slots' states. A slot still inside its prompt gets its next prompt token.
+void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,
+                    int32_t* context_lens, const int32_t* row_slots, int num_rows,
+                    const SlotTables& slots);
+
+// Marks the prompt tokens of newly admitted rows in token_counts. Pads are skipped.
+void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int32_t* token_ids,
+                         const int32_t* positions, const int32_t* token_slots, int num_tokens);
+
+// Picks the next token of each row and advances its slot's state.
+//
+// logits: fp32 [n, stride >= vocab_size]; only the first vocab_size columns count.
+// For row i with slot s = slots[i], in this order:
+//  - state.status is not running: token_ids[i] = kTokenNone, nothing changes.
+//  - state.position + 1 < prompt_len (prompt replay): kTokenNone, position advances.
+//  - a NaN or +inf logit, or all -inf: kTokenNonFinite, status = kNonFinite.
+//  - penalties on the logits z: repetition over prompt and generated tokens (z > 0 ? z/r : z*r),
+//    then z -= frequency * count + presence * (count > 0) over generated tokens. While
+//    num_generated < min_tokens the stop ids are -inf.
+//  - temperature 0: argmax, the lowest id on a tie. Otherwise z /= temperature, then keep
+//    top_k (all z >= the k-th largest), of those top_p (all z >= the smallest member of the smallest
+//    set of largest z whose mass reaches top_p of the kept mass; weights exp(z - max) are summed as
+//    64-bit fixed point, so the sum does not depend on order), of those min_p (p >= min_p * p_max);
+//    and take argmax of z + g, g = -log(-log1p(-u)), u = (x + 0.5) * 2^-32, with x word (id % 4) of
+//    Philox4x32-10 keyed by seed, counter (id / 4, num_generated, stream low, stream high)
+//    (Salmon et al. 2011; the Gumbel-max trick).
+//  - logprobs[i] = raw logit of the token - logsumexp(raw logits).
+//  - state: next_token, position + 1, num_generated + 1, token_counts; status kStop when the token
+//    is a stop id, else kLength when num_generated reaches max_tokens.
+// Slots must be distinct. `scratch` holds sample_scratch_bytes.
+void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
+            const int32_t* slots, const SlotTables& tables, void* scratch);
+size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size);
+
+}  // namespace ops
+}  // namespace eet

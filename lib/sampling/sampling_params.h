@@ -1,0 +1,39 @@
+// How a row's tokens are chosen and when it ends, as a request gives it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/slot_state.h"
+#include "lib/core/error.h"
+#include "lib/model/model_config.h"
+
+namespace eet {
+
+struct SamplingParams {
+  int32_t max_tokens = 128;
+  int32_t min_tokens = 0;
+  float temperature = 1.0F;  // 0: greedy
+  int32_t top_k = 0;         // 0 or -1: off
+  float top_p = 1.0F;        // 1: off
+  float min_p = 0.0F;        // 0: off
+  float repetition_penalty = 1.0F;
+  float presence_penalty = 0.0F;
+  float frequency_penalty = 0.0F;
+  // A row with its own seed draws the same tokens wherever it stands in the input; other rows draw
+  // from streams of the job's seed, one for each row.
+  std::optional<uint64_t> seed;
+  std::vector<int32_t> stop_token_ids;
+  bool ignore_eos = false;
+};
+
+// The first value outside its range, by name, with the range; nothing when all are good.
+std::optional<RowError> check(const SamplingParams& params, const ModelConfig& config);
+
+// The device's form. `row` is the row's index in the job.
+SlotParams to_slot_params(const SamplingParams& params, const ModelConfig& config,
+                          int32_t prompt_len, uint64_t job_seed, uint64_t row);
+
+}  // namespace eet
