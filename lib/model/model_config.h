@@ -49,10 +49,11 @@ struct ModelConfig {
   bool attention_out_bias = false;
   bool mlp_bias = false;
   bool tie_word_embeddings = false;
-  double attention_scale = 0.0;  // multiplies q·k; 1/sqrt(head_dim) when the model says nothing
+  // Multiplies q·k. Checkpoint readers always set it: 1/sqrt(head_dim) when the model says nothing.
+  double attention_scale = 0.0;
 
   std::optional<int32_t> bos_token_id;
-  std::vector<int32_t> eos_token_ids;
+  std::vector<int32_t> eos_token_ids;  // any of them ends a row; each below vocab_size
   DType dtype = DType::kF32;  // of the checkpoint
 
   int64_t qkv_size() const { return (num_heads + 2 * num_kv_heads) * head_dim; }
