@@ -1,0 +1,121 @@
+#include "lib/core/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace eet {
+namespace {
+
+// A decode step of a small model is dozens of loops of some 10 µs; a sleeping thread takes about
+// 50 µs to wake, so threads look for the next loop this many times before they sleep.
+constexpr int kSpins = 4000;
+
+// Returns once `changed()` holds, spinning first and sleeping on `value` afterwards.
+template <typename T, typename Changed>
+void wait_until(const std::atomic<T>& value, Changed changed) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (changed(value.load(std::memory_order_acquire))) return;
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+  for (;;) {
+    const T seen = value.load(std::memory_order_acquire);
+    if (changed(seen)) return;
+    value.wait(seen, std::memory_order_acquire);
+  }
+}
+
+}  // namespace
+
+struct ThreadPool::Impl {
+  std::vector<std::thread> workers;
+  const std::function<void(int64_t)>* body = nullptr;
+  int64_t count = 0;
+  std::atomic<int64_t> next{0};
+  std::atomic<uint32_t> loops_started{0};
+  std::atomic<int32_t> workers_busy{0};
+  std::atomic<bool> stopping{false};
+  std::mutex error_mutex;
+  std::exception_ptr error;
+
+  void run_iterations() {
+    for (;;) {
+      const int64_t i = next.fetch_add(1, std::memory_order_relaxed);
+      if (i >= count) return;
+      try {
+        (*body)(i);
+      } catch (...) {
+        const std::lock_guard lock(error_mutex);
+        if (!error) error = std::current_exception();
+      }
+    }
+  }
+
+  void work() {
+    for (uint32_t seen = 0;;) {
+      wait_until(loops_started, [&](uint32_t started) { return started != seen; });
+      ++seen;
+      if (stopping) return;
+      run_iterations();
+      if (workers_busy.fetch_sub(1, std::memory_order_acq_rel) == 1) workers_busy.notify_one();
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int num_threads) : impl_(std::make_unique<Impl>()) {
+  for (int i = 1; i < num_threads; ++i) impl_->workers.emplace_back([this] { impl_->work(); });
+}
+
+ThreadPool::~ThreadPool() {
+  impl_->stopping = true;
+  impl_->loops_started.fetch_add(1);
+  impl_->loops_started.notify_all();
+  for (std::thread& worker : impl_->workers) worker.join();
+}
+
+int ThreadPool::num_threads() const { return static_cast<int>(impl_->workers.size()) + 1; }
+
+void ThreadPool::parallel_for(int64_t count, const std::function<void(int64_t)>& body) {
+  if (count <= 1 || impl_->workers.empty()) {
+    for (int64_t i = 0; i < count; ++i) body(i);
+    return;
+  }
+  impl_->body = &body;
+  impl_->count = count;
+  impl_->next.store(0, std::memory_order_relaxed);
+  impl_->workers_busy.store(static_cast<int32_t>(impl_->workers.size()));
+  impl_->loops_started.fetch_add(1, std::memory_order_release);
+  impl_->loops_started.notify_all();
+  impl_->run_iterations();
+  wait_until(impl_->workers_busy, [](int32_t busy) { return busy == 0; });
+  if (impl_->error) std::rethrow_exception(std::exchange(impl_->error, nullptr));
+}
+
+int available_cores() {
+  int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  cpu_set_t affinity;
+  if (sched_getaffinity(0, sizeof affinity, &affinity) == 0) {
+    cores = std::min(cores, CPU_COUNT(&affinity));
+  }
+  // cgroup v2: "quota period" in µs, or "max period".
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (file >> quota >> period && quota != "max" && period > 0) {
+    const double limit = std::strtod(quota.c_str(), nullptr) / period;
+    if (limit > 0) cores = std::min(cores, static_cast<int>(std::ceil(limit)));
+  }
+  return std::max(1, cores);
+}
+
+}  // namespace eet
