@@ -1,0 +1,246 @@
+#include "lib/cuda/cublas_lt.h"
+
+#include <algorithm>
+#include <bit>
+#include <initializer_list>
+#include <string>
+#include <unordered_map>
+
+#include "kernels/cuda_check.h"
+#include "lib/core/error.h"
+#include "lib/cuda/cuda_memory.h"
+
+#define CUBLAS_CHECK(call)                                             \
+  do {                                                                 \
+    const cublasStatus_t eet_cublas_status = (call);                   \
+    if (eet_cublas_status != CUBLAS_STATUS_SUCCESS)                    \
+      throw CublasError(eet_cublas_status, #call, __FILE__, __LINE__); \
+  } while (0)
+
+namespace eet {
+namespace {
+
+cudaDataType_t cuda_type(DType type) {
+  switch (type) {
+    case DType::kF32:
+      return CUDA_R_32F;
+    case DType::kF16:
+      return CUDA_R_16F;
+    case DType::kBF16:
+      return CUDA_R_16BF;
+    case DType::kI32:
+      break;
+  }
+  throw Error(concat("matrix product: expected fp32, fp16 or bf16, got ", dtype_name(type)));
+}
+
+// The largest power of two up to 16 that divides every address: kernels load 16 bytes at most.
+uint32_t common_alignment(std::initializer_list<const void*> addresses) {
+  uintptr_t bits = 16;
+  for (const void* address : addresses) bits |= reinterpret_cast<uintptr_t>(address);
+  return static_cast<uint32_t>(bits & (~bits + 1));
+}
+
+// The row count whose algorithm serves n rows: one for each octave up to 256, so that the rows of a
+// decode step keep theirs as the batch shrinks; then four for each octave, where tiles per wave
+// begin to count.
+int64_t row_bucket(int64_t n) {
+  constexpr int64_t kSmallest = 16;
+  const auto octave = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(n)));
+  if (n <= 256) return std::max(octave, kSmallest);
+  const int64_t step = octave / 8;
+  return (n + step - 1) / step * step;
+}
+
+class MatrixLayout {
+ public:
+  MatrixLayout(DType type, int64_t rows, int64_t cols, int64_t leading_dimension) {
+    CUBLAS_CHECK(cublasLtMatrixLayoutCreate(&layout_, cuda_type(type), static_cast<uint64_t>(rows),
+                                            static_cast<uint64_t>(cols), leading_dimension));
+  }
+  ~MatrixLayout() { cublasLtMatrixLayoutDestroy(layout_); }
+  MatrixLayout(const MatrixLayout&) = delete;
+  MatrixLayout& operator=(const MatrixLayout&) = delete;
+
+  void set_cols(int64_t cols) {
+    const auto value = static_cast<uint64_t>(cols);
+    CUBLAS_CHECK(cublasLtMatrixLayoutSetAttribute(layout_, CUBLASLT_MATRIX_LAYOUT_COLS, &value,
+                                                  sizeof(value)));
+  }
+  cublasLtMatrixLayout_t get() const { return layout_; }
+
+ private:
+  cublasLtMatrixLayout_t layout_ = nullptr;
+};
+
+class MatmulDescriptor {
+ public:
+  MatmulDescriptor() {
+    CUBLAS_CHECK(cublasLtMatmulDescCreate(&descriptor_, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+  }
+  ~MatmulDescriptor() { cublasLtMatmulDescDestroy(descriptor_); }
+  MatmulDescriptor(const MatmulDescriptor&) = delete;
+  MatmulDescriptor& operator=(const MatmulDescriptor&) = delete;
+
+  template <typename Value>
+  void set(cublasLtMatmulDescAttributes_t attribute, const Value& value) {
+    CUBLAS_CHECK(cublasLtMatmulDescSetAttribute(descriptor_, attribute, &value, sizeof(value)));
+  }
+  cublasLtMatmulDesc_t get() const { return descriptor_; }
+
+ private:
+  cublasLtMatmulDesc_t descriptor_ = nullptr;
+};
+
+class MatmulPreference {
+ public:
+  MatmulPreference() { CUBLAS_CHECK(cublasLtMatmulPreferenceCreate(&preference_)); }
+  ~MatmulPreference() { cublasLtMatmulPreferenceDestroy(preference_); }
+  MatmulPreference(const MatmulPreference&) = delete;
+  MatmulPreference& operator=(const MatmulPreference&) = delete;
+
+  template <typename Value>
+  void set(cublasLtMatmulPreferenceAttributes_t attribute, const Value& value) {
+    CUBLAS_CHECK(
+        cublasLtMatmulPreferenceSetAttribute(preference_, attribute, &value, sizeof(value)));
+  }
+  cublasLtMatmulPreference_t get() const { return preference_; }
+
+ private:
+  cublasLtMatmulPreference_t preference_ = nullptr;
+};
+
+}  // namespace
+
+CublasError::CublasError(cublasStatus_t code, const char* call, const char* file, int line)
+    : std::runtime_error(concat(file, ":", line, ": ", call, ": ", cublasLtGetStatusName(code),
+                                ": ", cublasLtGetStatusString(code))),
+      code_(code) {}
+
+// cuBLASLt is column-major: a row-major [rows, cols] matrix is its [cols, rows] with leading
+// dimension cols. So outᵀ [o, n] = op_T(weight as [in, o]) · (x as [in, n]).
+class CublasLt::Plan {
+ public:
+  explicit Plan(const PlanKey& key)
+      : key_(key),
+        weight_(key.type, key.in_features, key.out_features, key.in_features),
+        x_(key.type, key.in_features, 1, key.in_features),
+        out_(key.out_type, key.out_features, 1, key.out_features) {
+    operation_.set(CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+    if (key.has_bias) operation_.set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+
+    preference_.set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
+    preference_.set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                    uint32_t{CUBLASLT_REDUCTION_SCHEME_NONE});
+    for (const auto attribute :
+         {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+      preference_.set(attribute, key.alignment);
+    }
+  }
+
+  void run(cublasLtHandle_t handle, void* workspace, const TensorView& out, const TensorView& x,
+           const TensorView& weight, const TensorView& bias, cudaStream_t stream) {
+    const int64_t n = x.dim(0);
+    if (key_.has_bias) {
+      const void* address = bias.data;
+      operation_.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, address);
+    }
+    const cublasLtMatmulAlgo_t& algorithm = algorithm_for(handle, n);
+    set_rows(n);
+    const float alpha = 1.0F;
+    const float beta = 0.0F;
+    CUBLAS_CHECK(cublasLtMatmul(handle, operation_.get(), &alpha, weight.data, weight_.get(),
+                                x.data, x_.get(), &beta, out.data, out_.get(), out.data, out_.get(),
+                                &algorithm, workspace, kWorkspaceBytes, stream));
+  }
+
+ private:
+  void set_rows(int64_t n) {
+    x_.set_cols(n);
+    out_.set_cols(n);
+  }
+
+  // The bucket's algorithm where it can run n rows, else n's own.
+  const cublasLtMatmulAlgo_t& algorithm_for(cublasLtHandle_t handle, int64_t n) {
+    const auto known = algorithms_.find(n);
+    if (known != algorithms_.end()) return known->second;
+
+    const int64_t bucket = row_bucket(n);
+    auto entry = bucket_algorithms_.find(bucket);
+    if (entry == bucket_algorithms_.end()) {
+      entry = bucket_algorithms_.emplace(bucket, best_algorithm(handle, bucket)).first;
+    }
+    cublasLtMatmulAlgo_t algorithm = entry->second;
+    if (!can_run(handle, algorithm, n)) algorithm = best_algorithm(handle, n);
+    return algorithms_.emplace(n, algorithm).first->second;
+  }
+
+  cublasLtMatmulAlgo_t best_algorithm(cublasLtHandle_t handle, int64_t n) {
+    set_rows(n);
+    cublasLtMatmulHeuristicResult_t result{};
+    int num_results = 0;
+    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+        handle, operation_.get(), weight_.get(), x_.get(), out_.get(), out_.get(),
+        preference_.get(), 1, &result, &num_results);
+    require(status == CUBLAS_STATUS_SUCCESS && num_results > 0, "matrix product ",
+            dtype_name(key_.type), " [", n, ", ", key_.in_features, "] x [", key_.out_features,
+            ", ", key_.in_features, "]ᵀ -> ", dtype_name(key_.out_type),
+            ": cuBLASLt has no algorithm (", cublasLtGetStatusName(status),
+            "); try another --dtype");
+    return result.algo;
+  }
+
+  bool can_run(cublasLtHandle_t handle, const cublasLtMatmulAlgo_t& algorithm, int64_t n) {
+    set_rows(n);
+    cublasLtMatmulHeuristicResult_t result{};
+    const cublasStatus_t status =
+        cublasLtMatmulAlgoCheck(handle, operation_.get(), weight_.get(), x_.get(), out_.get(),
+                                out_.get(), &algorithm, &result);
+    return status == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= kWorkspaceBytes;
+  }
+
+  PlanKey key_;
+  MatmulDescriptor operation_;
+  MatmulPreference preference_;
+  MatrixLayout weight_;
+  MatrixLayout x_;
+  MatrixLayout out_;
+  std::unordered_map<int64_t, cublasLtMatmulAlgo_t> bucket_algorithms_;
+  std::unordered_map<int64_t, cublasLtMatmulAlgo_t> algorithms_;  // by exact number of rows
+};
+
+CublasLt::CublasLt() {
+  CUBLAS_CHECK(cublasLtCreate(&handle_));
+  try {
+    workspace_ = cuda::allocate_device(kWorkspaceBytes);
+  } catch (const cuda::OutOfMemory&) {
+    cublasLtDestroy(handle_);
+    throw Error(concat("cuBLASLt workspace: ", kWorkspaceBytes,
+                       " bytes of device memory are not free; end other programs on this GPU"));
+  }
+}
+
+CublasLt::~CublasLt() {
+  plans_.clear();
+  cuda::free_device(workspace_);
+  cublasLtDestroy(handle_);
+}
+
+void CublasLt::linear(TensorView out, TensorView x, TensorView weight, TensorView bias,
+                      cudaStream_t stream) {
+  if (x.dim(0) == 0) return;
+  require(!bias || out.dtype == x.dtype, "matrix product: a bias needs an output in ",
+          dtype_name(x.dtype), ", got ", dtype_name(out.dtype));
+  const PlanKey key{.in_features = x.dim(1),
+                    .out_features = weight.dim(0),
+                    .type = x.dtype,
+                    .out_type = out.dtype,
+                    .has_bias = static_cast<bool>(bias),
+                    .alignment = common_alignment({out.data, x.data, weight.data, bias.data})};
+  std::unique_ptr<Plan>& plan = plans_[key];
+  if (plan == nullptr) plan = std::make_unique<Plan>(key);
+  plan->run(handle_, workspace_, out, x, weight, bias, stream);
+}
+
+}  // namespace eet

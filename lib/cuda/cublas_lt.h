@@ -1,0 +1,67 @@
+// Matrix products by cuBLASLt.
+#pragma once
+
+#include <cublasLt.h>
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <stdexcept>
+
+#include "lib/core/tensor_view.h"
+
+namespace eet {
+
+class CublasError : public std::runtime_error {
+ public:
+  CublasError(cublasStatus_t code, const char* call, const char* file, int line);
+  cublasStatus_t code() const { return code_; }
+
+ private:
+  cublasStatus_t code_;
+};
+
+// A cuBLASLt handle with its workspace on the device that was current when it was made, and a plan
+// for each product it has been asked for. Used by one stream at a time: the workspace is shared.
+class CublasLt {
+ public:
+  CublasLt();
+  ~CublasLt();
+  CublasLt(const CublasLt&) = delete;
+  CublasLt& operator=(const CublasLt&) = delete;
+
+  // out[n, o] = x[n, in] · weight[o, in]ᵀ + bias[o], accumulated in fp32 (fp32 inputs: true fp32
+  // products, no TF32). out: T or fp32; x, weight: T; bias: T or empty, only where out is T.
+  // Any sizes; the fast paths want 16-byte aligned rows. Throws Error where cuBLASLt has no
+  // algorithm for the shape.
+  //
+  // No algorithm may split the sum over `in` among thread blocks (reduction scheme NONE), and
+  // neighbouring n share an algorithm, so that on most shapes a row's bits do not depend on n.
+  void linear(TensorView out, TensorView x, TensorView weight, TensorView bias,
+              cudaStream_t stream);
+
+  // Device memory held beside the operands.
+  static constexpr size_t kWorkspaceBytes = size_t{32} << 20;
+
+ private:
+  class Plan;
+
+  // All that a plan is made for, but the number of rows.
+  struct PlanKey {
+    int64_t in_features;
+    int64_t out_features;
+    DType type;
+    DType out_type;
+    bool has_bias;
+    uint32_t alignment;  // of every operand's address, in bytes
+    auto operator<=>(const PlanKey&) const = default;
+  };
+
+  cublasLtHandle_t handle_ = nullptr;
+  void* workspace_ = nullptr;
+  std::map<PlanKey, std::unique_ptr<Plan>> plans_;
+};
+
+}  // namespace eet

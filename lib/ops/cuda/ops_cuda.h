@@ -1,0 +1,40 @@
+// The CUDA side of lib/ops/ops.h: same signatures, shapes already checked, one launcher call each.
+#pragma once
+
+#include "lib/ops/ops.h"
+
+namespace eet::ops::cuda {
+
+void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, uint64_t seed);
+
+void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
+           const int32_t* positions, TensorView token_table, TensorView position_table);
+
+void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
+              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows);
+
+void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
+            TensorView bias);
+
+void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
+                 const AttentionShape& shape, TensorView rope_table);
+
+void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+               const ForwardBatch& batch, const AttentionShape& shape, void* scratch);
+size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
+                               int64_t max_model_len);
+
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
+
+void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,
+                    int32_t* context_lens, const int32_t* row_slots, int num_rows,
+                    const SlotTables& slots);
+
+void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int32_t* token_ids,
+                         const int32_t* positions, const int32_t* token_slots, int num_tokens);
+
+void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
+            const int32_t* slots, const SlotTables& tables, void* scratch);
+size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size);
+
+}  // namespace eet::ops::cuda
