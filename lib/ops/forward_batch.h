@@ -7,26 +7,26 @@ namespace eet {
 
 // Tokens of all rows lie one after another: [num_tokens, ...]. There is no mask: a row's tokens are
 // its columns [cu_seqlens[r], cu_seqlens[r+1]), the first pad_counts[r] of them pads (always 0 with
-// packed prompts). A pad has position -1; its K and V are not stored, no query reads it, and its own
-// attention output is undefined but finite where its inputs are. All arrays are device memory.
+// packed prompts). A pad has position -1; its K and V are not stored, no query reads it, and its
+// own attention output is undefined but finite where its inputs are. All arrays are device memory.
 struct ForwardBatch {
-  bool decode = false;        // every row has exactly one token
+  bool decode = false;  // every row has exactly one token
   int num_tokens = 0;
   int num_rows = 0;
-  int max_query_len = 0;      // longest row of this pass, pads included (host-side upper bound)
-  int max_context_len = 0;    // largest context_lens (host-side upper bound)
-  const int32_t* token_ids = nullptr;    // [num_tokens]
-  const int32_t* positions = nullptr;    // [num_tokens], -1 for pads and ended rows
-  const int32_t* token_slots = nullptr;  // [num_tokens], row of block_tables
-  const int32_t* row_slots = nullptr;    // [num_rows], row of block_tables
-  const int32_t* cu_seqlens = nullptr;   // [num_rows + 1]; not read when decode
-  const int32_t* pad_counts = nullptr;   // [num_rows]; not read when decode
-  const int32_t* context_lens = nullptr; // [num_rows], cached tokens once this pass has appended its
-                                         // own; 0 for an ended row (its output is zeros)
-  const int32_t* block_tables = nullptr; // [max_num_seqs, block_table_stride] page ids
+  int max_query_len = 0;    // longest row of this pass, pads included (host-side upper bound)
+  int max_context_len = 0;  // largest context_lens (host-side upper bound)
+  const int32_t* token_ids = nullptr;     // [num_tokens]
+  const int32_t* positions = nullptr;     // [num_tokens], -1 for pads and ended rows
+  const int32_t* token_slots = nullptr;   // [num_tokens], row of block_tables
+  const int32_t* row_slots = nullptr;     // [num_rows], row of block_tables
+  const int32_t* cu_seqlens = nullptr;    // [num_rows + 1]; not read when decode
+  const int32_t* pad_counts = nullptr;    // [num_rows]; not read when decode
+  const int32_t* context_lens = nullptr;  // [num_rows], cached tokens once this pass has appended
+                                          // its own; 0 for an ended row (its output is zeros)
+  const int32_t* block_tables = nullptr;  // [max_num_seqs, block_table_stride] page ids
   int block_table_stride = 0;
 
-  int num_logits = 0;                    // rows whose last token gets logits
+  int num_logits = 0;                      // rows whose last token gets logits
   const int32_t* logits_tokens = nullptr;  // [num_logits], token index in this pass
   const int32_t* logits_slots = nullptr;   // [num_logits]
 };

@@ -40,30 +40,32 @@ struct AttentionShape {
 
 // The tables of running rows (kernels/slot_state.h), device memory.
 struct SlotTables {
-  SlotParams* params = nullptr;       // [max_num_seqs]
-  SlotState* states = nullptr;        // [max_num_seqs]
-  uint16_t* token_counts = nullptr;   // [max_num_seqs, vocab_size]
-  const int32_t* prompts = nullptr;   // [max_num_seqs, prompts_stride]; null unless prompts are replayed
+  SlotParams* params = nullptr;      // [max_num_seqs]
+  SlotState* states = nullptr;       // [max_num_seqs]
+  uint16_t* token_counts = nullptr;  // [max_num_seqs, vocab_size]
+  const int32_t* prompts =
+      nullptr;  // [max_num_seqs, prompts_stride]; null unless prompts are replayed
   int64_t prompts_stride = 0;
   int64_t vocab_size = 0;
 };
 
 namespace ops {
 
-// out = normal deviates with `mean` and `stddev`, element i drawn from (seed, i) by Philox4x32-10 and
-// Box-Muller: for benchmarks without a checkpoint.
+// out = normal deviates with `mean` and `stddev`, element i drawn from (seed, i) by Philox4x32-10
+// and Box-Muller: for benchmarks without a checkpoint.
 void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, uint64_t seed);
 
 // residual[t] = token_table[token_ids[t]] + position_table[positions[t]] (where there is one).
 // Pads and ended rows (position < 0) give zeros.
-// residual: fp32 [tokens, hidden]; token_table: [vocab, hidden]; position_table: [positions, hidden].
+// residual: fp32 [tokens, hidden]; token_table: [vocab, hidden]; position_table: [positions,
+// hidden].
 void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
            const int32_t* positions, TensorView token_table, TensorView position_table);
 
-// residual[t] += delta[t] (where a delta is given), then out[i] = norm(residual[t]) * weight + bias,
-// with t = rows[i] where rows are given, else i. RMSNorm: x / sqrt(mean(x²) + eps); LayerNorm:
-// (x - mean) / sqrt(var + eps), variance over hidden_size. Sums in fp32.
-// out: T [n, hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty.
+// residual[t] += delta[t] (where a delta is given), then out[i] = norm(residual[t]) * weight +
+// bias, with t = rows[i] where rows are given, else i. RMSNorm: x / sqrt(mean(x²) + eps);
+// LayerNorm: (x - mean) / sqrt(var + eps), variance over hidden_size. Sums in fp32. out: T [n,
+// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty.
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
               TensorView weight, TensorView bias, NormKind kind, float eps,
               const int32_t* rows = nullptr);
@@ -111,12 +113,12 @@ void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int3
 //    then z -= frequency * count + presence * (count > 0) over generated tokens. While
 //    num_generated < min_tokens the stop ids are -inf.
 //  - temperature 0: argmax, the lowest id on a tie. Otherwise z /= temperature, then keep
-//    top_k (all z >= the k-th largest), of those top_p (all z >= the smallest member of the smallest
-//    set of largest z whose mass reaches top_p of the kept mass; weights exp(z - max) are summed as
-//    64-bit fixed point, so the sum does not depend on order), of those min_p (p >= min_p * p_max);
-//    and take argmax of z + g, g = -log(-log1p(-u)), u = (x + 0.5) * 2^-32, with x word (id % 4) of
-//    Philox4x32-10 keyed by seed, counter (id / 4, num_generated, stream low, stream high)
-//    (Salmon et al. 2011; the Gumbel-max trick).
+//    top_k (all z >= the k-th largest), of those top_p (all z >= the smallest member of the
+//    smallest set of largest z whose mass reaches top_p of the kept mass; weights exp(z - max) are
+//    summed as 64-bit fixed point, so the sum does not depend on order), of those min_p (p >= min_p
+//    * p_max); and take argmax of z + g, g = -log(-log1p(-u)), u = (x + 0.5) * 2^-32, with x word
+//    (id % 4) of Philox4x32-10 keyed by seed, counter (id / 4, num_generated, stream low, stream
+//    high) (Salmon et al. 2011; the Gumbel-max trick).
 //  - logprobs[i] = raw logit of the token - logsumexp(raw logits).
 //  - state: next_token, position + 1, num_generated + 1, token_counts; status kStop when the token
 //    is a stop id, else kLength when num_generated reaches max_tokens.

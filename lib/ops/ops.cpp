@@ -1,0 +1,128 @@
+// Checks shapes, then runs the operation on the context's device.
+#include "lib/ops/ops.h"
+
+#include "lib/core/error.h"
+#include "lib/ops/cpu/ops_cpu.h"
+#if EET_HAVE_CUDA
+#include "lib/ops/cuda/ops_cuda.h"
+#define EET_DISPATCH(call) return ctx.on_cuda() ? cuda::call : cpu::call
+#else
+#define EET_DISPATCH(call) return cpu::call
+#endif
+
+namespace eet::ops {
+namespace {
+
+// A mismatch here is a mistake of ours, not of a user: what() names the operation.
+void check(bool condition, const char* what, const TensorView& got) {
+  require(condition, "internal error: ", what, ": got ", describe(got));
+}
+
+// Compute type and layout: rank 2, and fp32 on the CPU.
+void check_matrix(const Context& ctx, const TensorView& x, int64_t columns, const char* what) {
+  check(x.rank == 2 && x.dim(1) == columns && (ctx.on_cuda() || x.dtype == DType::kF32), what, x);
+}
+
+void check_qkv(const Context& ctx, const TensorView& qkv, const ForwardBatch& batch,
+               const AttentionShape& shape, const KvLayer& kv) {
+  const int64_t heads = shape.num_heads + 2 * static_cast<int64_t>(shape.num_kv_heads);
+  check_matrix(ctx, qkv, heads * shape.head_dim, "attention: qkv");
+  check(qkv.dim(0) == batch.num_tokens, "attention: qkv rows", qkv);
+  check(kv.keys.rank == 4 && kv.keys.dtype == qkv.dtype && kv.keys.dim(2) == kPageSize &&
+            kv.keys.dim(1) == shape.num_kv_heads && kv.keys.dim(3) == shape.head_dim,
+        "attention: pages", kv.keys);
+}
+
+}  // namespace
+
+void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, uint64_t seed) {
+  EET_DISPATCH(fill_normal(ctx, out, mean, stddev, seed));
+}
+
+void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
+           const int32_t* positions, TensorView token_table, TensorView position_table) {
+  check(residual.rank == 2 && residual.dtype == DType::kF32, "embed: residual", residual);
+  check(token_table.rank == 2 && token_table.dim(1) == residual.dim(1), "embed: token table",
+        token_table);
+  check(!position_table || position_table.dim(1) == residual.dim(1), "embed: position table",
+        position_table);
+  if (residual.dim(0) == 0) return;
+  EET_DISPATCH(embed(ctx, residual, token_ids, positions, token_table, position_table));
+}
+
+void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
+              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows) {
+  const int64_t hidden = residual.dim(1);
+  check(residual.rank == 2 && residual.dtype == DType::kF32, "add_norm: residual", residual);
+  check_matrix(ctx, out, hidden, "add_norm: out");
+  check(!delta || (delta.dim(1) == hidden && delta.dim(0) == residual.dim(0)), "add_norm: delta",
+        delta);
+  check(weight.numel() == hidden, "add_norm: weight", weight);
+  check(rows != nullptr || out.dim(0) == residual.dim(0), "add_norm: out rows", out);
+  if (out.dim(0) == 0) return;
+  EET_DISPATCH(add_norm(ctx, out, residual, delta, weight, bias, kind, eps, rows));
+}
+
+void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
+            TensorView bias) {
+  check_matrix(ctx, x, weight.in_features, "linear: x");
+  check_matrix(ctx, out, weight.padded_out, "linear: out");
+  check(out.dim(0) == x.dim(0), "linear: out rows", out);
+  check(!bias || bias.numel() == weight.out_features, "linear: bias", bias);
+  if (out.dim(0) == 0) return;
+  EET_DISPATCH(linear(ctx, out, x, weight, bias));
+}
+
+void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
+                 const AttentionShape& shape, TensorView rope_table) {
+  check_qkv(ctx, qkv, batch, shape, kv);
+  if (batch.num_tokens == 0) return;
+  EET_DISPATCH(rope_append(ctx, qkv, kv, batch, shape, rope_table));
+}
+
+void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+               const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
+  check_qkv(ctx, qkv, batch, shape, kv);
+  check_matrix(ctx, out, static_cast<int64_t>(shape.num_heads) * shape.head_dim, "attention: out");
+  if (batch.num_tokens == 0) return;
+  EET_DISPATCH(attention(ctx, out, qkv, kv, batch, shape, scratch));
+}
+
+size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
+                               int64_t max_model_len) {
+  EET_DISPATCH(attention_scratch_bytes(ctx, shape, max_num_seqs, max_model_len));
+}
+
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated) {
+  check(out.rank == 2 && out.dtype == x.dtype, "activation: out", out);
+  check_matrix(ctx, x, out.dim(1) * (gated ? 2 : 1), "activation: x");
+  if (out.dim(0) == 0) return;
+  EET_DISPATCH(activation(ctx, out, x, kind, gated));
+}
+
+void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,
+                    int32_t* context_lens, const int32_t* row_slots, int num_rows,
+                    const SlotTables& slots) {
+  if (num_rows == 0) return;
+  EET_DISPATCH(prepare_decode(ctx, token_ids, positions, context_lens, row_slots, num_rows, slots));
+}
+
+void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int32_t* token_ids,
+                         const int32_t* positions, const int32_t* token_slots, int num_tokens) {
+  if (num_tokens == 0) return;
+  EET_DISPATCH(count_prompt_tokens(ctx, slots, token_ids, positions, token_slots, num_tokens));
+}
+
+void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
+            const int32_t* slots, const SlotTables& tables, void* scratch) {
+  check(logits.rank == 2 && logits.dtype == DType::kF32 && logits.dim(1) >= tables.vocab_size,
+        "sample: logits", logits);
+  if (logits.dim(0) == 0) return;
+  EET_DISPATCH(sample(ctx, token_ids, logprobs, logits, slots, tables, scratch));
+}
+
+size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size) {
+  EET_DISPATCH(sample_scratch_bytes(ctx, max_num_seqs, vocab_size));
+}
+
+}  // namespace eet::ops
