@@ -1,0 +1,310 @@
+// The two ends of a step on the CPU: what the rows feed next, and the choice of their next tokens.
+// The twin of kernels/sampling.cu and kernels/step.cu; what happens to a single logit is shared
+// with them (kernels/sampling_rules.h).
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cmath>
+#include <limits>
+
+#include "kernels/philox.h"
+#include "kernels/sampling_rules.h"
+#include "lib/core/error.h"
+#include "lib/ops/cpu/ops_cpu.h"
+#include "lib/ops/cpu/simd.h"
+
+namespace eet::ops::cpu {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr int kLanes = 16;    // independent chains, for the compiler to make vectors of
+constexpr int kChunk = 1024;  // logits that stay in the first-level cache between two passes
+
+struct Peak {
+  float value = -kInfinity;
+  int32_t index = -1;  // the lowest that has `value`; -1 when there is nothing above -inf
+  bool has_nan = false;
+};
+
+// The largest of x[0..n).
+float largest(const float* x, int64_t n, bool& has_nan) {
+  std::array<float, kLanes> high;
+  std::array<int32_t, kLanes> nan{};
+  high.fill(-kInfinity);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const float value = x[i + lane];
+      high[lane] = value > high[lane] ? value : high[lane];
+      nan[lane] |= static_cast<int32_t>(value != value);
+    }
+  }
+  for (; i < n; ++i) {
+    high[0] = std::max(high[0], x[i]);
+    nan[0] |= static_cast<int32_t>(std::isnan(x[i]));
+  }
+  has_nan |= std::any_of(nan.begin(), nan.end(), [](int32_t bad) { return bad != 0; });
+  return *std::max_element(high.begin(), high.end());
+}
+
+// Calls after_chunk(chunk begin, size, peak so far) once each chunk is in the peak.
+template <typename AfterChunk>
+Peak find_peak(const float* x, int64_t n, AfterChunk after_chunk) {
+  Peak peak;
+  for (int64_t begin = 0; begin < n; begin += kChunk) {
+    const int64_t size = std::min<int64_t>(kChunk, n - begin);
+    const float high = largest(x + begin, size, peak.has_nan);
+    if (high > peak.value) {
+      peak.value = high;
+      peak.index = static_cast<int32_t>(std::find(x + begin, x + begin + size, high) - x);
+    }
+    after_chunk(x + begin, size, peak.value);
+  }
+  return peak;
+}
+
+struct RawScan {
+  Peak peak;
+  float log_sum_exp = 0.0F;  // relative to the peak: log of the sum of exp(x - peak)
+};
+
+// One pass over memory: each chunk is summed while it is in cache.
+RawScan scan_raw(const float* logits, int64_t n) {
+  const simd::Kernels& simd = simd::kernels();
+  double sum = 0.0;
+  float shift = -kInfinity;
+  RawScan scan;
+  scan.peak = find_peak(logits, n, [&](const float* chunk, int64_t size, float high) {
+    if (!std::isfinite(high)) return;
+    if (high > shift) sum *= std::exp(static_cast<double>(shift) - high);
+    shift = high;
+    sum += simd.sum_exp(chunk, shift, size);
+  });
+  scan.log_sum_exp = static_cast<float>(std::log(sum));
+  return scan;
+}
+
+// The smallest gap whose candidates, it and those below it, weigh target(total weight) or more.
+// Finds it by its bits, highest first, one histogram a step; `candidates` are used up.
+template <typename Weight, typename Target>
+float select_gap(float* candidates, int64_t n, Weight weight, Target target) {
+  constexpr std::array<int, 3> kShifts = {20, 9, 0};
+  constexpr int kBins = 1 << 11;
+  int32_t prefix = 0;
+  uint64_t remaining = 0;
+  for (const int shift : kShifts) {
+    const auto bin_of = [shift](float gap) {
+      return (sampling::bits_of(gap) >> shift) & (kBins - 1);
+    };
+    std::array<uint64_t, kBins> histogram{};
+    uint64_t total = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const uint64_t w = weight(candidates[i]);
+      histogram[bin_of(candidates[i])] += w;
+      total += w;
+    }
+    if (shift == kShifts[0]) remaining = target(total);
+    int bin = 0;
+    for (; bin < kBins - 1 && histogram[bin] < remaining; ++bin) remaining -= histogram[bin];
+    prefix |= bin << shift;
+    n = std::remove_if(candidates, candidates + n, [&](float gap) { return bin_of(gap) != bin; }) -
+        candidates;
+  }
+  return sampling::float_of(prefix);
+}
+
+// The row's logits as the choice sees them, and memory to choose with.
+struct Row {
+  const SlotParams& params;
+  const SlotState& state;
+  const uint16_t* counts;  // [vocab_size]
+  int64_t vocab_size;
+  float* scaled;      // [vocab_size]
+  float* candidates;  // [vocab_size]
+};
+
+// Writes the logits after penalties and bans to row.scaled.
+void penalise_row(const Row& row, const float* logits) {
+  if (sampling::has_penalties(row.params)) {
+    for (int64_t id = 0; id < row.vocab_size; ++id) {
+      row.scaled[id] = sampling::penalise(logits[id], row.counts[id], row.params);
+    }
+  } else {
+    std::copy_n(logits, row.vocab_size, row.scaled);
+  }
+  if (sampling::bans_stop_tokens(row.params, row.state)) {
+    for (int i = 0; i < row.params.num_stop_token_ids; ++i) {
+      row.scaled[row.params.stop_token_ids[i]] = -kInfinity;
+    }
+  }
+}
+
+// The largest gap below `top`, the largest scaled logit, that top_k, top_p and min_p keep.
+float kept_gap(const Row& row, float top) {
+  const SlotParams& params = row.params;
+  float kept = kInfinity;
+  if (params.top_k > 0 && params.top_k < row.vocab_size) {
+    for (int64_t id = 0; id < row.vocab_size; ++id) row.candidates[id] = top - row.scaled[id];
+    kept = select_gap(
+        row.candidates, row.vocab_size, [](float) { return uint64_t{1}; },
+        [&](uint64_t) { return static_cast<uint64_t>(params.top_k); });
+  }
+  if (params.top_p < 1.0F) {
+    constexpr float kNoMass = 28.0F;  // mass_of_gap is 0 from here on
+    const float limit = std::min(kept, kNoMass);
+    int64_t n = 0;
+    for (int64_t id = 0; id < row.vocab_size; ++id) {
+      row.candidates[n] = top - row.scaled[id];
+      n += static_cast<int64_t>(row.candidates[n] <= limit);
+    }
+    kept = select_gap(row.candidates, n, sampling::mass_of_gap,
+                      [&](uint64_t total) { return sampling::top_p_mass(params.top_p, total); });
+  }
+  return std::min(kept, sampling::min_p_gap(params.min_p));
+}
+
+// argmax of scaled logit + Gumbel noise over the tokens at most `kept` below `top`.
+int32_t draw(const Row& row, float top, float kept) {
+  constexpr int kBlock = 64;
+  std::array<float, kBlock> noise;
+  float best = -kInfinity;
+  int32_t best_id = -1;
+  for (int64_t begin = 0; begin < row.vocab_size; begin += kBlock) {
+    const float* scaled = row.scaled + begin;
+    const int size = static_cast<int>(std::min<int64_t>(kBlock, row.vocab_size - begin));
+    int any = 0;
+    for (int i = 0; i < size; ++i) {
+      any |= static_cast<int>(top - scaled[i] <= kept) &
+             static_cast<int>(scaled[i] + sampling::kMaxGumbel > best);
+    }
+    if (any == 0) continue;
+
+    std::array<uint32_t, kBlock> words;
+    for (int group = 0; group < kBlock / 4; ++group) {
+      const PhiloxWords random = sampling::token_words(row.params, row.state.num_generated,
+                                                       static_cast<int32_t>(begin / 4) + group);
+      std::copy_n(random.word, 4, words.begin() + 4 * static_cast<ptrdiff_t>(group));
+    }
+    for (int i = 0; i < kBlock; ++i) noise[i] = sampling::gumbel(words[i]);
+    for (int i = 0; i < size; ++i) {
+      const float score = scaled[i] + noise[i];
+      if (top - scaled[i] <= kept && score > best) {
+        best = score;
+        best_id = static_cast<int32_t>(begin) + i;
+      }
+    }
+  }
+  return best_id;
+}
+
+// The row's next token, or -1 when every token is banned.
+int32_t choose(const Row& row, const float* logits, const Peak& raw_peak) {
+  Peak peak = raw_peak;
+  const bool modified =
+      sampling::has_penalties(row.params) || sampling::bans_stop_tokens(row.params, row.state);
+  if (modified) {
+    penalise_row(row, logits);
+    peak = find_peak(row.scaled, row.vocab_size, [](const float*, int64_t, float) {});
+  }
+  if (peak.index < 0 || sampling::is_greedy(row.params)) return peak.index;
+
+  const float* unscaled = modified ? row.scaled : logits;
+  for (int64_t id = 0; id < row.vocab_size; ++id) {
+    row.scaled[id] = sampling::apply_temperature(unscaled[id], row.params.temperature);
+  }
+  const float top = sampling::apply_temperature(peak.value, row.params.temperature);
+  return draw(row, top, sampling::is_filtered(row.params) ? kept_gap(row, top) : kInfinity);
+}
+
+}  // namespace
+
+void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
+            const int32_t* slots, const SlotTables& tables, void* scratch) {
+  const int64_t vocab_size = tables.vocab_size;
+  ctx.pool->parallel_for(logits.dim(0), [&](int64_t i) {
+    const SlotParams& params = tables.params[slots[i]];
+    SlotState& state = tables.states[slots[i]];
+    token_ids[i] = kTokenNone;
+    logprobs[i] = 0.0F;
+    if (state.status != SlotStatus::kRunning) return;
+    if (sampling::replays_prompt(params, state)) {
+      ++state.position;
+      return;
+    }
+
+    uint16_t* counts = tables.token_counts + slots[i] * vocab_size;
+    float* row_scratch = static_cast<float*>(scratch) + 2 * i * vocab_size;
+    const Row row{.params = params,
+                  .state = state,
+                  .counts = counts,
+                  .vocab_size = vocab_size,
+                  .scaled = row_scratch,
+                  .candidates = row_scratch + vocab_size};
+    const float* row_logits = logits.as<float>() + i * logits.dim(1);
+    const RawScan raw = scan_raw(row_logits, vocab_size);
+    int32_t token = -1;
+    if (!raw.peak.has_nan && std::isfinite(raw.peak.value)) {
+      token = choose(row, row_logits, raw.peak);
+    }
+    if (token < 0) {
+      token_ids[i] = kTokenNonFinite;
+      state.status = SlotStatus::kNonFinite;
+      return;
+    }
+    token_ids[i] = token;
+    logprobs[i] = row_logits[token] - raw.peak.value - raw.log_sum_exp;
+    sampling::accept_token(state, counts, params, token);
+  });
+}
+
+size_t sample_scratch_bytes(const Context& /*ctx*/, int max_num_seqs, int64_t vocab_size) {
+  return 2 * sizeof(float) * static_cast<size_t>(max_num_seqs) * static_cast<size_t>(vocab_size);
+}
+
+void prepare_decode(const Context& /*ctx*/, int32_t* token_ids, int32_t* positions,
+                    int32_t* context_lens, const int32_t* row_slots, int num_rows,
+                    const SlotTables& slots) {
+  for (int row = 0; row < num_rows; ++row) {
+    const int32_t slot = row_slots[row];
+    const SlotState& state = slots.states[slot];
+    if (state.status != SlotStatus::kRunning) {
+      token_ids[row] = 0;
+      positions[row] = -1;
+      context_lens[row] = 0;
+      continue;
+    }
+    const bool in_prompt =
+        slots.prompts != nullptr && state.position < slots.params[slot].prompt_len;
+    token_ids[row] =
+        in_prompt ? slots.prompts[slot * slots.prompts_stride + state.position] : state.next_token;
+    positions[row] = state.position;
+    context_lens[row] = state.position + 1;
+  }
+}
+
+void count_prompt_tokens(const Context& /*ctx*/, const SlotTables& slots, const int32_t* token_ids,
+                         const int32_t* positions, const int32_t* token_slots, int num_tokens) {
+  for (int t = 0; t < num_tokens; ++t) {
+    if (positions[t] >= 0) {
+      slots.token_counts[token_slots[t] * slots.vocab_size + token_ids[t]] |= kInPrompt;
+    }
+  }
+}
+
+void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, uint64_t seed) {
+  require(out.dtype == DType::kF32, "internal error: fill_normal on the CPU: got ", describe(out));
+  constexpr int64_t kQuadsPerTask = 4096;
+  const int64_t n = out.numel();
+  ctx.pool->parallel_for((n + 4 * kQuadsPerTask - 1) / (4 * kQuadsPerTask), [&](int64_t task) {
+    for (int64_t quad = task * kQuadsPerTask; quad < (task + 1) * kQuadsPerTask && 4 * quad < n;
+         ++quad) {
+      const NormalQuad normal = normal_quad(seed, static_cast<uint64_t>(quad));
+      const int64_t size = std::min<int64_t>(4, n - 4 * quad);
+      for (int64_t i = 0; i < size; ++i) {
+        out.as<float>()[4 * quad + i] = mean + stddev * normal.value[i];
+      }
+    }
+  });
+}
+
+}  // namespace eet::ops::cpu
