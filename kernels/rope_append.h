@@ -1,0 +1,34 @@
+// Rotary position embedding, and the step that moves new keys and values into the KV pages.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace eet::kernels {
+
+// Where tokens go in one layer's pages (kernels/kv_layout.h).
+struct KvDestination {
+  const int32_t* positions;     // [num_tokens], < 0: skipped
+  const int32_t* token_slots;   // [num_tokens], row of block_tables
+  const int32_t* block_tables;  // [slots, block_table_stride] page ids
+  int block_table_stride;
+};
+
+struct QkvShape {
+  int num_heads;
+  int num_kv_heads;
+  int head_dim;  // a multiple of 8, at most 256
+};
+
+// Turns q and k of each token by its position (Su et al. 2021, element i paired with
+// i + head_dim/2), leaves q in place and stores k and v in pages. Without a table (null) q stays
+// and k and v are only stored. k and v in qkv stay as they are.
+// qkv: [num_tokens, num_heads + 2 * num_kv_heads, head_dim]; keys, values: [num_pages,
+// num_kv_heads, kPageSize, head_dim]; rope_table: [positions, head_dim / 2, 2] (cos, sin).
+// All are aligned to 16 bytes.
+template <typename T>
+void rope_append(T* qkv, T* keys, T* values, const KvDestination& destination, int num_tokens,
+                 const QkvShape& shape, const float* rope_table, cudaStream_t stream);
+
+}  // namespace eet::kernels

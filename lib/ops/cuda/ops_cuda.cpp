@@ -1,0 +1,110 @@
+#include "lib/ops/cuda/ops_cuda.h"
+
+#include "kernels/activation.h"
+#include "kernels/embedding.h"
+#include "kernels/norm.h"
+#include "kernels/random.h"
+#include "kernels/rope_append.h"
+#include "kernels/step.h"
+#include "lib/core/error.h"
+#include "lib/cuda/cublas_lt.h"
+#include "lib/cuda/cuda_context.h"
+#include "lib/ops/cuda/dispatch.h"
+
+namespace eet::ops::cuda {
+namespace {
+
+// Rows, heads and columns fit an int: memory ends long before.
+int to_int(int64_t size) {
+  return static_cast<int>(size);
+}
+
+kernels::ActivationFunction to_kernel(Activation kind) {
+  switch (kind) {
+    case Activation::kSilu:
+      return kernels::ActivationFunction::kSilu;
+    case Activation::kGeluTanh:
+      return kernels::ActivationFunction::kGeluTanh;
+    case Activation::kGeluErf:
+      return kernels::ActivationFunction::kGeluErf;
+  }
+  throw Error("internal error: unknown activation");
+}
+
+kernels::Norm to_kernel(NormKind kind) {
+  return kind == NormKind::kRmsNorm ? kernels::Norm::kRms : kernels::Norm::kLayer;
+}
+
+}  // namespace
+
+void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, uint64_t seed) {
+  dispatch(out.dtype, [&]<typename T>() {
+    kernels::fill_normal(out.as<T>(), out.numel(), mean, stddev, seed, ctx.cuda->stream());
+  });
+}
+
+void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
+           const int32_t* positions, TensorView token_table, TensorView position_table) {
+  dispatch(token_table.dtype, [&]<typename T>() {
+    kernels::embed(residual.as<float>(), token_ids, positions, token_table.as<T>(),
+                   position_table.as<T>(), to_int(residual.dim(0)), to_int(residual.dim(1)),
+                   ctx.cuda->stream());
+  });
+}
+
+void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
+              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows) {
+  require(residual.dim(1) <= kernels::kMaxNormHidden,
+          "add_norm: expected a hidden size of at most ", kernels::kMaxNormHidden, ", got ",
+          residual.dim(1));
+  dispatch(out.dtype, [&]<typename T>() {
+    kernels::add_norm(out.as<T>(), residual.as<float>(), delta.as<T>(), weight.as<T>(),
+                      bias.as<T>(), rows, to_int(out.dim(0)), to_int(out.dim(1)), to_kernel(kind),
+                      eps, ctx.cuda->stream());
+  });
+}
+
+void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
+            TensorView bias) {
+  require(!bias || weight.padded_out == weight.out_features,
+          "linear: a bias needs a weight without padded rows, got ", weight.out_features,
+          " rows padded to ", weight.padded_out);
+  ctx.cuda->blas().linear(out, x, weight.data, bias, ctx.cuda->stream());
+}
+
+void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
+                 const AttentionShape& shape, TensorView rope_table) {
+  const kernels::KvDestination destination{.positions = batch.positions,
+                                           .token_slots = batch.token_slots,
+                                           .block_tables = batch.block_tables,
+                                           .block_table_stride = batch.block_table_stride};
+  const kernels::QkvShape heads{
+      .num_heads = shape.num_heads, .num_kv_heads = shape.num_kv_heads, .head_dim = shape.head_dim};
+  dispatch(qkv.dtype, [&]<typename T>() {
+    kernels::rope_append(qkv.as<T>(), kv.keys.as<T>(), kv.values.as<T>(), destination,
+                         batch.num_tokens, heads, rope_table.as<float>(), ctx.cuda->stream());
+  });
+}
+
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated) {
+  dispatch(out.dtype, [&]<typename T>() {
+    const auto run = gated ? kernels::gated_activation<T> : kernels::activation<T>;
+    run(out.as<T>(), x.as<T>(), to_int(out.dim(0)), out.dim(1), to_kernel(kind),
+        ctx.cuda->stream());
+  });
+}
+
+void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,
+                    int32_t* context_lens, const int32_t* row_slots, int num_rows,
+                    const SlotTables& slots) {
+  kernels::prepare_decode(token_ids, positions, context_lens, row_slots, num_rows, slots.params,
+                          slots.states, slots.prompts, slots.prompts_stride, ctx.cuda->stream());
+}
+
+void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int32_t* token_ids,
+                         const int32_t* positions, const int32_t* token_slots, int num_tokens) {
+  kernels::count_prompt_tokens(slots.token_counts, slots.vocab_size, token_ids, positions,
+                               token_slots, num_tokens, ctx.cuda->stream());
+}
+
+}  // namespace eet::ops::cuda
