@@ -27,9 +27,9 @@ enum class PromptPolicy { kPacked, kPadded, kMinLength, kSerial };
 struct EngineOptions {
   std::string device = "auto";  // auto, cpu, cuda, cuda:N
   std::optional<DType> dtype;   // nothing: the checkpoint's on CUDA (fp32 as bf16), fp32 on the CPU
-  int max_num_seqs = 0;             // rows that run together; 0: chosen from the memory
-  int max_num_batched_tokens = 0;   // tokens of one forward pass; 0: the device's default
-  int64_t max_model_len = 0;        // prompt + generated tokens of a row; 0: the model's positions
+  int max_num_seqs = 0;         // rows that run together; 0: chosen from the memory
+  int max_num_batched_tokens = 0;  // tokens of one forward pass; 0: the device's default
+  int64_t max_model_len = 0;       // prompt + generated tokens of a row; 0: the model's positions
   double gpu_memory_utilization = 0.9;  // share of the device's memory that may be used
   int num_threads = 0;                  // 0: all cores of this process
   PromptPolicy prompt_policy = PromptPolicy::kPacked;
@@ -52,7 +52,7 @@ struct TokenOutput {
   int32_t token_id = -1;
   float logprob = 0.0F;
   FinishReason finish = FinishReason::kNone;
-  std::optional<RowError> error;
+  std::optional<RowError> error = {};
 };
 
 // One line of the memory plan.
@@ -62,17 +62,17 @@ struct MemoryItem {
 };
 
 struct EngineStats {
-  double load_seconds = 0;     // weights and all other memory
-  double prefill_seconds = 0;  // device time of prompt passes
-  double decode_seconds = 0;   // device time of decode steps
-  int64_t prompt_tokens = 0;       // real ones
-  int64_t prompt_positions = 0;    // tokens that entered the prompt passes and replays, pads included
-  int64_t padded_positions = 0;    // what `padded` computes for the same batches
+  double load_seconds = 0;       // weights and all other memory
+  double prefill_seconds = 0;    // device time of prompt passes
+  double decode_seconds = 0;     // device time of decode steps
+  int64_t prompt_tokens = 0;     // real ones
+  int64_t prompt_positions = 0;  // tokens that entered the prompt passes and replays, pads included
+  int64_t padded_positions = 0;  // what `padded` computes for the same batches
   int64_t output_tokens = 0;
   int64_t batches = 0;
   int64_t prefill_passes = 0;
   int64_t decode_steps = 0;
-  int64_t decode_row_steps = 0;    // rows summed over decode steps
+  int64_t decode_row_steps = 0;  // rows summed over decode steps
 };
 
 class Engine {

@@ -21,46 +21,50 @@ constexpr int64_t kMaxHeadDim = 256;
 constexpr int64_t kHeadDimStep = 8;
 constexpr int64_t kMaxGroup = 16;
 
-void require_between(const char* name, int64_t value, int64_t low, int64_t high) {
-  require(value >= low && value <= high, "model config: ", name, ": expected ", low, " to ", high,
-          ", got ", value);
-}
+// Checks of single values; messages start with where the configuration comes from.
+struct Checker {
+  const std::string& where;
 
-void require_positive(const char* name, double value) {
-  require(std::isfinite(value) && value > 0, "model config: ", name,
-          ": expected a positive number, got ", value);
-}
+  void between(const char* name, int64_t value, int64_t low, int64_t high) const {
+    require(value >= low && value <= high, where, ": ", name, ": expected ", low, " to ", high,
+            ", got ", value);
+  }
+  void positive(const char* name, double value) const {
+    require(std::isfinite(value) && value > 0, where, ": ", name,
+            ": expected a positive number, got ", value);
+  }
+  void token_id(const char* name, int64_t id, int64_t vocab_size) const {
+    require(id >= 0 && id < vocab_size, where, ": ", name, ": expected an id below vocab_size ",
+            vocab_size, ", got ", id);
+  }
+};
 
-void require_token_id(const char* name, int64_t id, int64_t vocab_size) {
-  require(id >= 0 && id < vocab_size, "model config: ", name, ": expected an id below vocab_size ",
-          vocab_size, ", got ", id);
-}
-
-void validate_heads(const ModelConfig& config) {
-  require_between("num_heads", config.num_heads, 1, kMaxHeads);
-  require_between("num_kv_heads", config.num_kv_heads, 1, config.num_heads);
-  require(config.num_heads % config.num_kv_heads == 0, "model config: num_kv_heads: expected a ",
-          "divisor of num_heads ", config.num_heads, ", got ", config.num_kv_heads);
-  require_between("num_heads / num_kv_heads", config.num_heads / config.num_kv_heads, 1, kMaxGroup);
+void check_heads(const Checker& check, const ModelConfig& config) {
+  check.between("num_heads", config.num_heads, 1, kMaxHeads);
+  check.between("num_kv_heads", config.num_kv_heads, 1, config.num_heads);
+  require(config.num_heads % config.num_kv_heads == 0, check.where,
+          ": num_kv_heads: expected a divisor of num_heads ", config.num_heads, ", got ",
+          config.num_kv_heads);
+  check.between("num_heads / num_kv_heads", config.num_heads / config.num_kv_heads, 1, kMaxGroup);
   require(config.head_dim >= kHeadDimStep && config.head_dim <= kMaxHeadDim &&
               config.head_dim % kHeadDimStep == 0,
-          "model config: head_dim: expected a multiple of ", kHeadDimStep, " up to ", kMaxHeadDim,
+          check.where, ": head_dim: expected a multiple of ", kHeadDimStep, " up to ", kMaxHeadDim,
           ", got ", config.head_dim);
-  require_positive("attention_scale", config.attention_scale);
+  check.positive("attention_scale", config.attention_scale);
 }
 
-void validate_rope(const RopeConfig& rope) {
-  require_positive("rope theta", rope.theta);
+void check_rope(const Checker& check, const RopeConfig& rope) {
+  check.positive("rope theta", rope.theta);
   if (rope.scaling == RopeConfig::Scaling::kNone) return;
-  require_positive("rope factor", rope.factor);
+  check.positive("rope factor", rope.factor);
   if (rope.scaling != RopeConfig::Scaling::kLlama3) return;
-  require_positive("rope low_freq_factor", rope.low_freq_factor);
-  require_positive("rope high_freq_factor", rope.high_freq_factor);
-  require(rope.high_freq_factor > rope.low_freq_factor,
-          "model config: rope high_freq_factor: expected more than low_freq_factor ",
-          rope.low_freq_factor, ", got ", rope.high_freq_factor);
-  require_between("rope original_max_position_embeddings", rope.original_max_position_embeddings, 1,
-                  std::numeric_limits<int32_t>::max());
+  check.positive("rope low_freq_factor", rope.low_freq_factor);
+  check.positive("rope high_freq_factor", rope.high_freq_factor);
+  require(rope.high_freq_factor > rope.low_freq_factor, check.where,
+          ": rope high_freq_factor: expected more than low_freq_factor ", rope.low_freq_factor,
+          ", got ", rope.high_freq_factor);
+  check.between("rope original_max_position_embeddings", rope.original_max_position_embeddings, 1,
+                std::numeric_limits<int32_t>::max());
 }
 
 void add_norm_specs(std::vector<TensorSpec>& specs, const std::string& name,
@@ -90,20 +94,19 @@ void add_layer_specs(std::vector<TensorSpec>& specs, const std::string& prefix,
 
 }  // namespace
 
-void validate(const ModelConfig& config) {
-  require_between("vocab_size", config.vocab_size, 1, kMaxVocabSize);
-  require_between("hidden_size", config.hidden_size, 1, kMaxHiddenSize);
-  require_between("intermediate_size", config.intermediate_size, 1, kMaxIntermediateSize);
-  require_between("num_layers", config.num_layers, 1, kMaxLayers);
-  require_between("max_position_embeddings", config.max_position_embeddings, 1, kMaxPositions);
-  require_positive("norm_eps", config.norm_eps);
-  validate_heads(config);
-  if (config.position == PositionKind::kRope) validate_rope(config.rope);
-  if (config.bos_token_id) {
-    require_token_id("bos_token_id", *config.bos_token_id, config.vocab_size);
-  }
-  for (int32_t id : config.eos_token_ids) require_token_id("eos_token_ids", id, config.vocab_size);
-  require(config.dtype != DType::kI32, "model config: dtype: expected fp32, fp16 or bf16, got ",
+void validate(const ModelConfig& config, const std::string& where) {
+  const Checker check{where};
+  check.between("vocab_size", config.vocab_size, 1, kMaxVocabSize);
+  check.between("hidden_size", config.hidden_size, 1, kMaxHiddenSize);
+  check.between("intermediate_size", config.intermediate_size, 1, kMaxIntermediateSize);
+  check.between("num_layers", config.num_layers, 1, kMaxLayers);
+  check.between("max_position_embeddings", config.max_position_embeddings, 1, kMaxPositions);
+  check.positive("norm_eps", config.norm_eps);
+  check_heads(check, config);
+  if (config.position == PositionKind::kRope) check_rope(check, config.rope);
+  if (config.bos_token_id) check.token_id("bos_token_id", *config.bos_token_id, config.vocab_size);
+  for (int32_t id : config.eos_token_ids) check.token_id("eos_token_ids", id, config.vocab_size);
+  require(config.dtype != DType::kI32, where, ": dtype: expected fp32, fp16 or bf16, got ",
           dtype_name(config.dtype));
 }
 

@@ -54,7 +54,7 @@ struct ModelConfig {
 
   std::optional<int32_t> bos_token_id;
   std::vector<int32_t> eos_token_ids;  // any of them ends a row; each below vocab_size
-  DType dtype = DType::kF32;  // of the checkpoint
+  DType dtype = DType::kF32;           // of the checkpoint
 
   int64_t qkv_size() const { return (num_heads + 2 * num_kv_heads) * head_dim; }
   int64_t attention_size() const { return num_heads * head_dim; }
@@ -66,8 +66,9 @@ struct ModelConfig {
 
 // Throws Error naming the first value that the engine does not support, with its limits: head_dim a
 // multiple of 8 in [8, 256], num_heads a multiple of num_kv_heads with a group of at most 16,
-// hidden_size at most 16384, max_position_embeddings at most 131072, and so on.
-void validate(const ModelConfig& config);
+// hidden_size at most 16384, max_position_embeddings at most 131072, and so on. Messages start with
+// `where` the configuration comes from.
+void validate(const ModelConfig& config, const std::string& where = "model config");
 
 // A weight the runtime wants: its canonical name and exact shape, row-major, [out, in] for linears.
 struct TensorSpec {
@@ -76,13 +77,11 @@ struct TensorSpec {
 };
 
 // All weights of a model in canonical layout, in the order of use:
-//   token_embedding.weight [vocab, hidden], position_embedding.weight [positions, hidden] (learned),
-//   layers.N.attn_norm.{weight,bias} [hidden],
-//   layers.N.qkv.weight [(heads + 2*kv_heads)*head_dim, hidden] (q rows, k rows, v rows), .bias,
-//   layers.N.attn_out.{weight [hidden, heads*head_dim], bias},
-//   layers.N.mlp_norm.{weight,bias},
-//   layers.N.mlp_up.weight [intermediate, hidden], or gated [2*intermediate, hidden]: gate rows,
-//   then up rows; .bias,
+//   token_embedding.weight [vocab, hidden], position_embedding.weight [positions, hidden]
+//   (learned), layers.N.attn_norm.{weight,bias} [hidden], layers.N.qkv.weight [(heads +
+//   2*kv_heads)*head_dim, hidden] (q rows, k rows, v rows), .bias, layers.N.attn_out.{weight
+//   [hidden, heads*head_dim], bias}, layers.N.mlp_norm.{weight,bias}, layers.N.mlp_up.weight
+//   [intermediate, hidden], or gated [2*intermediate, hidden]: gate rows, then up rows; .bias,
 //   layers.N.mlp_down.{weight [hidden, intermediate], bias},
 //   final_norm.{weight,bias}, lm_head.weight [vocab, hidden] (absent when tied).
 std::vector<TensorSpec> tensor_specs(const ModelConfig& config);

@@ -50,7 +50,8 @@ struct Weights {
   std::vector<LayerWeights> layers;
   NormWeights final_norm;
   LinearWeight lm_head;  // hidden -> vocab
-  TensorView rope_table;  // fp32 [positions, head_dim/2, 2] (cos, sin), empty with learned positions
+  TensorView
+      rope_table;  // fp32 [positions, head_dim/2, 2] (cos, sin), empty with learned positions
 
   std::vector<Buffer> storage;
   std::vector<std::shared_ptr<const void>> owners;  // mapped files that views point into (CPU)
@@ -63,8 +64,8 @@ struct Weights {
 Weights load_weights(const Context& ctx, const ModelConfig& config, DType dtype,
                      int64_t num_positions, const TensorLoader& loader);
 
-// Random weights (norm weights 1, biases 0, matrices N(0, 0.02²)), drawn on the device from `seed`: for
-// benchmarks, where no checkpoint is at hand.
+// Random weights (norm weights 1, biases 0, matrices N(0, 0.02²)), drawn on the device from `seed`:
+// for benchmarks, where no checkpoint is at hand.
 Weights random_weights(const Context& ctx, const ModelConfig& config, DType dtype,
                        int64_t num_positions, uint64_t seed);
 

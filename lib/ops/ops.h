@@ -19,7 +19,7 @@ namespace eet {
 // A weight matrix in the layout the device's matrix product wants.
 // CUDA: [padded_out, in] row-major in T. CPU: fp32 panels (lib/ops/cpu/gemm.h).
 struct LinearWeight {
-  TensorView data;
+  TensorView data = {};
   int64_t in_features = 0;
   int64_t out_features = 0;
   int64_t padded_out = 0;  // >= out_features; the rows past it are zero
@@ -98,7 +98,8 @@ void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,
                     int32_t* context_lens, const int32_t* row_slots, int num_rows,
                     const SlotTables& slots);
 
-// Marks the prompt tokens of newly admitted rows in token_counts. Pads are skipped.
+// Marks in token_counts the prompt tokens that a pass feeds. Pads and tokens at or past their slot's
+// prompt_len are skipped.
 void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int32_t* token_ids,
                          const int32_t* positions, const int32_t* token_slots, int num_tokens);
 

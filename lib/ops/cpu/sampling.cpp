@@ -163,10 +163,33 @@ float kept_gap(const Row& row, float top) {
   return std::min(kept, sampling::min_p_gap(params.min_p));
 }
 
+constexpr int kGroups = 16;  // of four tokens
+constexpr int kBlock = 4 * kGroups;
+
+// Noise of kBlock tokens: token 4 * group + word is at [word][group].
+using NoiseBlock = std::array<std::array<float, kGroups>, 4>;
+
+NoiseBlock draw_noise(const Row& row, int32_t first_group) {
+  std::array<std::array<uint32_t, kGroups>, 4> words;
+  for (int group = 0; group < kGroups; ++group) {
+    const PhiloxWords random =
+        sampling::token_words(row.params, row.state.num_generated, first_group + group);
+    words[0][group] = random.word[0];
+    words[1][group] = random.word[1];
+    words[2][group] = random.word[2];
+    words[3][group] = random.word[3];
+  }
+  NoiseBlock noise;
+  for (int word = 0; word < 4; ++word) {
+    for (int group = 0; group < kGroups; ++group) {
+      noise[word][group] = sampling::gumbel(words[word][group]);
+    }
+  }
+  return noise;
+}
+
 // argmax of scaled logit + Gumbel noise over the tokens at most `kept` below `top`.
 int32_t draw(const Row& row, float top, float kept) {
-  constexpr int kBlock = 64;
-  std::array<float, kBlock> noise;
   float best = -kInfinity;
   int32_t best_id = -1;
   for (int64_t begin = 0; begin < row.vocab_size; begin += kBlock) {
@@ -179,15 +202,9 @@ int32_t draw(const Row& row, float top, float kept) {
     }
     if (any == 0) continue;
 
-    std::array<uint32_t, kBlock> words;
-    for (int group = 0; group < kBlock / 4; ++group) {
-      const PhiloxWords random = sampling::token_words(row.params, row.state.num_generated,
-                                                       static_cast<int32_t>(begin / 4) + group);
-      std::copy_n(random.word, 4, words.begin() + 4 * static_cast<ptrdiff_t>(group));
-    }
-    for (int i = 0; i < kBlock; ++i) noise[i] = sampling::gumbel(words[i]);
+    const NoiseBlock noise = draw_noise(row, static_cast<int32_t>(begin / 4));
     for (int i = 0; i < size; ++i) {
-      const float score = scaled[i] + noise[i];
+      const float score = scaled[i] + noise[i % 4][i / 4];
       if (top - scaled[i] <= kept && score > best) {
         best = score;
         best_id = static_cast<int32_t>(begin) + i;

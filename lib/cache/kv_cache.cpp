@@ -1,0 +1,16 @@
+#include "lib/cache/kv_cache.h"
+
+namespace eet {
+
+KvCache::KvCache(const Context& ctx, const ModelConfig& config, DType dtype, int64_t num_pages)
+    : buffer_(allocate(ctx, page_bytes(config, dtype) * num_pages, "KV pages")),
+      one_(buffer_.data(), dtype, {num_pages, config.num_kv_heads, kPageSize, config.head_dim}) {}
+
+KvLayer KvCache::layer(int64_t i) const {
+  KvLayer layer{.keys = one_, .values = one_};
+  layer.keys.data = buffer_.as<std::byte>() + 2 * i * one_.bytes();
+  layer.values.data = buffer_.as<std::byte>() + (2 * i + 1) * one_.bytes();
+  return layer;
+}
+
+}  // namespace eet

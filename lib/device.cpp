@@ -1,0 +1,86 @@
+#include "lib/device.h"
+
+#include <charconv>
+#include <fstream>
+#include <optional>
+
+#include "lib/core/error.h"
+#include "lib/ops/cpu/simd.h"
+#if EET_HAVE_CUDA
+#include "lib/cuda/cuda_context.h"
+#else
+namespace eet {
+class CudaContext {};  // never made; completes the type for its unique_ptr
+}  // namespace eet
+#endif
+
+namespace eet {
+namespace {
+
+#if !EET_HAVE_CUDA
+std::optional<std::string> why_cuda_is_unavailable() {
+  return "this eet was built without CUDA; build it where nvcc is installed, with -DEET_CUDA=ON";
+}
+#endif
+
+// "cuda" is 0, "cuda:3" is 3; -1 for anything else.
+int cuda_index(const std::string& name) {
+  if (name == "cuda") return 0;
+  if (!name.starts_with("cuda:")) return -1;
+  int index = -1;
+  const char* end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data() + 5, end, index);
+  return error == std::errc() && stop == end ? index : -1;
+}
+
+// A line of /proc/meminfo, in bytes.
+int64_t host_memory(const std::string& key) {
+  std::ifstream file("/proc/meminfo");
+  std::string word;
+  int64_t kib = 0;
+  while (file >> word) {
+    if (word == key + ":" && file >> kib) return kib * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
+
+OpenDevice::OpenDevice(const std::string& name, int num_threads)
+    : pool_(std::make_unique<ThreadPool>(num_threads > 0 ? num_threads : available_cores())) {
+  context_.pool = pool_.get();
+  const int index = name == "auto" ? 0 : cuda_index(name);
+  require(name == "cpu" || index >= 0, "--device: expected auto, cpu, cuda or cuda:N, got '", name,
+          "'");
+  if (name == "cpu") return;
+  if (const auto reason = why_cuda_is_unavailable()) {
+    require(name == "auto", "--device ", name, ": ", *reason, "; or use --device cpu");
+    return;
+  }
+#if EET_HAVE_CUDA
+  cuda_ = std::make_unique<CudaContext>(index);
+  context_.device = {Device::Kind::kCuda, index};
+  context_.cuda = cuda_.get();
+#endif
+}
+
+OpenDevice::~OpenDevice() = default;
+
+std::string OpenDevice::description() const {
+#if EET_HAVE_CUDA
+  if (cuda_) return cuda_->device_name();
+#endif
+  return concat("CPU, ", pool_->num_threads(), " threads, ", simd::kernels().name);
+}
+
+OpenDevice::Memory OpenDevice::memory() const {
+#if EET_HAVE_CUDA
+  if (cuda_) {
+    const CudaContext::MemoryInfo info = cuda_->memory_info();
+    return {static_cast<int64_t>(info.free_bytes), static_cast<int64_t>(info.total_bytes)};
+  }
+#endif
+  return {host_memory("MemAvailable"), host_memory("MemTotal")};
+}
+
+}  // namespace eet

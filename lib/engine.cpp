@@ -1,0 +1,369 @@
+#include "lib/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <unordered_map>
+
+#include "lib/cache/kv_cache.h"
+#include "lib/cache/page_pool.h"
+#include "lib/device.h"
+#include "lib/memory_plan.h"
+#include "lib/model/decoder.h"
+#include "lib/pass_inputs.h"
+#include "lib/sampling/sampler.h"
+#include "lib/schedule/batch_planner.h"
+#include "lib/schedule/prompt_passes.h"
+
+namespace eet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
+
+bool needs_replay(PromptPolicy policy) {
+  return policy == PromptPolicy::kMinLength || policy == PromptPolicy::kSerial;
+}
+
+Weights place(const Context& ctx, const ModelConfig& config, const EngineShape& shape,
+              const TensorLoader& loader, uint64_t seed) {
+  return loader ? load_weights(ctx, config, shape.dtype, shape.max_model_len, loader)
+                : random_weights(ctx, config, shape.dtype, shape.max_model_len, seed);
+}
+
+// A pass that was issued, and what its tokens mean once they are known.
+struct IssuedPass {
+  bool decode = false;
+  std::vector<SequencePtr> rows;  // in the order of the results
+  Sampler::Result result;
+  Clock::time_point issued_at;
+};
+
+}  // namespace
+
+struct Engine::Impl {
+  Impl(const ModelConfig& model_config, const TensorLoader& loader, const EngineOptions& opts);
+
+  bool issue();
+  void begin_batch();
+  void issue_prompt_pass();
+  void issue_decode_step();
+  void issue_sampling(bool decode, TensorView logits, const int32_t* slots,
+                      std::vector<SequencePtr> rows);
+  void collect();
+  void take_token(Sequence& sequence, int32_t token_id, float logprob);
+  void end(Sequence& sequence);
+
+  const Clock::time_point started_at = Clock::now();  // before everything that takes memory
+  ModelConfig config;
+  EngineOptions options;
+  OpenDevice device;
+  const Context& ctx = device.context();
+  const int64_t free_bytes_at_start = device.memory().free_bytes;
+  EngineShape shape;
+  Weights weights;
+  Decoder decoder;
+  PassInputs inputs;
+  Sampler sampler;
+  KvCache cache;
+  PagePool pages;
+  BatchPlanner planner;
+
+  std::unordered_map<uint64_t, SequencePtr> running;  // by row
+  std::deque<PromptPass> prompt_passes;               // of the current batch, not yet issued
+  std::vector<SequencePtr> live;  // rows of the current batch that decode steps run over
+  bool count_prompts = false;     // a row of the batch penalises repetition of its prompt
+  std::deque<IssuedPass> issued;  // oldest first
+  Clock::time_point collected_at;
+
+  std::vector<TokenOutput> outputs;
+  std::vector<MemoryItem> ledger;
+  EngineStats stats;
+};
+
+Engine::Impl::Impl(const ModelConfig& model_config, const TensorLoader& loader,
+                   const EngineOptions& opts)
+    : config(model_config),
+      options(opts),
+      device(opts.device, opts.num_threads),
+      shape((validate(config), choose_shape(config, opts, device))),
+      weights(place(ctx, config, shape, loader, opts.seed)),
+      decoder(ctx, config, weights, shape.dtype, shape.max_batched_tokens, shape.max_num_seqs,
+              shape.max_model_len),
+      inputs(ctx, shape.max_batched_tokens, shape.max_num_seqs, shape.max_model_len),
+      sampler(ctx, config.vocab_size, shape.max_num_seqs, shape.max_model_len,
+              needs_replay(opts.prompt_policy)),
+      cache(ctx, config, shape.dtype, choose_num_pages(config, opts, shape, device)),
+      pages(cache.bytes() / KvCache::page_bytes(config, shape.dtype)),
+      planner(shape.max_num_seqs,
+              opts.sort_window > 0 ? opts.sort_window : size_t{16} * shape.max_num_seqs) {
+  synchronize(ctx);
+  ledger = {{"weights", weights.bytes},
+            {"activations", decoder.activation_bytes()},
+            {"logits", decoder.logits_bytes()},
+            {"batch inputs and block tables", inputs.bytes()},
+            {"sampling", sampler.bytes()},
+            {concat("KV cache (", pages.num_pages(), " pages of ", kPageSize, " tokens)"),
+             cache.bytes()}};
+  collected_at = Clock::now();
+  stats.load_seconds = seconds_between(started_at, collected_at);
+}
+
+// Takes the next batch of waiting rows into slots [0, rows).
+void Engine::Impl::begin_batch() {
+  const std::vector<SequencePtr> batch = planner.next_batch(pages.num_free());
+  if (batch.empty()) return;
+  PromptPlan plan = plan_prompts(batch, options.prompt_policy, shape.max_batched_tokens);
+  int64_t longest = 0;
+  count_prompts = false;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    Sequence& sequence = *batch[i];
+    sequence.slot = static_cast<int>(i);
+    sequence.pages = pages.take(PagePool::pages_for(sequence.max_positions()));
+    const int32_t last_fed = plan.last_fed[i];
+    sequence.position = last_fed + 1;
+    inputs.set_pages(sequence.slot, sequence.pages);
+    sampler.admit(sequence, last_fed + 1 == sequence.prompt_len() ? last_fed : last_fed + 1);
+    running.emplace(sequence.request.row, batch[i]);
+    count_prompts |= sequence.params.repetition_penalty != 1.0F;
+    longest = std::max<int64_t>(longest, sequence.prompt_len());
+    stats.prompt_tokens += sequence.prompt_len();
+  }
+  stats.padded_positions += longest * static_cast<int64_t>(batch.size());
+  ++stats.batches;
+  prompt_passes.assign(std::make_move_iterator(plan.passes.begin()),
+                       std::make_move_iterator(plan.passes.end()));
+  live = batch;
+}
+
+void Engine::Impl::issue_prompt_pass() {
+  const PromptPass pass = std::move(prompt_passes.front());
+  prompt_passes.pop_front();
+  const ForwardBatch batch = inputs.prompt_pass(pass);
+  if (count_prompts) {
+    ops::count_prompt_tokens(ctx, sampler.tables(), batch.token_ids, batch.positions,
+                             batch.token_slots, batch.num_tokens);
+  }
+  std::vector<SequencePtr> rows;
+  for (const PromptSegment& segment : pass) {
+    if (segment.first + segment.count == segment.sequence->prompt_len()) {
+      rows.push_back(segment.sequence);
+      ++segment.sequence->num_issued;
+    }
+  }
+  ++stats.prefill_passes;
+  stats.prompt_positions += batch.num_tokens;
+  issue_sampling(false, decoder.forward(batch, cache), batch.logits_slots, std::move(rows));
+}
+
+void Engine::Impl::issue_decode_step() {
+  std::vector<int32_t> slots;
+  int32_t max_context_len = 0;
+  bool generating = false;
+  int64_t replayed = 0;
+  for (const SequencePtr& sequence : live) {
+    slots.push_back(sequence->slot);
+    max_context_len = std::max(max_context_len, ++sequence->position);
+    const bool in_prompt = sequence->position <= sequence->prompt_len();
+    replayed += in_prompt ? 1 : 0;
+    if (sequence->position >= sequence->prompt_len()) {
+      ++sequence->num_issued;
+      generating = true;
+    }
+  }
+  const ForwardBatch batch = inputs.decode_step(slots, max_context_len, sampler.tables());
+  if (count_prompts && replayed > 0) {
+    ops::count_prompt_tokens(ctx, sampler.tables(), batch.token_ids, batch.positions,
+                             batch.token_slots, batch.num_tokens);
+  }
+  ++stats.decode_steps;
+  stats.decode_row_steps += batch.num_rows;
+  stats.prompt_positions += replayed;
+  issue_sampling(generating, decoder.forward(batch, cache), batch.logits_slots, live);
+}
+
+void Engine::Impl::issue_sampling(bool decode, TensorView logits, const int32_t* slots,
+                                  std::vector<SequencePtr> rows) {
+  const Clock::time_point now = Clock::now();
+  const Sampler::Result result = rows.empty() ? sampler.mark() : sampler.sample(logits, slots);
+  issued.push_back({decode, std::move(rows), result, now});
+}
+
+// Issues one pass; false when there is nothing to issue before a result is known.
+bool Engine::Impl::issue() {
+  if (prompt_passes.empty()) {
+    // Rows that have ended, or whose last token has been issued, leave the batch.
+    std::erase_if(live, [](const SequencePtr& sequence) {
+      return sequence->ended || sequence->num_issued >= sequence->params.max_tokens;
+    });
+    // A slot may be written only when nothing issued still uses it.
+    if (live.empty() && issued.empty()) begin_batch();
+  }
+  if (!prompt_passes.empty()) {
+    issue_prompt_pass();
+  } else if (!live.empty()) {
+    issue_decode_step();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// Waits for the oldest pass and hands out its tokens.
+void Engine::Impl::collect() {
+  const IssuedPass pass = std::move(issued.front());
+  issued.pop_front();
+  pass.result.done->wait();
+  const Clock::time_point now = Clock::now();
+  (pass.decode ? stats.decode_seconds : stats.prefill_seconds) +=
+      seconds_between(std::max(pass.issued_at, collected_at), now);
+  collected_at = now;
+  for (size_t i = 0; i < pass.rows.size(); ++i) {
+    if (!pass.rows[i]->ended) {
+      take_token(*pass.rows[i], pass.result.token_ids[i], pass.result.logprobs[i]);
+    }
+  }
+}
+
+void Engine::Impl::take_token(Sequence& sequence, int32_t token_id, float logprob) {
+  if (token_id == kTokenNone) return;
+  TokenOutput output{.row = sequence.request.row, .token_id = token_id, .logprob = logprob};
+  if (token_id == kTokenNonFinite) {
+    output.finish = FinishReason::kError;
+    output.error =
+        RowError{"non_finite_logits", "the model's logits are not finite; try another --dtype"};
+  } else {
+    ++sequence.num_generated;
+    ++stats.output_tokens;
+    const int32_t* stops = sequence.params.stop_token_ids;
+    const int32_t* stops_end = stops + sequence.params.num_stop_token_ids;
+    if (std::find(stops, stops_end, token_id) != stops_end) {
+      output.finish = FinishReason::kStop;
+    } else if (sequence.num_generated == sequence.params.max_tokens) {
+      output.finish = FinishReason::kLength;
+    }
+  }
+  if (output.finish != FinishReason::kNone) end(sequence);
+  outputs.push_back(std::move(output));
+}
+
+// The row's pages are free again. A pass in flight may still write its own tokens there, but any
+// later owner's pass comes after it in the stream and reads only what it wrote itself.
+void Engine::Impl::end(Sequence& sequence) {
+  sequence.ended = true;
+  pages.give_back(sequence.pages);
+  sequence.pages.clear();
+  running.erase(sequence.request.row);
+}
+
+Engine::Engine(const ModelConfig& config, const TensorLoader& loader, const EngineOptions& options)
+    : impl_(std::make_unique<Impl>(config, loader, options)) {}
+
+Engine::~Engine() {
+  // The device may still be at work on memory that goes with impl_.
+  try {
+    synchronize(impl_->ctx);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): the run has failed already and said why
+  }
+}
+
+std::optional<RowError> Engine::check(const Request& request) const {
+  const auto prompt_len = static_cast<int64_t>(request.prompt.size());
+  if (prompt_len == 0) return RowError{"empty_prompt", "the prompt has no tokens"};
+  if (prompt_len > impl_->shape.max_model_len) {
+    return RowError{"prompt_too_long",
+                    concat("the prompt has ", prompt_len, " tokens; at most ",
+                           impl_->shape.max_model_len, " fit (--max-model-len)")};
+  }
+  for (const int32_t id : request.prompt) {
+    if (id < 0 || id >= impl_->config.vocab_size) {
+      return RowError{"token_out_of_range", concat("prompt token id ", id, " is not in [0, ",
+                                                   impl_->config.vocab_size, ")")};
+    }
+  }
+  if (auto error = eet::check(request.params, impl_->config)) return error;
+  const int64_t max_tokens =
+      std::min<int64_t>(request.params.max_tokens, impl_->shape.max_model_len - prompt_len + 1);
+  const int64_t needed = PagePool::pages_for(prompt_len + max_tokens - 1);
+  if (needed > impl_->pages.num_pages()) {
+    return RowError{"does_not_fit", concat("prompt and max_tokens need ", needed * kPageSize,
+                                           " positions of KV cache; there are ",
+                                           impl_->pages.num_pages() * kPageSize,
+                                           "; lower max_tokens or --max-num-seqs")};
+  }
+  return std::nullopt;
+}
+
+void Engine::add_request(Request request) {
+  auto sequence = std::make_shared<Sequence>();
+  const auto prompt_len = static_cast<int32_t>(request.prompt.size());
+  // Past the last position there is nothing to generate: the row ends with "length" there.
+  const int64_t room = impl_->shape.max_model_len - prompt_len + 1;
+  request.params.max_tokens =
+      static_cast<int32_t>(std::min<int64_t>(request.params.max_tokens, room));
+  sequence->params =
+      to_slot_params(request.params, impl_->config, prompt_len, impl_->options.seed, request.row);
+  sequence->request = std::move(request);
+  impl_->planner.add(std::move(sequence));
+}
+
+size_t Engine::num_waiting() const {
+  return impl_->planner.num_waiting();
+}
+size_t Engine::sort_window() const {
+  return impl_->planner.window();
+}
+
+bool Engine::has_work() const {
+  return num_waiting() > 0 || !impl_->running.empty() || !impl_->issued.empty();
+}
+
+std::span<const TokenOutput> Engine::step() {
+  impl_->outputs.clear();
+  // On a GPU one pass runs while the host looks at the one before. On the CPU there is nobody to
+  // run it meanwhile, and a row found finished would have been computed once too often.
+  const size_t depth = impl_->ctx.on_cuda() ? 2 : 1;
+  const bool progressing = impl_->issue();
+  if (!impl_->issued.empty() && (!progressing || impl_->issued.size() >= depth)) impl_->collect();
+  return impl_->outputs;
+}
+
+void Engine::stop(uint64_t row) {
+  const auto found = impl_->running.find(row);
+  if (found == impl_->running.end()) return;
+  const SequencePtr sequence = found->second;
+  impl_->end(*sequence);
+}
+
+const ModelConfig& Engine::config() const {
+  return impl_->config;
+}
+int64_t Engine::max_model_len() const {
+  return impl_->shape.max_model_len;
+}
+int Engine::max_num_seqs() const {
+  return impl_->shape.max_num_seqs;
+}
+DType Engine::dtype() const {
+  return impl_->shape.dtype;
+}
+const EngineStats& Engine::stats() const {
+  return impl_->stats;
+}
+const std::vector<MemoryItem>& Engine::memory() const {
+  return impl_->ledger;
+}
+
+int64_t Engine::peak_device_bytes() const {
+  if (!impl_->ctx.on_cuda()) return 0;
+  return impl_->free_bytes_at_start - impl_->device.memory().free_bytes;
+}
+
+std::string Engine::device_name() const {
+  return impl_->device.description();
+}
+
+}  // namespace eet

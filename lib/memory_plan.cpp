@@ -1,0 +1,87 @@
+#include "lib/memory_plan.h"
+
+#include <algorithm>
+
+#include "lib/cache/kv_cache.h"
+#include "lib/cache/page_pool.h"
+#include "lib/core/error.h"
+
+namespace eet {
+namespace {
+
+constexpr double kMiB = 1024.0 * 1024.0;
+
+// Defaults. On CUDA, 256 rows are near the batch where decoding stops being bound by the weights'
+// bytes (about 240 on an H100), and 8192 tokens saturate the matrix units of every shape.
+constexpr int kCudaNumSeqs = 256;
+constexpr int kCudaBatchedTokens = 8192;
+constexpr int kCpuNumSeqs = 32;
+constexpr int kCpuBatchedTokens = 1024;
+
+void require_range(const char* flag, double value, double low, double high) {
+  require(value >= low && value <= high, flag, ": expected ", low, " to ", high, ", got ", value);
+}
+
+DType choose_dtype(const ModelConfig& config, const EngineOptions& options, bool on_cuda) {
+  if (!on_cuda) {
+    require(!options.dtype || *options.dtype == DType::kF32, "--dtype ",
+            dtype_name(options.dtype.value_or(DType::kF32)),
+            ": the CPU computes in fp32; use --dtype fp32 or auto");
+    return DType::kF32;
+  }
+  if (options.dtype) return *options.dtype;
+  return config.dtype == DType::kF16 ? DType::kF16 : DType::kBF16;
+}
+
+}  // namespace
+
+EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options,
+                         const OpenDevice& device) {
+  const bool on_cuda = device.context().on_cuda();
+  require_range("--max-num-seqs", options.max_num_seqs, 0, 4096);
+  require_range("--max-num-batched-tokens", options.max_num_batched_tokens, 0, 1 << 20);
+  require_range("--gpu-memory-utilization", options.gpu_memory_utilization, 0.01, 1.0);
+  require(options.max_model_len >= 0 && options.max_model_len <= config.max_position_embeddings,
+          "--max-model-len: expected at most the model's ", config.max_position_embeddings,
+          " positions, got ", options.max_model_len);
+
+  EngineShape shape;
+  shape.dtype = choose_dtype(config, options, on_cuda);
+  shape.max_num_seqs = options.max_num_seqs > 0 ? options.max_num_seqs
+                       : on_cuda                ? kCudaNumSeqs
+                                                : kCpuNumSeqs;
+  shape.max_batched_tokens = options.max_num_batched_tokens > 0 ? options.max_num_batched_tokens
+                             : on_cuda                          ? kCudaBatchedTokens
+                                                                : kCpuBatchedTokens;
+  shape.max_batched_tokens = std::max(shape.max_batched_tokens, shape.max_num_seqs);
+  shape.max_model_len =
+      options.max_model_len > 0 ? options.max_model_len : config.max_position_embeddings;
+
+  const int64_t weight_bytes =
+      parameter_count(config) * static_cast<int64_t>(dtype_size(shape.dtype));
+  const int64_t free_bytes = device.memory().free_bytes;
+  require(weight_bytes < free_bytes, "not enough memory on ", device.description(),
+          ": the weights need ", weight_bytes / kMiB, " MiB in ", dtype_name(shape.dtype), ", ",
+          free_bytes / kMiB, " MiB are free; use a 16-bit --dtype or a larger device");
+  return shape;
+}
+
+int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
+                         const EngineShape& shape, const OpenDevice& device) {
+  const OpenDevice::Memory memory = device.memory();
+  const auto share = static_cast<int64_t>(options.gpu_memory_utilization *
+                                          static_cast<double>(memory.total_bytes));
+  const int64_t used = memory.total_bytes - memory.free_bytes;
+  const int64_t page_bytes = KvCache::page_bytes(config, shape.dtype);
+  // The host's memory is not ours alone: half of what is free.
+  const int64_t budget = device.context().on_cuda() ? share - used : memory.free_bytes / 2;
+  const int64_t useful = shape.max_num_seqs * PagePool::pages_for(shape.max_model_len);
+  const int64_t pages = std::min(useful, budget / page_bytes);
+  require(pages >= 1, "not enough memory on ", device.description(),
+          " for the KV cache: one page needs ", page_bytes / kMiB, " MiB, ", budget / kMiB,
+          " MiB are left of ", memory.total_bytes / kMiB,
+          "; lower --max-num-batched-tokens or --max-num-seqs, or raise --gpu-memory-utilization");
+  return pages;
+}
+
+}  // namespace eet

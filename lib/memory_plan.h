@@ -1,0 +1,29 @@
+// How much of everything fits, decided before anything is allocated.
+#pragma once
+
+#include <cstdint>
+
+#include "lib/device.h"
+#include "lib/engine.h"
+
+namespace eet {
+
+// The limits a job runs with: options, with defaults filled in for the model and the device.
+struct EngineShape {
+  DType dtype = DType::kF32;
+  int max_num_seqs = 0;
+  int max_batched_tokens = 0;  // of one pass; at least max_num_seqs
+  int64_t max_model_len = 0;
+};
+
+// Throws Error when an option is out of range, or the weights alone exceed the memory.
+EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options,
+                         const OpenDevice& device);
+
+// Pages of the KV cache: what is left of the memory's share once all else is allocated, but no more
+// than max_num_seqs rows of max_model_len can use. Throws Error when that is less than one row of
+// one page.
+int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
+                         const EngineShape& shape, const OpenDevice& device);
+
+}  // namespace eet

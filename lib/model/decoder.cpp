@@ -1,0 +1,83 @@
+#include "lib/model/decoder.h"
+
+#include <cmath>
+
+namespace eet {
+
+Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& weights, DType dtype,
+                 int max_tokens, int max_rows, int64_t max_model_len)
+    : ctx_(ctx), config_(config), weights_(weights), dtype_(dtype) {
+  shape_.num_heads = static_cast<int>(config.num_heads);
+  shape_.num_kv_heads = static_cast<int>(config.num_kv_heads);
+  shape_.head_dim = static_cast<int>(config.head_dim);
+  shape_.scale = config.attention_scale != 0.0
+                     ? static_cast<float>(config.attention_scale)
+                     : 1.0F / std::sqrt(static_cast<float>(config.head_dim));
+  residual_ = reserve(DType::kF32, max_tokens, config.hidden_size);
+  normed_ = reserve(dtype, max_tokens, config.hidden_size);
+  qkv_ = reserve(dtype, max_tokens, config.qkv_size());
+  attended_ = reserve(dtype, max_tokens, config.attention_size());
+  up_ = reserve(dtype, max_tokens, config.intermediate_size * (config.gated_mlp ? 2 : 1));
+  activated_ = config.gated_mlp ? reserve(dtype, max_tokens, config.intermediate_size) : up_;
+  delta_ = reserve(dtype, max_tokens, config.hidden_size);
+  last_ = reserve(dtype, max_rows, config.hidden_size);
+  attention_scratch_ = allocate(
+      ctx, ops::attention_scratch_bytes(ctx, shape_, max_rows, max_model_len), "attention scratch");
+  activation_bytes_ += static_cast<int64_t>(attention_scratch_.bytes());
+  logits_ = TensorView(nullptr, DType::kF32, {max_rows, weights.lm_head.padded_out});
+  storage_.push_back(allocate(ctx, logits_.bytes(), "logits"));
+  logits_.data = storage_.back().data();
+}
+
+TensorView Decoder::reserve(DType dtype, int64_t rows, int64_t columns) {
+  TensorView view(nullptr, dtype, {rows, columns});
+  storage_.push_back(allocate(ctx_, view.bytes(), "activations"));
+  activation_bytes_ += view.bytes();
+  view.data = storage_.back().data();
+  return view;
+}
+
+TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
+  const int64_t tokens = batch.num_tokens;
+  const TensorView residual = residual_.first(tokens);
+  const TensorView normed = normed_.first(tokens);
+  const TensorView qkv = qkv_.first(tokens);
+  const TensorView attended = attended_.first(tokens);
+  const TensorView up = up_.first(tokens);
+  const TensorView activated = activated_.first(tokens);
+  const TensorView delta = delta_.first(tokens);
+  const auto eps = static_cast<float>(config_.norm_eps);
+  const auto add_norm = [&](TensorView out, TensorView add, const NormWeights& norm,
+                            const int32_t* rows = nullptr) {
+    ops::add_norm(ctx_, out, residual, add, norm.weight, norm.bias, config_.norm, eps, rows);
+  };
+  const auto linear = [&](TensorView out, TensorView x, const LinearWeights& weights) {
+    ops::linear(ctx_, out, x, weights.weight, weights.bias);
+  };
+
+  ops::embed(ctx_, residual, batch.token_ids, batch.positions, weights_.token_embedding,
+             weights_.position_embedding);
+  TensorView previous;  // what the block before adds to the residual stream
+  for (int64_t i = 0; i < config_.num_layers; ++i) {
+    const LayerWeights& layer = weights_.layers[i];
+    const KvLayer kv = cache.layer(i);
+    add_norm(normed, previous, layer.attn_norm);
+    linear(qkv, normed, layer.qkv);
+    ops::rope_append(ctx_, qkv, kv, batch, shape_, weights_.rope_table);
+    ops::attention(ctx_, attended, qkv, kv, batch, shape_, attention_scratch_.data());
+    linear(delta, attended, layer.attn_out);
+    add_norm(normed, delta, layer.mlp_norm);
+    linear(up, normed, layer.mlp_up);
+    ops::activation(ctx_, activated, up, config_.activation, config_.gated_mlp);
+    linear(delta, activated, layer.mlp_down);
+    previous = delta;
+  }
+  const TensorView logits = logits_.first(batch.num_logits);
+  if (batch.num_logits == 0) return logits;
+  const TensorView last = last_.first(batch.num_logits);
+  add_norm(last, previous, weights_.final_norm, batch.logits_tokens);
+  ops::linear(ctx_, logits, last, weights_.lm_head, {});
+  return logits;
+}
+
+}  // namespace eet

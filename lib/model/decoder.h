@@ -1,0 +1,50 @@
+// The forward pass of a decoder-only transformer.
+#pragma once
+
+#include <vector>
+
+#include "lib/cache/kv_cache.h"
+#include "lib/model/weights.h"
+#include "lib/ops/ops.h"
+
+namespace eet {
+
+class Decoder {
+ public:
+  // Takes the activations' memory for passes of up to `max_tokens` tokens and `max_rows` rows with
+  // logits.
+  Decoder(const Context& ctx, const ModelConfig& config, const Weights& weights, DType dtype,
+          int max_tokens, int max_rows, int64_t max_model_len);
+
+  // Runs `batch` through all layers, appending its keys and values to `cache`, and returns the
+  // logits of its num_logits tokens, fp32 [num_logits, padded vocabulary]. Valid until the next
+  // pass.
+  TensorView forward(const ForwardBatch& batch, const KvCache& cache);
+
+  int64_t activation_bytes() const { return activation_bytes_; }
+  int64_t logits_bytes() const { return logits_.bytes(); }
+
+ private:
+  TensorView reserve(DType dtype, int64_t rows, int64_t columns);
+
+  const Context& ctx_;
+  const ModelConfig& config_;
+  const Weights& weights_;
+  DType dtype_;
+  AttentionShape shape_;
+  std::vector<Buffer> storage_;
+  int64_t activation_bytes_ = 0;
+
+  TensorView residual_;   // fp32 [tokens, hidden]
+  TensorView normed_;     // [tokens, hidden]
+  TensorView qkv_;        // [tokens, (heads + 2*kv_heads)*head_dim]
+  TensorView attended_;   // [tokens, heads*head_dim]
+  TensorView up_;         // [tokens, intermediate], or 2*intermediate when gated
+  TensorView activated_;  // [tokens, intermediate]; up_ itself when not gated
+  TensorView delta_;      // [tokens, hidden], what a block adds to the residual stream
+  TensorView last_;       // [rows, hidden]
+  TensorView logits_;     // fp32 [rows, padded vocabulary]
+  Buffer attention_scratch_;
+};
+
+}  // namespace eet

@@ -1,0 +1,138 @@
+#include "lib/pass_inputs.h"
+
+#include <algorithm>
+
+#include "lib/cache/page_pool.h"
+
+namespace eet {
+
+PassInputs::Layout PassInputs::make_layout(int64_t max_tokens, int64_t max_rows) {
+  Layout layout{};
+  int64_t next = 0;
+  const auto place = [&next](int64_t count) {
+    const int64_t offset = next;
+    next += (count + 63) / 64 * 64;  // every array starts on 256 bytes
+    return offset;
+  };
+  layout.token_ids = place(max_tokens);
+  layout.positions = place(max_tokens);
+  layout.token_slots = place(max_tokens);
+  layout.cu_seqlens = place(max_rows + 1);
+  layout.pad_counts = place(max_rows);
+  layout.context_lens = place(max_rows);
+  layout.row_slots = place(max_rows);
+  layout.logits_tokens = place(max_rows);
+  layout.logits_slots = place(max_rows);
+  layout.total = next;
+  return layout;
+}
+
+PassInputs::PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len)
+    : ctx_(ctx),
+      layout_(make_layout(max_tokens, max_rows)),
+      block_table_stride_(static_cast<int>(PagePool::pages_for(max_model_len))) {
+  constexpr size_t kInt = sizeof(int32_t);
+  const size_t block_bytes = layout_.total * kInt;
+  const size_t table_bytes = static_cast<size_t>(max_rows) * block_table_stride_ * kInt;
+  device_ = allocate(ctx, block_bytes, "pass inputs");
+  block_tables_ = allocate(ctx, table_bytes, "block tables");
+  staging_ = allocate_staging(ctx, block_bytes * kStagingBlocks, "pass input staging");
+  table_staging_ = allocate_staging(ctx, table_bytes, "block table staging");
+  for (auto& fence : copied_) fence = std::make_unique<Fence>(ctx);
+}
+
+void PassInputs::set_pages(int slot, const std::vector<int32_t>& pages) {
+  const int64_t first = static_cast<int64_t>(slot) * block_table_stride_;
+  std::copy(pages.begin(), pages.end(), table_staging_.as<int32_t>() + first);
+  upload(ctx_, block_tables_.as<int32_t>() + first, table_staging_.as<int32_t>() + first,
+         pages.size() * sizeof(int32_t));
+}
+
+int32_t* PassInputs::begin_block() {
+  copied_[next_block_]->wait();
+  return staging_.as<int32_t>() + next_block_ * layout_.total;
+}
+
+void PassInputs::end_block(const int32_t* block) {
+  upload(ctx_, device_.data(), block, layout_.total * sizeof(int32_t));
+  copied_[next_block_]->record();
+  next_block_ = (next_block_ + 1) % kStagingBlocks;
+}
+
+ForwardBatch PassInputs::view() const {
+  const auto* base = device_.as<int32_t>();
+  ForwardBatch batch;
+  batch.token_ids = base + layout_.token_ids;
+  batch.positions = base + layout_.positions;
+  batch.token_slots = base + layout_.token_slots;
+  batch.row_slots = base + layout_.row_slots;
+  batch.cu_seqlens = base + layout_.cu_seqlens;
+  batch.pad_counts = base + layout_.pad_counts;
+  batch.context_lens = base + layout_.context_lens;
+  batch.block_tables = block_tables_.as<int32_t>();
+  batch.block_table_stride = block_table_stride_;
+  batch.logits_tokens = base + layout_.logits_tokens;
+  batch.logits_slots = base + layout_.logits_slots;
+  return batch;
+}
+
+ForwardBatch PassInputs::prompt_pass(const PromptPass& pass) {
+  decode_slots_.clear();
+  int32_t* block = begin_block();
+  ForwardBatch batch = view();
+  for (const PromptSegment& segment : pass) {
+    const Sequence& sequence = *segment.sequence;
+    const int row = batch.num_rows++;
+    const int context_len = segment.first + segment.count;
+    block[layout_.cu_seqlens + row] = batch.num_tokens;
+    block[layout_.pad_counts + row] = segment.pads;
+    block[layout_.context_lens + row] = context_len;
+    block[layout_.row_slots + row] = sequence.slot;
+    for (int column = 0; column < segment.columns(); ++column) {
+      // A pad is fed as the prompt's first token: any id of the vocabulary will do.
+      const int position = column < segment.pads ? -1 : segment.first + column - segment.pads;
+      const int token = batch.num_tokens++;
+      block[layout_.token_ids + token] = sequence.request.prompt[std::max(position, 0)];
+      block[layout_.positions + token] = position;
+      block[layout_.token_slots + token] = sequence.slot;
+    }
+    if (context_len == sequence.prompt_len()) {
+      block[layout_.logits_tokens + batch.num_logits] = batch.num_tokens - 1;
+      block[layout_.logits_slots + batch.num_logits] = sequence.slot;
+      ++batch.num_logits;
+    }
+    batch.max_query_len = std::max(batch.max_query_len, segment.columns());
+    batch.max_context_len = std::max(batch.max_context_len, context_len);
+  }
+  block[layout_.cu_seqlens + batch.num_rows] = batch.num_tokens;
+  end_block(block);
+  return batch;
+}
+
+ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int max_context_len,
+                                     const SlotTables& tables) {
+  if (slots != decode_slots_) {
+    int32_t* block = begin_block();
+    for (size_t row = 0; row < slots.size(); ++row) {
+      block[layout_.token_slots + static_cast<int64_t>(row)] = slots[row];
+      block[layout_.row_slots + static_cast<int64_t>(row)] = slots[row];
+      block[layout_.logits_slots + static_cast<int64_t>(row)] = slots[row];
+      block[layout_.logits_tokens + static_cast<int64_t>(row)] = static_cast<int32_t>(row);
+    }
+    end_block(block);
+    decode_slots_ = slots;
+  }
+  ForwardBatch batch = view();
+  batch.decode = true;
+  batch.num_rows = static_cast<int>(slots.size());
+  batch.num_tokens = batch.num_rows;
+  batch.num_logits = batch.num_rows;
+  batch.max_query_len = 1;
+  batch.max_context_len = max_context_len;
+  auto* base = device_.as<int32_t>();
+  ops::prepare_decode(ctx_, base + layout_.token_ids, base + layout_.positions,
+                      base + layout_.context_lens, batch.row_slots, batch.num_rows, tables);
+  return batch;
+}
+
+}  // namespace eet

@@ -1,0 +1,60 @@
+// The arrays a forward pass reads, on their way from the host to the device.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "lib/core/memory.h"
+#include "lib/ops/ops.h"
+#include "lib/schedule/prompt_passes.h"
+
+namespace eet {
+
+// Owns the device arrays of ForwardBatch and the staging memory behind them. Passes are issued in
+// stream order, so one set of device arrays serves all; staging blocks rotate, and a block is
+// written again only when its copy is done.
+class PassInputs {
+ public:
+  PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len);
+
+  // Makes `pages` the row of `slot` in the block tables.
+  void set_pages(int slot, const std::vector<int32_t>& pages);
+
+  // Batch of a prompt pass; rows whose last prompt token it feeds get logits.
+  ForwardBatch prompt_pass(const PromptPass& pass);
+
+  // Batch of a decode step over rows in `slots`, whose tokens and positions ops::prepare_decode
+  // fills in. Uploads `slots` only when they differ from the step before.
+  ForwardBatch decode_step(const std::vector<int32_t>& slots, int max_context_len,
+                           const SlotTables& tables);
+
+  int64_t bytes() const { return static_cast<int64_t>(device_.bytes() + block_tables_.bytes()); }
+
+ private:
+  // Offsets, in int32 elements, of the arrays in a block.
+  struct Layout {
+    int64_t token_ids, positions, token_slots;                // [max_tokens]
+    int64_t cu_seqlens, pad_counts, context_lens, row_slots;  // [max_rows], cu_seqlens one more
+    int64_t logits_tokens, logits_slots;                      // [max_rows]
+    int64_t total;
+  };
+  static Layout make_layout(int64_t max_tokens, int64_t max_rows);
+  int32_t* begin_block();  // a staging block whose last copy is done
+  void end_block(const int32_t* block);
+  ForwardBatch view() const;
+
+  static constexpr int kStagingBlocks = 4;
+  const Context& ctx_;
+  Layout layout_;
+  int block_table_stride_;
+  Buffer device_;
+  Buffer block_tables_;   // [max_rows, block_table_stride]
+  Buffer staging_;        // kStagingBlocks blocks
+  Buffer table_staging_;  // as block_tables_; a slot's row is written only once its last user ended
+  std::array<std::unique_ptr<Fence>, kStagingBlocks> copied_;
+  int next_block_ = 0;
+  std::vector<int32_t> decode_slots_;  // of the last decode step, empty after a prompt pass
+};
+
+}  // namespace eet

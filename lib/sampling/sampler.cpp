@@ -1,0 +1,92 @@
+#include "lib/sampling/sampler.h"
+
+#include <algorithm>
+
+namespace eet {
+namespace {
+
+bool uses_token_counts(const SlotParams& params) {
+  return params.repetition_penalty != 1.0F || params.presence_penalty != 0.0F ||
+         params.frequency_penalty != 0.0F;
+}
+
+}  // namespace
+
+Sampler::Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t max_model_len,
+                 bool replay)
+    : ctx_(ctx), max_rows_(max_rows) {
+  const int64_t results_bytes = max_rows_ * static_cast<int64_t>(sizeof(int32_t) + sizeof(float));
+  params_ = allocate(ctx, max_rows_ * sizeof(SlotParams), "sampling parameters");
+  states_ = allocate(ctx, max_rows_ * sizeof(SlotState), "row states");
+  token_counts_ = allocate(ctx, max_rows_ * vocab_size * sizeof(uint16_t), "token counts");
+  scratch_ =
+      allocate(ctx, ops::sample_scratch_bytes(ctx, max_rows, vocab_size), "sampling scratch");
+  outputs_ = allocate(ctx, results_bytes, "sampled tokens");
+  results_ = allocate_staging(ctx, results_bytes * kResults, "sampled token staging");
+  admit_staging_ = allocate_staging(ctx, max_rows_ * (sizeof(SlotParams) + sizeof(SlotState)),
+                                    "row admission staging");
+  if (replay) {
+    const size_t prompt_bytes = max_rows_ * max_model_len * sizeof(int32_t);
+    prompts_ = allocate(ctx, prompt_bytes, "replayed prompts");
+    prompt_staging_ = allocate_staging(ctx, prompt_bytes, "replayed prompt staging");
+  }
+  for (auto& fence : done_) fence = std::make_unique<Fence>(ctx);
+  tables_.params = params_.as<SlotParams>();
+  tables_.states = states_.as<SlotState>();
+  tables_.token_counts = token_counts_.as<uint16_t>();
+  tables_.prompts = prompts_.as<int32_t>();
+  tables_.prompts_stride = max_model_len;
+  tables_.vocab_size = vocab_size;
+}
+
+void Sampler::admit(const Sequence& sequence, int32_t next_position) {
+  const int slot = sequence.slot;
+  SlotParams& params = admit_staging_.as<SlotParams>()[slot];
+  SlotState& state =
+      reinterpret_cast<SlotState*>(admit_staging_.as<SlotParams>() + max_rows_)[slot];
+  params = sequence.params;
+  state = SlotState{.position = next_position};
+  upload(ctx_, tables_.params + slot, &params, sizeof params);
+  upload(ctx_, tables_.states + slot, &state, sizeof state);
+  if (uses_token_counts(params)) {
+    fill_bytes(ctx_, tables_.token_counts + slot * tables_.vocab_size, 0,
+               tables_.vocab_size * sizeof(uint16_t));
+  }
+  if (tables_.prompts != nullptr) {
+    const int64_t first = slot * tables_.prompts_stride;
+    int32_t* staging = prompt_staging_.as<int32_t>() + first;
+    std::copy(sequence.request.prompt.begin(), sequence.request.prompt.end(), staging);
+    upload(ctx_, prompts_.as<int32_t>() + first, staging,
+           sequence.request.prompt.size() * sizeof(int32_t));
+  }
+}
+
+Sampler::Result Sampler::sample(TensorView logits, const int32_t* slots) {
+  const int64_t rows = logits.dim(0);
+  auto* ids = outputs_.as<int32_t>();
+  auto* logprobs = reinterpret_cast<float*>(ids + max_rows_);
+  ops::sample(ctx_, ids, logprobs, logits, slots, tables_, scratch_.data());
+
+  auto* host_ids = results_.as<int32_t>() + next_result_ * max_rows_ * 2;
+  auto* host_logprobs = reinterpret_cast<float*>(host_ids + max_rows_);
+  download(ctx_, host_ids, ids, rows * sizeof(int32_t));
+  download(ctx_, host_logprobs, logprobs, rows * sizeof(float));
+  Result result = mark();
+  result.token_ids = host_ids;
+  result.logprobs = host_logprobs;
+  return result;
+}
+
+Sampler::Result Sampler::mark() {
+  Fence& fence = *done_[next_result_];
+  next_result_ = (next_result_ + 1) % kResults;
+  fence.record();
+  return {.done = &fence};
+}
+
+int64_t Sampler::bytes() const {
+  return static_cast<int64_t>(params_.bytes() + states_.bytes() + token_counts_.bytes() +
+                              prompts_.bytes() + scratch_.bytes() + outputs_.bytes());
+}
+
+}  // namespace eet

@@ -1,0 +1,56 @@
+// The device's tables of running rows, and the sampling step over them.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+
+#include "lib/core/memory.h"
+#include "lib/ops/ops.h"
+#include "lib/schedule/sequence.h"
+
+namespace eet {
+
+class Sampler {
+ public:
+  // With `replay` the prompts are kept on the device too, so that decode steps can feed them.
+  Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t max_model_len, bool replay);
+
+  // Writes the tables for rows that start; `next_position` is what each feeds after its prompt
+  // passes, or, where these end with its last prompt token, that token's position. A slot is
+  // admitted again only once everything issued for its last user is done.
+  void admit(const Sequence& sequence, int32_t next_position);
+
+  // Tokens sampled in one pass, once its fence has passed.
+  struct Result {
+    const int32_t* token_ids = nullptr;  // [rows]
+    const float* logprobs = nullptr;     // [rows]
+    const Fence* done = nullptr;
+  };
+
+  // Samples a token for each row of `logits` and starts its copy to the host. Results rotate: one
+  // is overwritten by the kResults-th call after it.
+  Result sample(TensorView logits, const int32_t* slots);
+
+  // A result without rows: only a point in the stream.
+  Result mark();
+
+  const SlotTables& tables() const { return tables_; }
+  int64_t bytes() const;
+
+  static constexpr int kResults = 4;
+
+ private:
+  const Context& ctx_;
+  int64_t max_rows_;
+  Buffer params_, states_, token_counts_, prompts_, scratch_;
+  Buffer admit_staging_;   // [max_rows] params, then states
+  Buffer prompt_staging_;  // [max_rows, max_model_len] tokens, with replay
+  Buffer outputs_;         // [max_rows] ids, [max_rows] log-probabilities
+  Buffer results_;         // kResults of these on the host
+  SlotTables tables_;
+  std::array<std::unique_ptr<Fence>, kResults> done_;
+  int next_result_ = 0;
+};
+
+}  // namespace eet
