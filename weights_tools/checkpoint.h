@@ -11,12 +11,20 @@
 
 namespace eet {
 
+// One tensor of a model, before any of its elements is read.
+struct CheckpointTensor {
+  TensorSpec spec;
+  DType dtype = DType::kF32;  // that the loader gives
+};
+
 struct Checkpoint {
   std::string format;  // "eet", "Hugging Face safetensors", "llama2.c": for `inspect`
   ModelConfig config;
-  TensorLoader loader;  // gives every tensor of tensor_specs(config)
+  std::vector<CheckpointTensor> tensors;  // of all tensor_specs(config), in that order
+  TensorLoader loader;                    // gives every one of them
   std::filesystem::path tokenizer_directory;
-  int64_t file_bytes = 0;
+  int64_t file_bytes = 0;             // of the weights, headers included
+  std::vector<std::string> warnings;  // one sentence each, for people
 };
 
 // Opens a directory written by `eet convert`, a Hugging Face directory (config.json with single or
@@ -24,5 +32,9 @@ struct Checkpoint {
 // read beyond headers. Everything that can be refused is refused here: unknown configuration,
 // missing, unexpected, overlapping or mis-shaped tensors, truncated files. Throws Error.
 Checkpoint open_checkpoint(const std::filesystem::path& path);
+
+// Only the configuration: of a config.json in Hugging Face's form, or of a directory that holds one
+// (or that `eet convert` wrote). For running a model's shape with random weights.
+ModelConfig read_model_config(const std::filesystem::path& path);
 
 }  // namespace eet

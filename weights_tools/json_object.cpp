@@ -1,0 +1,159 @@
+#include "weights_tools/json_object.h"
+
+#include <vector>
+
+#include "lib/core/error.h"
+#include "weights_tools/mapped_file.h"
+
+namespace eet {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kMaxDepth = 64;
+constexpr size_t kMaxFileBytes = size_t{64} << 20;
+constexpr size_t kMaxShownValue = 80;
+
+const json kNull;
+
+// A value for a message: on one line, shortened.
+std::string shown(const json& value) {
+  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (text.size() > kMaxShownValue) text = text.substr(0, kMaxShownValue) + "...";
+  return text;
+}
+
+}  // namespace
+
+json parse_json(std::string_view text, const std::string& where) {
+  std::vector<std::set<std::string>> keys;  // of the objects that enclose the current position
+  const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
+    require(depth <= kMaxDepth, where, ": nested deeper than ", kMaxDepth, " levels");
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key) {
+      const auto& key = parsed.get_ref<const std::string&>();
+      require(keys.back().insert(key).second, where, ": duplicate key \"", key, '"');
+    }
+    return true;
+  };
+  try {
+    return json::parse(text, check);
+  } catch (const json::exception& error) {
+    throw Error(concat(where, ": malformed JSON: ", error.what()));
+  }
+}
+
+JsonObject JsonObject::read(const std::filesystem::path& path) {
+  const auto file = MappedFile::open(path);
+  const auto bytes = file->bytes();
+  require(bytes.size() <= kMaxFileBytes, path.string(), ": expected a JSON file of at most ",
+          kMaxFileBytes, " bytes, got ", bytes.size());
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return {parse_json(text, path.string()), path.string()};
+}
+
+JsonObject::JsonObject(json object, std::string file, std::string prefix)
+    : object_(std::move(object)), file_(std::move(file)), prefix_(std::move(prefix)) {
+  require(object_.is_object(), file_, ": ", prefix_, prefix_.empty() ? "" : " ",
+          "expected a JSON object, got ", shown(object_));
+}
+
+bool JsonObject::has(const std::string& key) const {
+  const auto found = object_.find(key);
+  return found != object_.end() && !found->is_null();
+}
+
+const json& JsonObject::value(const std::string& key) {
+  known_.insert(key);
+  const auto found = object_.find(key);
+  return found == object_.end() ? kNull : *found;
+}
+
+const json& JsonObject::required(const std::string& key) {
+  const json& found = value(key);
+  require(!found.is_null(), file_, ": ", prefix_, key, ": missing");
+  return found;
+}
+
+int64_t JsonObject::integer(const std::string& key) {
+  const json& found = required(key);
+  const bool fits = found.is_number_integer() &&
+                    !(found.is_number_unsigned() && found.get<uint64_t>() > INT64_MAX);
+  if (!fits) refuse(key, "an integer");
+  return found.get<int64_t>();
+}
+
+int64_t JsonObject::integer_or(const std::string& key, int64_t otherwise) {
+  return value(key).is_null() ? otherwise : integer(key);
+}
+
+int64_t JsonObject::size(const std::string& key) {
+  const int64_t found = integer(key);
+  if (found < 1 || found > INT32_MAX) refuse(key, "a positive integer below 2^31");
+  return found;
+}
+
+int64_t JsonObject::size_or(const std::string& key, int64_t otherwise) {
+  return value(key).is_null() ? otherwise : size(key);
+}
+
+double JsonObject::number(const std::string& key) {
+  const json& found = required(key);
+  if (!found.is_number()) refuse(key, "a number");
+  return found.get<double>();
+}
+
+double JsonObject::number_or(const std::string& key, double otherwise) {
+  return value(key).is_null() ? otherwise : number(key);
+}
+
+bool JsonObject::boolean(const std::string& key) {
+  const json& found = required(key);
+  if (!found.is_boolean()) refuse(key, "true or false");
+  return found.get<bool>();
+}
+
+bool JsonObject::boolean_or(const std::string& key, bool otherwise) {
+  return value(key).is_null() ? otherwise : boolean(key);
+}
+
+std::string JsonObject::string(const std::string& key) {
+  const json& found = required(key);
+  if (!found.is_string()) refuse(key, "a string");
+  return found.get<std::string>();
+}
+
+std::string JsonObject::string_or(const std::string& key, const std::string& otherwise) {
+  return value(key).is_null() ? otherwise : string(key);
+}
+
+JsonObject JsonObject::object(const std::string& key) {
+  const json& found = required(key);
+  if (!found.is_object()) refuse(key, "an object");
+  return {found, file_, prefix_ + key + "."};
+}
+
+void JsonObject::ignore(std::initializer_list<const char*> keys) {
+  known_.insert(keys.begin(), keys.end());
+}
+
+void JsonObject::expect(const std::string& key, const json& understood) {
+  const json& found = value(key);
+  if (!found.is_null() && found != understood) refuse(key, shown(understood));
+}
+
+void JsonObject::refuse_unknown_keys() const {
+  for (const auto& [key, found] : object_.items()) {
+    require(known_.contains(key), file_, ": ", prefix_, key, ": unknown key with value ",
+            shown(found), "; its effect on the model is not known, so the model is refused");
+  }
+}
+
+void JsonObject::refuse(const std::string& key, const std::string& expected) const {
+  const auto found = object_.find(key);
+  throw Error(concat(file_, ": ", prefix_, key, ": expected ", expected, ", got ",
+                     found == object_.end() ? "nothing" : shown(*found)));
+}
+
+}  // namespace eet

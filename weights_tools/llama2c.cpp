@@ -1,0 +1,206 @@
+#include "weights_tools/llama2c.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "lib/core/error.h"
+#include "weights_tools/safetensors.h"
+#include "weights_tools/tensor_sources.h"
+
+namespace eet {
+namespace {
+
+constexpr uint32_t kMagic = 0x616b3432;  // "ak42"; legacy files have none
+constexpr size_t kLegacyHeaderBytes = 28;
+constexpr size_t kHeaderBytes = 256;
+
+struct Header {
+  std::array<int32_t, 7>
+      sizes{};  // dim, hidden_dim, layers, heads, kv heads, vocabulary, positions
+  bool is_legacy = true;
+  bool is_tied = true;
+  size_t bytes = kLegacyHeaderBytes;
+};
+
+template <typename T>
+T read_at(const MappedFile& file, size_t offset) {
+  T value;
+  require(file.bytes().size() >= offset + sizeof(T), file.path().string(),
+          ": the file ends within its header");
+  std::memcpy(&value, file.bytes().data() + offset, sizeof(T));
+  return value;
+}
+
+Header read_header(const MappedFile& file) {
+  using Sizes = std::array<int32_t, 7>;
+  Header header;
+  if (read_at<uint32_t>(file, 0) != kMagic) {
+    header.sizes = read_at<Sizes>(file, 0);
+    int32_t& vocab_size = header.sizes[5];
+    header.is_tied = vocab_size > 0;
+    if (vocab_size < 0 && vocab_size != INT32_MIN) vocab_size = -vocab_size;
+    return header;
+  }
+  const auto version = read_at<int32_t>(file, 4);
+  require(version == 1, file.path().string(),
+          ": expected llama2.c version 1 or a legacy file, got ", "version ", version,
+          "; export it again with --version 1");
+  header.sizes = read_at<Sizes>(file, 8);
+  header.is_legacy = false;
+  header.is_tied = read_at<uint8_t>(file, 8 + sizeof(Sizes)) != 0;
+  header.bytes = kHeaderBytes;
+  return header;
+}
+
+ModelConfig make_config(const Header& header, const std::string& where) {
+  const auto [dim, hidden_dim, layers, heads, kv_heads, vocab_size, positions] = header.sizes;
+  for (int32_t size : header.sizes) {
+    require(size > 0, where, ": not a llama2.c model: a size of ", size, " in its header");
+  }
+  require(dim % heads == 0, where, ": dim: expected a multiple of the ", heads, " heads, got ",
+          dim);
+  ModelConfig config;
+  config.family = "llama";
+  config.hidden_size = dim;
+  config.intermediate_size = hidden_dim;
+  config.num_layers = layers;
+  config.num_heads = heads;
+  config.num_kv_heads = kv_heads;
+  config.head_dim = dim / heads;
+  config.vocab_size = vocab_size;
+  config.max_position_embeddings = positions;
+  config.norm_eps = 1e-5;
+  config.tie_word_embeddings = header.is_tied;
+  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
+  for (int32_t id : {1, 2}) {
+    if (id < vocab_size) config.eos_token_ids.push_back(id);
+  }
+  if (vocab_size > 1) config.bos_token_id = 1;
+  validate(config, where + ": llama2.c header");
+  return config;
+}
+
+// Hands out tensors in file order, under the names of llama2.c's model.py.
+class Cursor {
+ public:
+  Cursor(std::shared_ptr<const MappedFile> file, size_t begin)
+      : file_(std::move(file)), offset_(begin) {}
+
+  void take(const std::string& name, const std::vector<int64_t>& shape) {
+    int64_t elements = 1;
+    for (int64_t dim : shape) elements *= dim;
+    // Past the end of a short file nothing is read: finish() refuses it.
+    const size_t begin = std::min(offset_, file_->bytes().size());
+    tensors_.emplace(name,
+                     StoredTensor{"F32", DType::kF32, shape, file_->bytes().data() + begin, file_});
+    skip(elements);
+  }
+
+  void take_layers(const std::string& name, const ModelConfig& config,
+                   const std::vector<int64_t>& shape) {
+    for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+      take(concat("layers.", layer, ".", name, ".weight"), shape);
+    }
+  }
+
+  void skip(int64_t elements) { offset_ += static_cast<size_t>(elements) * sizeof(float); }
+
+  // The tensors, once it is certain that the file is exactly as long as they are.
+  StoredTensors finish() {
+    require(offset_ == file_->bytes().size(), file_->path().string(), ": expected ", offset_,
+            " bytes for the sizes in its header, got ", file_->bytes().size(),
+            "; the file is truncated or no llama2.c model");
+    return std::move(tensors_);
+  }
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
+  size_t offset_;
+  StoredTensors tensors_;
+};
+
+StoredTensors read_tensors(const std::shared_ptr<const MappedFile>& file, const Header& header,
+                           const ModelConfig& config) {
+  const int64_t hidden = config.hidden_size;
+  const int64_t kv = config.num_kv_heads * config.head_dim;
+  const std::vector<int64_t> norm = {hidden};
+  const std::vector<int64_t> embedding = {config.vocab_size, hidden};
+  Cursor cursor(file, header.bytes);
+  const auto take_attention = [&] {
+    cursor.take_layers("attention.wq", config, {hidden, hidden});
+    cursor.take_layers("attention.wk", config, {kv, hidden});
+    cursor.take_layers("attention.wv", config, {kv, hidden});
+    cursor.take_layers("attention.wo", config, {hidden, hidden});
+  };
+  const auto take_mlp = [&] {
+    cursor.take_layers("feed_forward.w1", config, {config.intermediate_size, hidden});
+    cursor.take_layers("feed_forward.w2", config, {hidden, config.intermediate_size});
+    cursor.take_layers("feed_forward.w3", config, {config.intermediate_size, hidden});
+  };
+  if (header.is_legacy) {
+    cursor.take("tok_embeddings.weight", embedding);
+    cursor.take_layers("attention_norm", config, norm);
+    take_attention();
+    cursor.take_layers("ffn_norm", config, norm);
+    take_mlp();
+    cursor.take("norm.weight", norm);
+    cursor.skip(config.max_position_embeddings * config.head_dim);  // RoPE's cos and sin
+  } else {
+    cursor.take_layers("attention_norm", config, norm);
+    cursor.take_layers("ffn_norm", config, norm);
+    cursor.take("norm.weight", norm);
+    cursor.take("tok_embeddings.weight", embedding);
+    take_attention();
+    take_mlp();
+  }
+  if (!header.is_tied) cursor.take("output.weight", embedding);
+  return cursor.finish();
+}
+
+std::vector<Source> sources(const ModelConfig& config, const TensorSpec& spec) {
+  const CanonicalName name = parse_canonical_name(spec.name);
+  const std::string layer = concat("layers.", name.layer, '.');
+  const auto rows = [&](const char* module, int64_t count, SourceLayout layout) {
+    return Source{layer + module + ".weight", with_rows(spec, count), layout};
+  };
+  if (name.module == "token_embedding") return {{"tok_embeddings.weight", spec.shape}};
+  if (name.module == "attn_norm") return {{layer + "attention_norm.weight", spec.shape}};
+  if (name.module == "qkv") {
+    const int64_t kv_rows = config.num_kv_heads * config.head_dim;
+    return {rows("attention.wq", config.attention_size(), SourceLayout::kInterleavedPairs),
+            rows("attention.wk", kv_rows, SourceLayout::kInterleavedPairs),
+            rows("attention.wv", kv_rows, SourceLayout::kSame)};
+  }
+  if (name.module == "attn_out") return {{layer + "attention.wo.weight", spec.shape}};
+  if (name.module == "mlp_norm") return {{layer + "ffn_norm.weight", spec.shape}};
+  if (name.module == "mlp_up") {  // gate (w1), then up (w3)
+    return {rows("feed_forward.w1", config.intermediate_size, SourceLayout::kSame),
+            rows("feed_forward.w3", config.intermediate_size, SourceLayout::kSame)};
+  }
+  if (name.module == "mlp_down") return {{layer + "feed_forward.w2.weight", spec.shape}};
+  if (name.module == "final_norm") return {{"norm.weight", spec.shape}};
+  if (name.module == "lm_head") return {{"output.weight", spec.shape}};
+  throw Error(concat("llama2.c: no name for tensor ", spec.name));
+}
+
+}  // namespace
+
+Checkpoint open_llama2c(const std::filesystem::path& path) {
+  const auto file = MappedFile::open(path);
+  const Header header = read_header(*file);
+  Checkpoint checkpoint;
+  checkpoint.format = header.is_legacy ? "llama2.c legacy" : "llama2.c version 1";
+  checkpoint.config = make_config(header, path.string());
+  checkpoint.tokenizer_directory = path.parent_path().empty() ? "." : path.parent_path();
+  NameMap names;
+  names.sources = [config = checkpoint.config](const TensorSpec& spec) {
+    return sources(config, spec);
+  };
+  names.is_ignorable = [](std::string_view) { return false; };
+  bind_tensors(checkpoint, read_tensors(file, header, checkpoint.config), names, path.string());
+  return checkpoint;
+}
+
+}  // namespace eet
