@@ -1,0 +1,11 @@
+// `eet generate`: the bulk job.
+#pragma once
+
+#include <CLI/App.hpp>
+
+namespace eet {
+
+// Adds the subcommand; running it sets `exit_code` (0, or 3 when rows failed).
+void add_generate_command(CLI::App& app, int& exit_code);
+
+}  // namespace eet

@@ -1,0 +1,177 @@
+#include "app/job/job_stats.h"
+
+#include <sys/resource.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace eet {
+namespace {
+
+[[gnu::format(printf, 1, 2)]] std::string printed(const char* format, ...) {
+  char text[256];
+  va_list args;
+  va_start(args, format);
+  std::vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  return text;
+}
+
+std::string format_bytes(int64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  int unit = 0;
+  for (; value >= 1024 && unit < 4; ++unit) value /= 1024;
+  return printed(unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+}
+
+double rate(int64_t count, double seconds) {
+  return seconds > 0 ? static_cast<double>(count) / seconds : 0.0;
+}
+
+// What both forms of the report derive from the counters.
+struct Derived {
+  explicit Derived(const JobStats& stats)
+      : pads(stats.engine.prompt_positions - stats.engine.prompt_tokens),
+        pads_of_padded(stats.engine.padded_positions - stats.engine.prompt_tokens),
+        total_seconds(stats.load_seconds + stats.job_seconds),
+        prefill_rate(rate(stats.engine.prompt_tokens, stats.engine.prefill_seconds)),
+        decode_rate(rate(stats.engine.decode_row_steps, stats.engine.decode_seconds)),
+        output_rate(rate(stats.counts.output_tokens, stats.job_seconds)),
+        total_rate(
+            rate(stats.counts.prompt_tokens + stats.counts.output_tokens, stats.job_seconds)),
+        row_rate(rate(stats.counts.rows, stats.job_seconds)),
+        rows_per_step(
+            rate(stats.engine.decode_row_steps, static_cast<double>(stats.engine.decode_steps))) {}
+  int64_t pads;
+  int64_t pads_of_padded;
+  double total_seconds;
+  double prefill_rate;  // tokens/s, as the next three
+  double decode_rate;
+  double output_rate;
+  double total_rate;
+  double row_rate;
+  double rows_per_step;
+};
+
+std::string format_counts(const std::map<std::string, int64_t>& counts) {
+  std::string text;
+  for (const auto& [name, count] : counts) {
+    text += concat(text.empty() ? "" : ", ", name, " ", count);
+  }
+  return text;
+}
+
+}  // namespace
+
+void JobCounts::add(const Completion& completion, int64_t row_input_bytes) {
+  ++rows;
+  input_bytes += row_input_bytes;
+  ++finish_reasons[finish_name(completion.finish)];
+  if (completion.error) {
+    ++error_codes[completion.error->code];
+    return;
+  }
+  prompt_tokens += completion.prompt_tokens;
+  output_tokens += static_cast<int64_t>(completion.token_ids.size());
+}
+
+int64_t peak_host_bytes() {
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return int64_t{usage.ru_maxrss} * 1024;  // Linux counts in KiB
+}
+
+std::string format_ledger(std::span<const MemoryItem> memory) {
+  std::string text = "memory plan:\n";
+  int64_t sum = 0;
+  for (const MemoryItem& item : memory) {
+    text += printed("  %12s  ", format_bytes(item.bytes).c_str()) + item.name + "\n";
+    sum += item.bytes;
+  }
+  return text + printed("  %12s  in all\n", format_bytes(sum).c_str());
+}
+
+std::string format_summary(const JobStats& stats) {
+  const Derived d(stats);
+  const EngineStats& e = stats.engine;
+  std::string text = concat(stats.counts.rows, " rows on ", stats.device, " in ", stats.dtype, " (",
+                            format_counts(stats.counts.finish_reasons), ")\n");
+  if (!stats.counts.error_codes.empty()) {
+    text += concat("  errors      ", format_counts(stats.counts.error_codes), "\n");
+  }
+  text += printed("  tokens      %lld prompt, %lld output\n",
+                  static_cast<long long>(stats.counts.prompt_tokens),
+                  static_cast<long long>(stats.counts.output_tokens));
+  text += printed("  load        %8.3f s\n", stats.load_seconds);
+  text += printed("  tokenize    %8.3f s\n", stats.tokenize_seconds);
+  text += printed("  prefill     %8.3f s  %10.1f tokens/s\n", e.prefill_seconds, d.prefill_rate);
+  text += printed("  decode      %8.3f s  %10.1f tokens/s, %.1f rows a step\n", e.decode_seconds,
+                  d.decode_rate, d.rows_per_step);
+  text += printed("  write       %8.3f s  (with detokenizing)\n", stats.output_seconds);
+  text += printed("  overall     %8.3f s  after loading\n", stats.job_seconds);
+  text += concat("  batches     ", e.batches, ", ", stats.prompt_policy, ": ", d.pads,
+                 " pads computed, padded would have ", d.pads_of_padded, "\n");
+  text += concat("  peak memory ", format_bytes(stats.peak_device_bytes), " device, ",
+                 format_bytes(stats.peak_host_bytes), " host\n");
+  return text + printed("Throughput: %.2f requests/s, %.1f total tokens/s, %.1f output tokens/s\n",
+                        d.row_rate, d.total_rate, d.output_rate);
+}
+
+std::string format_json(const JobStats& stats) {
+  using nlohmann::ordered_json;
+  const Derived d(stats);
+  const EngineStats& e = stats.engine;
+  ordered_json ledger = ordered_json::array();
+  for (const MemoryItem& item : stats.memory) {
+    ledger.push_back({{"name", item.name}, {"bytes", item.bytes}});
+  }
+  ordered_json versions = {{"eet", EET_VERSION}};
+  if (!stats.cuda.runtime.empty()) versions["cuda_runtime"] = stats.cuda.runtime;
+  if (!stats.cuda.driver.empty()) versions["cuda_driver"] = stats.cuda.driver;
+  const ordered_json report = {
+      {"versions", versions},
+      {"model", stats.model},
+      {"device", stats.device},
+      {"dtype", stats.dtype},
+      {"schedule", stats.schedule},
+      {"prompt_policy", stats.prompt_policy},
+      {"max_num_seqs", stats.max_num_seqs},
+      {"max_model_len", stats.max_model_len},
+      {"prompts", stats.counts.rows},
+      {"prompt_tokens", stats.counts.prompt_tokens},
+      {"output_tokens", stats.counts.output_tokens},
+      {"finish_reasons", stats.counts.finish_reasons},
+      {"error_codes", stats.counts.error_codes},
+      {"seconds",
+       {{"load", stats.load_seconds},
+        {"tokenize", stats.tokenize_seconds},
+        {"prefill", e.prefill_seconds},
+        {"decode", e.decode_seconds},
+        {"detokenize_write", stats.output_seconds},
+        {"job", stats.job_seconds},
+        {"total", d.total_seconds}}},
+      {"tokens_per_second",
+       {{"prefill", d.prefill_rate},
+        {"decode", d.decode_rate},
+        {"output", d.output_rate},
+        {"total", d.total_rate}}},
+      {"requests_per_second", d.row_rate},
+      {"batches", e.batches},
+      {"prefill_passes", e.prefill_passes},
+      {"decode_steps", e.decode_steps},
+      {"rows_per_decode_step", d.rows_per_step},
+      {"padding",
+       {{"prompt_tokens", e.prompt_tokens},
+        {"computed", d.pads},
+        {"padded_would_compute", d.pads_of_padded}}},
+      {"memory",
+       {{"peak_device_bytes", stats.peak_device_bytes},
+        {"peak_host_bytes", stats.peak_host_bytes},
+        {"plan", ledger}}},
+  };
+  return report.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace eet

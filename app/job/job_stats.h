@@ -1,0 +1,61 @@
+// What a job did and what it cost: the summary on stderr and --stats.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "app/job/completion.h"
+#include "app/version.h"
+#include "lib/engine.h"
+
+namespace eet {
+
+// Counted row by row as completions come.
+struct JobCounts {
+  int64_t rows = 0;
+  int64_t input_bytes = 0;    // of the lines of those rows
+  int64_t prompt_tokens = 0;  // of rows that ran
+  int64_t output_tokens = 0;  // delivered
+  std::map<std::string, int64_t> finish_reasons = {{"stop", 0}, {"length", 0}, {"error", 0}};
+  std::map<std::string, int64_t> error_codes;
+
+  void add(const Completion& completion, int64_t row_input_bytes);
+  int64_t failed_rows() const { return finish_reasons.at("error"); }
+};
+
+struct JobStats {
+  std::string model;
+  std::string device;
+  std::string dtype;
+  std::string prompt_policy;
+  std::string schedule;
+  CudaVersions cuda;
+  int max_num_seqs = 0;
+  int64_t max_model_len = 0;
+
+  double load_seconds = 0;      // checkpoint, tokenizer, memory and weights
+  double tokenize_seconds = 0;  // on its own thread, beside the rest
+  double output_seconds = 0;    // detokenize and write
+  double job_seconds = 0;       // wall time after loading
+
+  JobCounts counts;
+  EngineStats engine;
+  std::vector<MemoryItem> memory;
+  int64_t peak_device_bytes = 0;
+  int64_t peak_host_bytes = 0;
+};
+
+// The most memory that this process has had resident.
+int64_t peak_host_bytes();
+
+// The memory plan as a table with its sum, for people.
+std::string format_ledger(std::span<const MemoryItem> memory);
+
+// For people, and as JSON with every number.
+std::string format_summary(const JobStats& stats);
+std::string format_json(const JobStats& stats);
+
+}  // namespace eet

@@ -1,0 +1,35 @@
+// The program: parse, dispatch, catch once, exit code.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <csignal>
+#include <exception>
+#include <iostream>
+
+#include "app/exit_code.h"
+#include "app/generate.h"
+#include "app/version.h"
+
+int main(int argc, char** argv) {
+  // A reader of stdout that goes away is an error with a message, not a silent death.
+  std::signal(SIGPIPE, SIG_IGN);
+
+  CLI::App app("Bulk text generation with transformer models: JSONL in, JSONL out.", "eet");
+  app.set_version_flag("--version", eet::version_line());
+  app.require_subcommand(1);
+  app.footer(
+      "`eet COMMAND --help` lists the flags of a command.\n"
+      "Exit codes: 0 all good, 1 fatal error, 2 wrong usage, 3 finished with failed rows.");
+
+  int exit_code = eet::kExitOk;
+  eet::add_generate_command(app, exit_code);
+  try {
+    app.parse(argc, argv);
+    return exit_code;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? eet::kExitOk : eet::kExitUsage;
+  } catch (const std::exception& error) {
+    std::cerr << "eet: error: " << error.what() << '\n';
+    return eet::kExitFatal;
+  }
+}

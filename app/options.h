@@ -1,0 +1,31 @@
+// The command line of `eet generate` as plain structs.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <string>
+
+#include "app/job/completion_writer.h"
+#include "app/job/request_reader.h"
+#include "lib/engine.h"
+
+namespace eet {
+
+struct GenerateOptions {
+  std::string model;
+  std::string input;
+  std::string output = "-";
+  std::string stats;  // path of the JSON report, empty: none
+  std::string schedule = "static";
+  std::string prompt_policy = "packed";
+  bool quiet = false;
+  bool echo = false;
+  OutputFormat format;
+  EngineOptions engine;
+  SamplingParams params;  // of rows that say nothing themselves
+  std::vector<std::string> stop;
+};
+
+// Declares the flags; parsing fills `options`, which must outlive `command`.
+void add_generate_options(CLI::App& command, GenerateOptions& options);
+
+}  // namespace eet
