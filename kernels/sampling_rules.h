@@ -55,21 +55,30 @@ EET_HOST_DEVICE inline float log_of_parts(float f, float k) {
   return f + tail + k * 0.693359375F;
 }
 
-// log(x) for normal x > 0, by x = 2^k * (1 + f).
-EET_HOST_DEVICE inline float log_positive(float x) {
+// A normal x > 0 as 2^k * (1 + f), for log_of_parts.
+struct LogParts {
+  float f;
+  float k;
+};
+
+EET_HOST_DEVICE inline LogParts log_parts(float x) {
   constexpr int32_t kSqrtHalf = 0x3F3504F3;
   const int32_t offset = bits_of(x) - kSqrtHalf;
   const float mantissa = float_of((offset & 0x007FFFFF) + kSqrtHalf);
-  return log_of_parts(mantissa - 1.0F, static_cast<float>(offset >> 23));
+  return {mantissa - 1.0F, static_cast<float>(offset >> 23)};
+}
+
+EET_HOST_DEVICE inline float log_positive(float x) {
+  const LogParts parts = log_parts(x);
+  return log_of_parts(parts.f, parts.k);
 }
 
 // -log(1 - u) for u in (0, 1): an exponential deviate.
 EET_HOST_DEVICE inline float exponential(float u) {
   // Below 1 - sqrt(1/2), 1 - u would round away what matters; the polynomial takes -u itself.
-  const bool small = u < 0.2928932F;
-  const float direct = log_of_parts(small ? -u : 0.0F, 0.0F);
-  const float whole = log_positive(1.0F - u);
-  return small ? -direct : -whole;
+  const bool direct = u < 0.2928932F;
+  const LogParts parts = log_parts(1.0F - u);
+  return -log_of_parts(direct ? -u : parts.f, direct ? 0.0F : parts.k);
 }
 
 // Standard Gumbel noise from 32 random bits; argmax(z + noise) draws from softmax(z).
@@ -137,7 +146,7 @@ EET_HOST_DEVICE inline float apply_temperature(float z, float temperature) {
 // to the largest is exp(-gap), here as an integer so that sums do not depend on their order: at
 // most 2^40 each, so that 2^23 of them fit.
 EET_HOST_DEVICE inline uint64_t mass_of_gap(float gap) {
-  return static_cast<uint64_t>(exp_negative(gap) * 0x1p40F);
+  return static_cast<uint64_t>(static_cast<int64_t>(exp_negative(gap) * 0x1p40F));
 }
 
 // The mass that top_p has to reach.
