@@ -71,7 +71,7 @@ class TensorStream {
     const auto count = static_cast<size_t>(element_count(header.shape));
     const auto* in = static_cast<const std::byte*>(tensor.data);
     for (size_t done = 0; done < count; done += kChunk) {
-      require(options_.interrupted == nullptr || !options_.interrupted->load(),
+      require(!options_.interrupted || !options_.interrupted(),
               "conversion interrupted; nothing was written");
       const size_t n = std::min(kChunk, count - done);
       append(in + done * dtype_size(tensor.dtype), tensor.dtype, n, header);

@@ -1,8 +1,8 @@
 // Writing a model in the form that loads by mmap without transformation.
 #pragma once
 
-#include <atomic>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -15,7 +15,7 @@ struct ConvertOptions {
   bool force = false;                                  // replace a model directory that exists
   std::vector<std::filesystem::path> tokenizer_files;  // copied beside the weights
   std::filesystem::path source;  // what the checkpoint was opened from: never replaced or removed
-  const std::atomic<bool>* interrupted = nullptr;  // set from outside to give up
+  std::function<bool()> interrupted;  // asked now and then; true gives up. May be empty
 };
 
 // Writes `checkpoint` to the directory `destination`: model.safetensors (canonical names and fused

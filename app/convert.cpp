@@ -1,0 +1,92 @@
+#include "app/convert.h"
+
+#include <CLI/Error.hpp>
+#include <atomic>
+#include <csignal>
+#include <iostream>
+#include <memory>
+
+#include "app/exit_code.h"
+#include "lib/core/error.h"
+#include "tokenizer/tokenizer.h"
+#include "weights_tools/converter.h"
+
+namespace eet {
+namespace {
+
+struct ConvertCommand {
+  std::string source;
+  std::string destination;
+  std::string dtype = "auto";
+  bool force = false;
+};
+
+std::atomic<int> caught_signal = 0;
+static_assert(std::atomic<int>::is_always_lock_free, "signal handlers may use nothing else");
+
+// Signals that ask to end are noted, so that the unfinished directory is removed; a file that grows
+// past the limit is a failed write with a message instead of a signal.
+void note_signals() {
+  for (int number : {SIGINT, SIGTERM, SIGHUP}) {
+    std::signal(number, [](int caught) { caught_signal = caught; });
+  }
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+std::optional<DType> parse_dtype_flag(const std::string& text) {
+  if (text == "auto") return std::nullopt;
+  const std::optional<DType> dtype = parse_dtype(text);
+  if (!dtype)
+    throw CLI::ValidationError("--dtype", "expected auto, fp32, fp16 or bf16, got " + text);
+  return dtype;
+}
+
+int run(const ConvertCommand& command) {
+  ConvertOptions options;
+  options.dtype = parse_dtype_flag(command.dtype);
+  options.force = command.force;
+  options.source = command.source;
+  options.interrupted = [] { return caught_signal != 0; };
+  note_signals();
+  const Checkpoint checkpoint = open_checkpoint(command.source);
+  for (const std::string& warning : checkpoint.warnings) {
+    std::cerr << "eet: warning: " << warning << '\n';
+  }
+  options.tokenizer_files = tokenizer_files(checkpoint.tokenizer_directory);
+  if (options.tokenizer_files.empty()) {
+    std::cerr << "eet: warning: " << checkpoint.tokenizer_directory.string()
+              << ": no tokenizer files to copy; the converted model will take token ids only\n";
+  }
+  try {
+    convert(checkpoint, command.destination, options);
+  } catch (const Error&) {
+    if (caught_signal == 0) throw;
+    std::cerr << "eet: interrupted; nothing was written\n";
+    return 128 + caught_signal;  // as a shell reports a death by that signal
+  }
+  std::cerr << "eet: converted " << command.source << " (" << checkpoint.format << ", "
+            << parameter_count(checkpoint.config) << " parameters) to " << command.destination
+            << " in " << dtype_name(options.dtype.value_or(checkpoint.config.dtype)) << '\n';
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_convert_command(CLI::App& app, int& exit_code) {
+  auto command = std::make_shared<ConvertCommand>();
+  CLI::App* sub = app.add_subcommand(
+      "convert", "Write a model in the form that loads by mmap without transformation.");
+  sub->add_option("source", command->source,
+                  "Hugging Face model directory, llama2.c .bin file, or converted model")
+      ->required();
+  sub->add_option("destination", command->destination, "directory to write; must not exist")
+      ->required();
+  sub->add_option("--dtype", command->dtype,
+                  "fp32, fp16 or bf16: the type of every weight; auto keeps the checkpoint's")
+      ->capture_default_str();
+  sub->add_flag("--force", command->force,
+                "replace a destination that is a model directory, once the new one is complete");
+  sub->callback([command, &exit_code] { exit_code = run(*command); });
+}
+
+}  // namespace eet
