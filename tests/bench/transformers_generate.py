@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Output tokens/s of Hugging Face transformers' `generate`: the peer of engine_bench.
+
+Random bf16 weights of a shape, made directly on the GPU; random prompts; greedy with exactly
+--new tokens a row; one warm-up, then the median of --repeats. Prints one JSON line for each shape.
+
+Usage: transformers_generate.py [--shape 124m --shape 8b] [-b 128] [-p 512] [-n 128]
+"""
+import argparse
+import gc
+import json
+import statistics
+import time
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
+
+SHAPES = {
+    "124m": lambda: GPT2Config(),
+    "xl": lambda: GPT2Config(n_embd=1600, n_layer=48, n_head=25),
+    "1b": lambda: LlamaConfig(
+        vocab_size=128256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=16,
+        num_attention_heads=32, num_key_value_heads=8, head_dim=64, max_position_embeddings=8192,
+        rope_theta=500000.0, tie_word_embeddings=True),
+    "8b": lambda: LlamaConfig(
+        vocab_size=128256, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32,
+        num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=8192,
+        rope_theta=500000.0, tie_word_embeddings=False),
+}
+
+
+def random_model(config):
+    """Weights drawn where they are used: no copy in host memory."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.device("cuda"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    torch.set_default_dtype(torch.float32)
+    return model.eval()
+
+
+@torch.no_grad()
+def seconds_for(model, ids, new_tokens):
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False,
+                         min_new_tokens=new_tokens, max_new_tokens=new_tokens, pad_token_id=0)
+    torch.cuda.synchronize()
+    assert out.shape[1] == ids.shape[1] + new_tokens
+    return time.perf_counter() - start
+
+
+def measure(shape, args):
+    model = random_model(SHAPES[shape]())
+    ids = torch.randint(3, model.config.vocab_size, (args.batch, args.prompt), device="cuda")
+    seconds_for(model, ids, args.new)
+    times = [seconds_for(model, ids, args.new) for _ in range(args.repeats)]
+    median = statistics.median(times)
+    print(json.dumps({
+        "engine": "transformers " + transformers.__version__, "shape": shape,
+        "device": torch.cuda.get_device_name(), "dtype": "bf16", "batch": args.batch,
+        "prompt": args.prompt, "new": args.new, "seconds": round(median, 4),
+        "seconds_min": round(min(times), 4), "seconds_max": round(max(times), 4),
+        "output_tokens_per_s": round(args.batch * args.new / median, 1),
+        "peak_device_bytes": torch.cuda.max_memory_allocated()}), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--shape", action="append", choices=SHAPES)
+    parser.add_argument("-b", "--batch", type=int, default=128)
+    parser.add_argument("-p", "--prompt", type=int, default=512)
+    parser.add_argument("-n", "--new", type=int, default=128)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    for shape in args.shape or ["124m", "8b"]:
+        measure(shape, args)
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+if __name__ == "__main__":
+    main()
