@@ -1,7 +1,5 @@
 #include "lib/model/decoder.h"
 
-#include <cmath>
-
 namespace eet {
 
 Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& weights, DType dtype,
@@ -10,9 +8,7 @@ Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& w
   shape_.num_heads = static_cast<int>(config.num_heads);
   shape_.num_kv_heads = static_cast<int>(config.num_kv_heads);
   shape_.head_dim = static_cast<int>(config.head_dim);
-  shape_.scale = config.attention_scale != 0.0
-                     ? static_cast<float>(config.attention_scale)
-                     : 1.0F / std::sqrt(static_cast<float>(config.head_dim));
+  shape_.scale = static_cast<float>(config.attention_scale);
   residual_ = reserve(DType::kF32, max_tokens, config.hidden_size);
   normed_ = reserve(dtype, max_tokens, config.hidden_size);
   qkv_ = reserve(dtype, max_tokens, config.qkv_size());

@@ -98,8 +98,8 @@ void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,
                     int32_t* context_lens, const int32_t* row_slots, int num_rows,
                     const SlotTables& slots);
 
-// Marks in token_counts the prompt tokens that a pass feeds. Pads and tokens at or past their slot's
-// prompt_len are skipped.
+// Marks the prompt tokens that a pass feeds in token_counts. Pads are skipped. (Generated tokens
+// that a replaying batch feeds may be marked too: repetition counts both kinds alike.)
 void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int32_t* token_ids,
                          const int32_t* positions, const int32_t* token_slots, int num_tokens);
 

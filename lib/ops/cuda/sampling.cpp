@@ -1,0 +1,22 @@
+#include "kernels/sampling.h"
+
+#include "lib/cuda/cuda_context.h"
+#include "lib/ops/cuda/ops_cuda.h"
+
+namespace eet::ops::cuda {
+
+void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
+            const int32_t* slots, const SlotTables& tables, void* scratch) {
+  const kernels::SamplingTables sampling_tables{.params = tables.params,
+                                                .states = tables.states,
+                                                .token_counts = tables.token_counts,
+                                                .vocab_size = tables.vocab_size};
+  kernels::sample(token_ids, logprobs, sampling_tables, logits.as<float>(), logits.dim(1), slots,
+                  static_cast<int>(logits.dim(0)), scratch, ctx.cuda->stream());
+}
+
+size_t sample_scratch_bytes(const Context& /*ctx*/, int max_num_seqs, int64_t vocab_size) {
+  return kernels::sample_scratch_bytes(max_num_seqs, vocab_size);
+}
+
+}  // namespace eet::ops::cuda
