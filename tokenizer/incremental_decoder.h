@@ -3,15 +3,15 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "tokenizer/tokenizer.h"
 
 namespace eet {
 
-// The pieces returned by push and finish, joined, are tokenizer.decode(all ids, skip_special_tokens)
-// to the byte. A piece never ends inside a multi-byte character: bytes that a later id may still
-// complete wait. Cost per push is bounded, not proportional to the ids so far.
+// The pieces returned by push and finish, joined, are tokenizer.decode(all ids,
+// skip_special_tokens) to the byte. A piece never ends inside a multi-byte character: bytes that a
+// later id may still complete (three at most) wait. Cost per push is that of the id's own text. An
+// id that stands for no token, such as the padding of an embedding table, gives no text.
 class IncrementalDecoder {
  public:
   IncrementalDecoder(const Tokenizer& tokenizer, bool skip_special_tokens);
@@ -25,9 +25,7 @@ class IncrementalDecoder {
  private:
   const Tokenizer& tokenizer_;
   bool skip_special_tokens_;
-  std::vector<int32_t> pending_;  // ids whose text is not yet final, and the context before them
-  size_t prefix_ids_ = 0;         // how many of `pending_` are context
-  std::string emitted_;           // text of `pending_` already returned
+  DecodeState state_;
 };
 
 }  // namespace eet

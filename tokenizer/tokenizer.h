@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/utf8.h"
+
 namespace eet {
 
 // A tokenizer that cannot be loaded or a text that cannot be encoded; the message names file, what
@@ -20,6 +22,13 @@ class TokenizerError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What decoding remembers between one id and the next.
+struct DecodeState {
+  Utf8Assembler utf8;
+  bool at_start = true;  // no text yet: where SentencePiece drops the space it put before the text
+};
+
+// Immutable once loaded: any number of threads may use one at the same time.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -30,22 +39,39 @@ class Tokenizer {
   virtual std::vector<int32_t> encode(std::string_view text, bool add_special_tokens) const = 0;
 
   // What the reference tokenizer's decode gives for all of `ids`. Bytes that do not form UTF-8 come
-  // out as U+FFFD, as there. Throws TokenizerError on an id outside the vocabulary.
-  virtual std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const = 0;
+  // out as U+FFFD, as there. Throws TokenizerError on an id outside [0, vocab_size()); an id inside
+  // that stands for no token gives no text.
+  std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const;
 
   virtual int32_t vocab_size() const = 0;  // one past the largest id
   virtual std::optional<int32_t> bos_id() const = 0;
   virtual std::optional<int32_t> eos_id() const = 0;
   virtual bool is_special(int32_t id) const = 0;
-  virtual std::string kind() const = 0;  // "SentencePiece BPE", "byte-level BPE": for `inspect`
+  virtual std::string kind() const = 0;  // "SentencePiece", "byte-level BPE": for `inspect`
 
+  // Decoding in steps, which `decode` and IncrementalDecoder share, so that they cannot differ:
+  // begin_decoding, then append_text for each id, then finish_text. An id without a token adds
+  // nothing.
+  virtual DecodeState begin_decoding() const = 0;
+  virtual void append_text(int32_t id, bool skip_special_tokens, DecodeState& state,
+                           std::string& text) const = 0;
+  void finish_text(DecodeState& state, std::string& text) const { state.utf8.flush(text); }
+
+ protected:
+  // Throws TokenizerError unless `text` is valid UTF-8 of a length that can be encoded.
+  static void check_text(std::string_view text);
+
+  // Puts `prefix` before `ids`, unless they begin with it already, and `suffix` behind them.
+  static void surround(std::vector<int32_t>& ids, const std::vector<int32_t>& prefix,
+                       const std::vector<int32_t>& suffix);
 };
 
 // Loads the tokenizer of a model directory from tokenizer.model, tokenizer.json, or vocab.json and
-// merges.txt (with tokenizer_config.json and special_tokens_map.json where present). tokenizer.json
-// wins over vocab.json, and tokenizer.model over both for families whose reference tokenizer is
-// SentencePiece.
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& directory);
+// merges.txt (with tokenizer_config.json, special_tokens_map.json and added_tokens.json where
+// present). tokenizer.json wins over vocab.json, and tokenizer.model over both, unless
+// tokenizer.json is byte-level BPE: then the model's reference tokenizer is not SentencePiece.
+// `path` may also name one SentencePiece file (*.model) or one tokenizer.json.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 // Files of `directory` that make up its tokenizer, for copying to a converted model.
 std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& directory);

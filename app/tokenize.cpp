@@ -1,0 +1,217 @@
+#include "app/tokenize.h"
+
+#include <charconv>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "app/exit_code.h"
+#include "app/job/json_members.h"
+#include "app/job/line_reader.h"
+#include "app/job/result_file.h"
+#include "tokenizer/tokenizer.h"
+
+namespace eet {
+namespace {
+
+constexpr size_t kMaxLineBytes = size_t{1} << 28;
+constexpr size_t kWriteBytes = size_t{1} << 18;
+
+[[noreturn]] void fail_row(std::string code, std::string message) {
+  throw BadRow(RowError{std::move(code), std::move(message)});
+}
+
+int32_t parse_id(std::string_view digits) {
+  int32_t id = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [parsed, error] = std::from_chars(digits.data(), end, id);
+  if (error != std::errc() || parsed != end) {
+    fail_row("invalid_ids",
+             "expected token ids, got \"" + std::string(digits.substr(0, 40)) + "\"");
+  }
+  return id;
+}
+
+// Ids with white space or commas between them, with or without brackets around them: the JSON array
+// of a row, or what the plain form writes.
+std::vector<int32_t> parse_ids(std::string_view text) {
+  constexpr std::string_view kSeparators = " \t\r\n,";
+  const auto trim = [&] {
+    const size_t first = text.find_first_not_of(" \t\r\n");
+    text = first == std::string_view::npos ? "" : text.substr(first);
+    text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+  };
+  trim();
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  std::vector<int32_t> ids;
+  for (size_t at = 0; (at = text.find_first_not_of(kSeparators, at)) != std::string_view::npos;) {
+    const size_t end = std::min(text.find_first_of(kSeparators, at), text.size());
+    ids.push_back(parse_id(text.substr(at, end - at)));
+    at = end;
+  }
+  return ids;
+}
+
+std::string join_ids(const std::vector<int32_t>& ids, std::string_view separator) {
+  std::string text;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i > 0) text += separator;
+    text += std::to_string(ids[i]);
+  }
+  return text;
+}
+
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump();
+}
+
+class TokenizeJob {
+ public:
+  explicit TokenizeJob(const TokenizeOptions& options)
+      : options_(options),
+        tokenizer_(load_tokenizer(options.model)),
+        input_(options.input, kMaxLineBytes),
+        output_(options.output, {input_.descriptor()}) {}
+
+  int run() {
+    output_.start();
+    while (const std::optional<Line> line = input_.next()) {
+      if (!is_json_lines_) detect_form(*line);
+      if (is_json_lines_.value_or(false)) {
+        write_row(*line);
+      } else {
+        write_plain(*line);
+      }
+      if (buffer_.size() >= kWriteBytes) flush();
+    }
+    flush();
+    if (bad_rows_ > 0) std::cerr << "eet tokenize: " << bad_rows_ << " bad rows\n";
+    return bad_rows_ > 0 ? kExitFailedRows : kExitOk;
+  }
+
+ private:
+  void detect_form(const Line& line) {
+    const size_t first = line.text.find_first_not_of(" \t");
+    if (first != std::string_view::npos) is_json_lines_ = line.text[first] == '{';
+  }
+
+  void write_row(const Line& line) {
+    const bool is_blank = line.text.find_first_not_of(" \t") == std::string_view::npos;
+    if (is_blank && !line.too_long) return;
+    std::string id;  // `"id":VALUE,` as the input has it
+    const char* const result_key = options_.decode ? "text" : "ids";
+    try {
+      const std::string result = convert_row(line, id);
+      buffer_ += "{" + id + quoted(result_key) + ":" + result + "}\n";
+    } catch (const BadRow& bad) {
+      report(line, bad.row_error());
+      const nlohmann::ordered_json error = {{"code", bad.row_error().code},
+                                            {"message", bad.row_error().message}};
+      buffer_ += "{" + id + quoted(result_key) + ":null,\"error\":" +
+                 error.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+                 "}\n";
+    }
+  }
+
+  // The value of the output row's "ids" or "text".
+  std::string convert_row(const Line& line, std::string& id) const {
+    check_length(line);
+    const char* const wanted = options_.decode ? "ids" : "text";
+    std::optional<std::string_view> value;
+    for (const JsonMember& member : split_members(line.text)) {
+      if (member.key == "id") id = "\"id\":" + std::string(member.raw_value) + ",";
+      if (member.key == wanted) value = member.raw_value;
+    }
+    if (!value) fail_row("missing_field", std::string("expected a field \"") + wanted + "\"");
+    if (options_.decode) {
+      if (!value->starts_with('[')) fail_row("invalid_ids", "ids: expected a list of token ids");
+      return quoted(decode(*value));
+    }
+    if (!value->starts_with('"')) fail_row("invalid_text", "text: expected a string");
+    return "[" + join_ids(encode(nlohmann::json::parse(*value).get<std::string>()), ",") + "]";
+  }
+
+  void write_plain(const Line& line) {
+    try {
+      check_length(line);
+      buffer_ += options_.decode ? decode(line.text) : join_ids(encode(line.text), " ");
+    } catch (const BadRow& bad) {
+      report(line, bad.row_error());
+    }
+    buffer_ += '\n';
+  }
+
+  static void check_length(const Line& line) {
+    if (!line.too_long) return;
+    fail_row("line_too_long", "expected a line of at most " + std::to_string(kMaxLineBytes) +
+                                  " bytes, got " + std::to_string(line.bytes));
+  }
+
+  std::vector<int32_t> encode(std::string_view text) const {
+    try {
+      return tokenizer_->encode(text, options_.add_special_tokens);
+    } catch (const TokenizerError& error) {
+      fail_row("invalid_text", error.what());
+    }
+  }
+
+  std::string decode(std::string_view ids) const {
+    try {
+      return tokenizer_->decode(parse_ids(ids), /*skip_special_tokens=*/false);
+    } catch (const TokenizerError& error) {
+      fail_row("invalid_ids", error.what());
+    }
+  }
+
+  void report(const Line& line, const RowError& error) {
+    ++bad_rows_;
+    std::cerr << input_.name() << ": line " << line.number << ": " << error.message << '\n';
+  }
+
+  void flush() {
+    output_.write(buffer_);
+    buffer_.clear();
+  }
+
+  const TokenizeOptions& options_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  LineReader input_;
+  ResultFile output_;
+  std::optional<bool> is_json_lines_;  // not known before the first line that is not blank
+  std::string buffer_;
+  uint64_t bad_rows_ = 0;
+};
+
+}  // namespace
+
+int run_tokenize(const TokenizeOptions& options) {
+  return TokenizeJob(options).run();
+}
+
+void add_tokenize_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<TokenizeOptions>();
+  CLI::App* command = app.add_subcommand("tokenize", "Turn text into token ids, and back");
+  command
+      ->add_option("-m,--model", options->model,
+                   "Directory with tokenizer files (no weights needed), or one tokenizer.model or "
+                   "tokenizer.json")
+      ->required();
+  command
+      ->add_option("-i,--input", options->input,
+                   "JSON lines {\"id\", \"text\"}, or plain lines of text; \"-\" is stdin")
+      ->capture_default_str();
+  command
+      ->add_option("-o,--output", options->output,
+                   "JSON lines {\"id\", \"ids\"}, or plain lines of ids; \"-\" is stdout")
+      ->capture_default_str();
+  command
+      ->add_option("--add-special-tokens", options->add_special_tokens,
+                   "Add BOS (and EOS) where the model wants it, as `eet generate` does")
+      ->capture_default_str();
+  command->add_flag("--decode", options->decode, "The other way round: ids in, text out");
+  command->callback([options, &exit_code] { exit_code = run_tokenize(*options); });
+}
+
+}  // namespace eet

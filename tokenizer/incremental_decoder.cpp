@@ -1,0 +1,22 @@
+#include "tokenizer/incremental_decoder.h"
+
+namespace eet {
+
+IncrementalDecoder::IncrementalDecoder(const Tokenizer& tokenizer, bool skip_special_tokens)
+    : tokenizer_(tokenizer),
+      skip_special_tokens_(skip_special_tokens),
+      state_(tokenizer.begin_decoding()) {}
+
+std::string IncrementalDecoder::push(int32_t id) {
+  std::string text;
+  tokenizer_.append_text(id, skip_special_tokens_, state_, text);
+  return text;
+}
+
+std::string IncrementalDecoder::finish() {
+  std::string text;
+  tokenizer_.finish_text(state_, text);
+  return text;
+}
+
+}  // namespace eet
