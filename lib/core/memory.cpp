@@ -28,12 +28,11 @@ void* allocate_host(size_t bytes) {
 }  // namespace
 
 Buffer::~Buffer() {
-  if (data_ == nullptr) return;
 #if EET_HAVE_CUDA
-  if (place_ == Place::kDevice) return cuda::free_device(data_);
-  if (place_ == Place::kPinned) return cuda::free_pinned(data_);
+  if (place_ == Place::kDevice) cuda::free_device(data_);
+  if (place_ == Place::kPinned) cuda::free_pinned(data_);
 #endif
-  std::free(data_);
+  if (place_ == Place::kHost) std::free(data_);
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
