@@ -1,0 +1,239 @@
+// What the families understand of config.json, and that they refuse the rest by name.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "tests/weights_tools/test_files.h"
+
+namespace eet {
+namespace {
+
+using nlohmann::json;
+
+ModelConfig read(const json& config) {
+  const TempDirectory directory;
+  write_file(directory / "config.json", config.dump());
+  return read_model_config(directory.path());
+}
+
+std::string message_for(const json& config) {
+  return message_of([&] { read(config); });
+}
+
+json with(json config, const json& changes) {
+  for (const auto& [key, value] : changes.items()) config[key] = value;
+  return config;
+}
+
+json llama_with(const json& changes) {
+  return with(tiny_llama_config(), changes);
+}
+json gpt2_with(const json& changes) {
+  return with(tiny_gpt2_config(), changes);
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("a LLaMA config becomes features") {
+  const ModelConfig config = read(tiny_llama_config());
+  CHECK(config.family == "llama");
+  CHECK(config.head_dim == 8);
+  CHECK(config.norm == NormKind::kRmsNorm);
+  CHECK(config.activation == Activation::kSilu);
+  CHECK(config.gated_mlp);
+  CHECK(config.position == PositionKind::kRope);
+  CHECK(config.rope.theta == 10000.0);
+  CHECK_FALSE(config.tie_word_embeddings);
+  CHECK_FALSE(config.qkv_bias);
+  CHECK(config.attention_scale == doctest::Approx(1 / std::sqrt(8.0)));
+  CHECK(config.bos_token_id == 1);
+  CHECK(config.eos_token_ids == std::vector<int32_t>{2});
+}
+
+TEST_CASE("optional LLaMA values are read") {
+  CHECK(read(llama_with({{"head_dim", 24}})).head_dim == 24);
+  CHECK(read(llama_with({{"num_key_value_heads", nullptr}})).num_kv_heads == 2);
+  CHECK(read(llama_with({{"tie_word_embeddings", true}})).tie_word_embeddings);
+  const ModelConfig biased = read(llama_with({{"attention_bias", true}, {"mlp_bias", true}}));
+  CHECK(biased.qkv_bias);
+  CHECK(biased.attention_out_bias);
+  CHECK(biased.mlp_bias);
+}
+
+TEST_CASE("RoPE is read from the old and the new style of config") {
+  CHECK(read(llama_with({{"rope_theta", 500000.0}})).rope.theta == 500000.0);
+  CHECK(read(llama_with({{"rope_theta", 500000}, {"rope_scaling", nullptr}})).rope.theta == 5e5);
+  CHECK(read(llama_with({{"rope_parameters", {{"rope_theta", 1e6}, {"rope_type", "default"}}}}))
+            .rope.theta == 1e6);
+  const json llama3 = {{"factor", 8.0},
+                       {"low_freq_factor", 1.0},
+                       {"high_freq_factor", 4.0},
+                       {"original_max_position_embeddings", 16},
+                       {"rope_type", "llama3"}};
+  for (const json& style :
+       {json{{"rope_theta", 5e5}, {"rope_scaling", llama3}},
+        json{{"rope_parameters", with(llama3, {{"rope_theta", 5e5}})}},
+        json{{"rope_theta", 5e5}, {"rope_parameters", with(llama3, {{"rope_theta", 5e5}})}}}) {
+    const RopeConfig rope = read(llama_with(style)).rope;
+    CHECK(rope.scaling == RopeConfig::Scaling::kLlama3);
+    CHECK(rope.theta == 5e5);
+    CHECK(rope.factor == 8.0);
+    CHECK(rope.low_freq_factor == 1.0);
+    CHECK(rope.high_freq_factor == 4.0);
+    CHECK(rope.original_max_position_embeddings == 16);
+  }
+  const RopeConfig linear =
+      read(llama_with({{"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}}})).rope;
+  CHECK(linear.scaling == RopeConfig::Scaling::kLinear);
+  CHECK(linear.factor == 2.0);
+}
+
+TEST_CASE("RoPE that is not understood is refused by name and value") {
+  CHECK(contains(message_for(llama_with({{"rope_scaling", {{"type", "dynamic"}, {"factor", 2}}}})),
+                 "config.json: rope_scaling.type: expected default, linear or llama3, got "
+                 "\"dynamic\""));
+  CHECK(contains(message_for(llama_with({{"rope_parameters", {{"rope_type", "yarn"}}}})),
+                 "rope_parameters.rope_type: expected default, linear or llama3, got \"yarn\""));
+  CHECK(contains(message_for(llama_with({{"rope_scaling", {{"type", "linear"}}}})),
+                 "rope_scaling.factor: missing"));
+  CHECK(contains(
+      message_for(llama_with(
+          {{"rope_scaling", {{"type", "linear"}, {"factor", 2}, {"mrope_section", {1, 2}}}}})),
+      "rope_scaling.mrope_section: unknown key with value [1,2]"));
+  CHECK(contains(message_for(llama_with(
+                     {{"rope_theta", 1e4},
+                      {"rope_parameters", {{"rope_type", "default"}, {"rope_theta", 1e6}}}})),
+                 "rope_theta: expected the 1e+06 of rope_parameters, got 10000"));
+  CHECK(contains(message_for(llama_with({{"partial_rotary_factor", 0.5}})),
+                 "partial_rotary_factor: expected 1.0, got 0.5"));
+}
+
+TEST_CASE("LLaMA values that are not understood are refused by name and value") {
+  CHECK(contains(message_for(llama_with({{"hidden_act", "gelu"}})),
+                 "hidden_act: expected \"silu\", got \"gelu\""));
+  CHECK(contains(message_for(llama_with({{"quantization_config", {{"bits", 4}}}})),
+                 "quantization_config: unknown key with value {\"bits\":4}"));
+  CHECK(contains(message_for(llama_with({{"some_new_feature", true}})),
+                 "some_new_feature: unknown key with value true"));
+  CHECK(contains(message_for(llama_with({{"hidden_size", "16"}})),
+                 "hidden_size: expected an integer, got \"16\""));
+  CHECK(contains(message_for(llama_with({{"hidden_size", 16.0}})),
+                 "hidden_size: expected an integer"));
+  CHECK(contains(message_for(llama_with({{"hidden_size", -16}})),
+                 "hidden_size: expected a positive"));
+  CHECK(contains(message_for(llama_with({{"hidden_size", nullptr}})), "hidden_size: missing"));
+  CHECK(contains(message_for(llama_with({{"num_attention_heads", 3}})),
+                 "num_attention_heads: expected a divisor of hidden_size 16, got 3"));
+  CHECK(contains(message_for(llama_with({{"max_position_embeddings", 1'000'000}})),
+                 "config.json: max_position_embeddings: expected 1 to 131072"));
+  CHECK(contains(message_for(llama_with({{"pruned_heads", {{"0", {1}}}}})), "pruned_heads"));
+  CHECK(contains(message_for({{"vocab_size", 5}}), "model_type: missing"));
+  CHECK(contains(message_for(llama_with({{"model_type", "gpt_neox"}})),
+                 "model_type: expected one of gpt2, llama, mistral, qwen2, got \"gpt_neox\""));
+}
+
+TEST_CASE("a sliding window is refused unless no position can leave it") {
+  const json mistral = {{"model_type", "mistral"}, {"sliding_window", 31}};
+  CHECK(contains(message_for(llama_with(mistral)), "sliding_window: expected none, or at least"));
+  CHECK(message_for(llama_with(with(mistral, {{"sliding_window", 32}}))) == "no error");
+  CHECK(message_for(llama_with(with(mistral, {{"sliding_window", nullptr}}))) == "no error");
+  CHECK(contains(
+      message_for(llama_with({{"model_type", "mistral"}, {"max_position_embeddings", 8192}})),
+      "sliding_window: expected none"));  // its absence means 4096
+  const json qwen2 = {{"model_type", "qwen2"}, {"sliding_window", 16}, {"max_window_layers", 1}};
+  CHECK(message_for(llama_with(with(qwen2, {{"use_sliding_window", false}}))) == "no error");
+  CHECK(contains(message_for(llama_with(with(qwen2, {{"use_sliding_window", true}}))),
+                 "sliding_window"));
+  CHECK(
+      contains(message_for(llama_with({{"layer_types", {"full_attention", "sliding_attention"}}})),
+               "layer_types: expected only \"full_attention\""));
+}
+
+TEST_CASE("Qwen2 has biases on q, k and v only") {
+  const ModelConfig config = read(llama_with({{"model_type", "qwen2"}}));
+  CHECK(config.qkv_bias);
+  CHECK_FALSE(config.attention_out_bias);
+  CHECK_FALSE(config.bos_token_id.has_value());
+}
+
+TEST_CASE("a GPT-2 config becomes features") {
+  const ModelConfig config = read(tiny_gpt2_config());
+  CHECK(config.norm == NormKind::kLayerNorm);
+  CHECK(config.norm_bias);
+  CHECK(config.activation == Activation::kGeluTanh);
+  CHECK_FALSE(config.gated_mlp);
+  CHECK(config.intermediate_size == 64);
+  CHECK(config.position == PositionKind::kLearned);
+  CHECK(config.qkv_bias);
+  CHECK(config.tie_word_embeddings);
+  CHECK(read(gpt2_with({{"activation_function", "gelu"}})).activation == Activation::kGeluErf);
+  CHECK(read(gpt2_with({{"n_inner", 40}})).intermediate_size == 40);
+  CHECK(read(gpt2_with({{"tie_word_embeddings", false}})).tie_word_embeddings == false);
+  CHECK(read(gpt2_with({{"scale_attn_weights", false}})).attention_scale == 1.0);
+}
+
+TEST_CASE("GPT-2 values that are not understood are refused by name and value") {
+  CHECK(contains(message_for(gpt2_with({{"activation_function", "relu"}})),
+                 "activation_function: expected gelu_new"));
+  CHECK(contains(message_for(gpt2_with({{"scale_attn_by_inverse_layer_idx", true}})),
+                 "scale_attn_by_inverse_layer_idx: expected false, got true"));
+  CHECK(contains(message_for(gpt2_with({{"add_cross_attention", true}})), "add_cross_attention"));
+  CHECK(contains(message_for(gpt2_with({{"n_ctx", 16}})), "n_ctx: expected 32, got 16"));
+  CHECK(
+      contains(message_for(gpt2_with({{"n_head", 3}})), "n_head: expected a divisor of n_embd 16"));
+  CHECK(contains(message_for(gpt2_with({{"hidden_act", "silu"}})), "hidden_act: unknown key"));
+  CHECK(message_for(gpt2_with({{"reorder_and_upcast_attn", true}, {"attn_pdrop", 0.3}})) ==
+        "no error");
+}
+
+TEST_CASE("malformed JSON in config.json is refused with its place") {
+  const TempDirectory directory;
+  for (const char* text : {"{", "{\"model_type\": }", "[1]", "nonsense", "{\"a\":1,\"a\":2}"}) {
+    CAPTURE(text);
+    write_file(directory / "config.json", text);
+    const std::string message = message_of([&] { read_model_config(directory.path()); });
+    CHECK(contains(message, "config.json: "));
+  }
+}
+
+TEST_CASE("generation_config.json decides about all EOS ids, and config.json where it is silent") {
+  const TempDirectory directory;
+  write_file(directory / "config.json",
+             llama_with({{"eos_token_id", 3}, {"bos_token_id", 4}}).dump());
+  CHECK(read_model_config(directory.path()).eos_token_ids == std::vector<int32_t>{3});
+  CHECK(read_model_config(directory.path()).bos_token_id == 4);
+  write_file(directory / "generation_config.json",
+             R"({"eos_token_id": [5, 6, 7], "temperature": 0.6})");
+  CHECK(read_model_config(directory.path()).eos_token_ids == std::vector<int32_t>{5, 6, 7});
+  CHECK(read_model_config(directory.path()).bos_token_id == 4);
+  write_file(directory / "generation_config.json", R"({"eos_token_id": 8, "bos_token_id": 9})");
+  CHECK(read_model_config(directory.path()).eos_token_ids == std::vector<int32_t>{8});
+  CHECK(read_model_config(directory.path()).bos_token_id == 9);
+  write_file(directory / "generation_config.json", R"({"eos_token_id": "x"})");
+  CHECK(contains(message_of([&] { read_model_config(directory.path()); }),
+                 "generation_config.json: eos_token_id: expected a token id or a list"));
+}
+
+TEST_CASE("null means no EOS and no BOS") {
+  const ModelConfig config =
+      read(llama_with({{"eos_token_id", nullptr}, {"bos_token_id", nullptr}}));
+  CHECK(config.eos_token_ids.empty());
+  CHECK_FALSE(config.bos_token_id.has_value());
+}
+
+TEST_CASE("token ids outside the vocabulary are dropped with a warning") {
+  const TempDirectory directory;
+  write_model(directory.path(), gpt2_with({{"eos_token_id", {3, 50256}}, {"bos_token_id", -1}}),
+              tiny_gpt2_tensors());
+  const Checkpoint checkpoint = open_checkpoint(directory.path());
+  CHECK(checkpoint.config.eos_token_ids == std::vector<int32_t>{3});
+  CHECK_FALSE(checkpoint.config.bos_token_id.has_value());
+  REQUIRE(checkpoint.warnings.size() == 2);
+  CHECK(contains(checkpoint.warnings[1],
+                 "eos_token_id: 50256 is outside the vocabulary of 11 tokens"));
+}
+
+}  // namespace
+}  // namespace eet
