@@ -1,0 +1,315 @@
+// Times of the row-wise kernels and of the matrix products, against ceilings measured in the same
+// run. Not a test: ./kernel_bench prints a table.
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kernels/cuda_check.h"
+#include "lib/core/error.h"
+#include "lib/core/memory.h"
+#include "lib/core/thread_pool.h"
+#include "lib/cuda/cuda_context.h"
+#include "lib/ops/ops.h"
+
+namespace eet {
+namespace {
+
+constexpr double kMega = 1e6;
+
+// Adds up a buffer, 16 bytes per thread and load: the read ceiling.
+__global__ void read_kernel(float* out, const float4* in, int64_t count) {
+  float sum = 0.0F;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+#pragma unroll 8
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
+       i += stride) {
+    const float4 v = in[i];
+    sum += v.x + v.y + v.z + v.w;
+  }
+  if (sum == 12345.0F) *out = sum;  // never: keeps the loads
+}
+
+// Seconds of one call, as they are inside a CUDA graph of many: the median of several launches.
+// call(i) may pick the i-th of several copies of its operands, so that they are not in L2.
+double seconds_per_call(const Context& ctx, const std::function<void(int)>& call) {
+  constexpr int kCalls = 48;
+  constexpr int kRepeats = 7;
+  cudaStream_t stream = ctx.cuda->stream();
+  call(0);  // plans are made outside the capture
+  synchronize(ctx);
+  CUDA_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  for (int i = 0; i < kCalls; ++i) call(i);
+  cudaGraph_t graph = nullptr;
+  CUDA_CHECK(cudaStreamEndCapture(stream, &graph));
+  cudaGraphExec_t executable = nullptr;
+  CUDA_CHECK(cudaGraphInstantiate(&executable, graph, 0));
+  cudaEvent_t begin = nullptr;
+  cudaEvent_t end = nullptr;
+  CUDA_CHECK(cudaEventCreate(&begin));
+  CUDA_CHECK(cudaEventCreate(&end));
+  std::vector<double> seconds;
+  for (int repeat = 0; repeat <= kRepeats; ++repeat) {
+    CUDA_CHECK(cudaEventRecord(begin, stream));
+    CUDA_CHECK(cudaGraphLaunch(executable, stream));
+    CUDA_CHECK(cudaEventRecord(end, stream));
+    CUDA_CHECK(cudaEventSynchronize(end));
+    float milliseconds = 0;
+    CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin, end));
+    if (repeat > 0) seconds.push_back(milliseconds * 1e-3 / kCalls);  // the first warms up
+  }
+  CUDA_CHECK(cudaEventDestroy(begin));
+  CUDA_CHECK(cudaEventDestroy(end));
+  CUDA_CHECK(cudaGraphExecDestroy(executable));
+  CUDA_CHECK(cudaGraphDestroy(graph));
+  std::nth_element(seconds.begin(), seconds.begin() + kRepeats / 2, seconds.end());
+  return seconds[kRepeats / 2];
+}
+
+// Several copies of a random tensor, more bytes together than L2 holds.
+class Rotated {
+ public:
+  Rotated(const Context& ctx, DType type, std::initializer_list<int64_t> shape, float stddev)
+      : view_(nullptr, type, shape) {
+    constexpr int64_t kEnoughBytes = 192 << 20;
+    const int64_t copies = std::clamp<int64_t>(kEnoughBytes / view_.bytes(), 1, 48);
+    for (int64_t i = 0; i < copies; ++i) {
+      buffers_.push_back(allocate(ctx, static_cast<size_t>(view_.bytes()), "bench tensor"));
+      ops::fill_normal(ctx, view(static_cast<int>(i)), 0.0F, stddev, static_cast<uint64_t>(i));
+    }
+  }
+  TensorView view(int i) const {
+    TensorView copy = view_;
+    copy.data = buffers_[static_cast<size_t>(i) % buffers_.size()].data();
+    return copy;
+  }
+
+ private:
+  TensorView view_;
+  std::vector<Buffer> buffers_;
+};
+
+// int32 values on the device.
+Buffer upload_ints(const Context& ctx, const std::vector<int32_t>& values) {
+  Buffer buffer = allocate(ctx, values.size() * sizeof(int32_t), "bench indices");
+  upload(ctx, buffer.data(), values.data(), buffer.bytes());
+  synchronize(ctx);
+  return buffer;
+}
+
+struct Ceilings {
+  double copy_bytes_per_second = 0;
+  double read_bytes_per_second = 0;
+  double flops_per_second = 0;
+};
+
+Ceilings measure_ceilings(const Context& ctx) {
+  constexpr int64_t kBytes = int64_t{1} << 30;
+  const Buffer from = allocate(ctx, kBytes, "bench source");
+  const Buffer to = allocate(ctx, kBytes, "bench target");
+  fill_bytes(ctx, from.data(), 1, kBytes);
+  cudaStream_t stream = ctx.cuda->stream();
+  Ceilings ceilings;
+  ceilings.copy_bytes_per_second = 2.0 * kBytes / seconds_per_call(ctx, [&](int) {
+                                     CUDA_CHECK(cudaMemcpyAsync(to.data(), from.data(), kBytes,
+                                                                cudaMemcpyDeviceToDevice, stream));
+                                   });
+  ceilings.read_bytes_per_second =
+      1.0 * kBytes / seconds_per_call(ctx, [&](int) {
+        read_kernel<<<ctx.cuda->num_multiprocessors() * 8, 256, 0, stream>>>(
+            to.as<float>(), from.as<float4>(), kBytes / static_cast<int64_t>(sizeof(float4)));
+        CUDA_CHECK_LAUNCH();
+      });
+  constexpr int64_t kSize = 8192;
+  const Rotated x(ctx, DType::kBF16, {kSize, kSize}, 1.0F);
+  const Rotated w(ctx, DType::kBF16, {kSize, kSize}, 0.02F);
+  const Rotated out(ctx, DType::kBF16, {kSize, kSize}, 1.0F);
+  ceilings.flops_per_second =
+      2.0 * kSize * kSize * kSize / seconds_per_call(ctx, [&](int i) {
+        ops::linear(
+            ctx, out.view(i), x.view(i),
+            {.data = w.view(i), .in_features = kSize, .out_features = kSize, .padded_out = kSize},
+            {});
+      });
+  return ceilings;
+}
+
+class Bench {
+ public:
+  explicit Bench(const Context& ctx) : ctx_(ctx), ceilings_(measure_ceilings(ctx)) {
+    std::printf("%s: copy %.0f GB/s, read %.0f GB/s, bf16 GEMM 8192^3 %.0f TFLOP/s\n",
+                ctx.cuda->device_name().c_str(), ceilings_.copy_bytes_per_second / 1e9,
+                ceilings_.read_bytes_per_second / 1e9, ceilings_.flops_per_second / 1e12);
+    std::printf("%-22s %-26s %-5s %10s %9s %9s %6s\n", "kernel", "shape", "dtype", "us", "GB/s",
+                "TFLOP/s", "limit");
+  }
+
+  void embed(DType type, int64_t tokens, int64_t hidden) {
+    constexpr int64_t kVocab = 50257;
+    const Rotated table(ctx_, type, {kVocab, hidden}, 1.0F);
+    const Rotated residual(ctx_, DType::kF32, {tokens, hidden}, 1.0F);
+    std::vector<int32_t> ids;
+    for (int64_t t = 0; t < tokens; ++t) ids.push_back(static_cast<int32_t>(t * 7919 % kVocab));
+    const Buffer id_buffer = upload_ints(ctx_, ids);
+    const double seconds = seconds_per_call(ctx_, [&](int i) {
+      ops::embed(ctx_, residual.view(i), id_buffer.as<int32_t>(), id_buffer.as<int32_t>(),
+                 table.view(i), {});
+    });
+    print_moved("embed", shape(tokens, hidden), type, seconds, tokens * hidden * (size(type) + 4));
+  }
+
+  void add_norm(DType type, int64_t tokens, int64_t hidden, NormKind kind) {
+    const Rotated residual(ctx_, DType::kF32, {tokens, hidden}, 1.0F);
+    const Rotated delta(ctx_, type, {tokens, hidden}, 1e-3F);
+    const Rotated out(ctx_, type, {tokens, hidden}, 1.0F);
+    const Rotated weight(ctx_, type, {hidden}, 1.0F);
+    const bool layer = kind == NormKind::kLayerNorm;
+    const double seconds = seconds_per_call(ctx_, [&](int i) {
+      ops::add_norm(ctx_, out.view(i), residual.view(i), delta.view(i), weight.view(0),
+                    layer ? weight.view(0) : TensorView(), kind, 1e-5F);
+    });
+    print_moved(layer ? "add_norm layer" : "add_norm rms", shape(tokens, hidden), type, seconds,
+                tokens * hidden * (8 + 2 * size(type)));
+  }
+
+  void activation(DType type, int64_t tokens, int64_t width, Activation kind, bool gated) {
+    const Rotated x(ctx_, type, {tokens, gated ? 2 * width : width}, 1.0F);
+    const Rotated out(ctx_, type, {tokens, width}, 1.0F);
+    const double seconds = seconds_per_call(
+        ctx_, [&](int i) { ops::activation(ctx_, out.view(i), x.view(i), kind, gated); });
+    print_moved(gated ? "activation silu gated" : "activation gelu tanh", shape(tokens, width),
+                type, seconds, tokens * width * (gated ? 3 : 2) * size(type));
+  }
+
+  // Every token the first of its own slot's second page, as in a decode step.
+  void rope_append(DType type, int64_t tokens, const AttentionShape& heads, bool rotate) {
+    const int64_t row = (heads.num_heads + 2 * heads.num_kv_heads) * heads.head_dim;
+    const Rotated qkv(ctx_, type, {tokens, row}, 1.0F);
+    const Rotated pages(ctx_, type, {tokens, heads.num_kv_heads, kPageSize, heads.head_dim}, 1.0F);
+    const Rotated table(ctx_, DType::kF32, {2 * kPageSize, heads.head_dim / 2, 2}, 0.5F);
+    std::vector<int32_t> slots;
+    std::vector<int32_t> tables;
+    for (int32_t t = 0; t < tokens; ++t) {
+      slots.push_back(t);
+      tables.insert(tables.end(), {-1, t});
+    }
+    const Buffer positions = upload_ints(ctx_, std::vector<int32_t>(tokens, kPageSize));
+    const Buffer token_slots = upload_ints(ctx_, slots);
+    const Buffer block_tables = upload_ints(ctx_, tables);
+    ForwardBatch batch;
+    batch.num_tokens = static_cast<int>(tokens);
+    batch.positions = positions.as<int32_t>();
+    batch.token_slots = token_slots.as<int32_t>();
+    batch.block_tables = block_tables.as<int32_t>();
+    batch.block_table_stride = 2;
+    const double seconds = seconds_per_call(ctx_, [&](int i) {
+      ops::rope_append(ctx_, qkv.view(i), {pages.view(i), pages.view(i)}, batch, heads,
+                       rotate ? table.view(0) : TensorView());
+    });
+    const int64_t moved_heads = (rotate ? heads.num_heads : 0) + 2 * heads.num_kv_heads;
+    print_moved(rotate ? "rope_append" : "append",
+                std::to_string(tokens) + " x " + std::to_string(heads.num_heads) + "/" +
+                    std::to_string(heads.num_kv_heads) + " x " + std::to_string(heads.head_dim),
+                type, seconds, 2 * tokens * moved_heads * heads.head_dim * size(type));
+  }
+
+  void linear(DType type, DType out_type, int64_t n, int64_t out_features, int64_t in_features) {
+    const Rotated x(ctx_, type, {n, in_features}, 1.0F);
+    const Rotated weight(ctx_, type, {out_features, in_features}, 0.02F);
+    const Rotated out(ctx_, out_type, {n, out_features}, 1.0F);
+    const double seconds = seconds_per_call(ctx_, [&](int i) {
+      ops::linear(ctx_, out.view(i), x.view(i),
+                  {.data = weight.view(i),
+                   .in_features = in_features,
+                   .out_features = out_features,
+                   .padded_out = out_features},
+                  {});
+    });
+    const double bytes = static_cast<double>((n + out_features) * in_features * size(type) +
+                                             n * out_features * size(out_type));
+    const double flops = 2.0 * static_cast<double>(n) * static_cast<double>(out_features) *
+                         static_cast<double>(in_features);
+    const double limit =
+        std::max(bytes / ceilings_.read_bytes_per_second, flops / ceilings_.flops_per_second);
+    print("linear",
+          std::to_string(n) + " x " + std::to_string(out_features) + " x " +
+              std::to_string(in_features),
+          type, seconds, bytes, flops, limit);
+  }
+
+ private:
+  static int64_t size(DType type) { return static_cast<int64_t>(dtype_size(type)); }
+  static std::string shape(int64_t rows, int64_t columns) {
+    return std::to_string(rows) + " x " + std::to_string(columns);
+  }
+
+  void print_moved(const char* kernel, const std::string& shape, DType type, double seconds,
+                   int64_t bytes) const {
+    const auto moved = static_cast<double>(bytes);
+    print(kernel, shape, type, seconds, moved, 0, moved / ceilings_.copy_bytes_per_second);
+  }
+
+  static void print(const char* kernel, const std::string& shape, DType type, double seconds,
+                    double bytes, double flops, double limit_seconds) {
+    std::printf("%-22s %-26s %-5s %10.2f %9.0f %9.1f %5.0f%%\n", kernel, shape.c_str(),
+                std::string(dtype_name(type)).c_str(), seconds * kMega, bytes / seconds / 1e9,
+                flops / seconds / 1e12, 100 * limit_seconds / seconds);
+  }
+
+  const Context& ctx_;
+  Ceilings ceilings_;
+};
+
+void run() {
+  if (const auto reason = why_cuda_is_unavailable()) throw Error(*reason);
+  ThreadPool pool(1);
+  CudaContext cuda(0);
+  const Context ctx{
+      .device = {.kind = Device::Kind::kCuda, .index = 0}, .pool = &pool, .cuda = &cuda};
+  Bench bench(ctx);
+  constexpr DType kType = DType::kBF16;
+  const AttentionShape llama_8b{.num_heads = 32, .num_kv_heads = 8, .head_dim = 128};
+  const AttentionShape gpt2{.num_heads = 12, .num_kv_heads = 12, .head_dim = 64};
+  for (const int64_t tokens : {1, 128, 8192}) {
+    bench.embed(kType, tokens, 4096);
+    bench.add_norm(kType, tokens, 4096, NormKind::kRmsNorm);
+    bench.add_norm(kType, tokens, 768, NormKind::kLayerNorm);
+    bench.add_norm(kType, tokens, 16384, NormKind::kRmsNorm);
+    bench.rope_append(kType, tokens, llama_8b, true);
+    bench.rope_append(kType, tokens, gpt2, false);
+    bench.activation(kType, tokens, 14336, Activation::kSilu, true);
+    bench.activation(kType, tokens, 3072, Activation::kGeluTanh, false);
+  }
+  bench.add_norm(kType, 8192, 111, NormKind::kLayerNorm);
+  bench.add_norm(DType::kF32, 8192, 4096, NormKind::kRmsNorm);
+  // 8B: qkv, attention out, gate-up, down; 124M: qkv, attention out, up, down.
+  constexpr int64_t kShapes[][2] = {{6144, 4096}, {4096, 4096}, {28672, 4096}, {4096, 14336},
+                                    {2304, 768},  {768, 768},   {3072, 768},   {768, 3072}};
+  for (const auto& [out_features, in_features] : kShapes) {
+    for (const int64_t n : {1, 8, 32, 64, 128, 256, 1024, 8192}) {
+      bench.linear(kType, kType, n, out_features, in_features);
+    }
+  }
+  for (const int64_t n : {1, 64, 128, 256}) {
+    bench.linear(kType, DType::kF32, n, 50304, 768);
+    bench.linear(kType, DType::kF32, n, 128256, 4096);
+  }
+  for (const int64_t n : {1, 128, 1024}) bench.linear(DType::kF32, DType::kF32, n, 4096, 4096);
+}
+
+}  // namespace
+}  // namespace eet
+
+int main() {
+  try {
+    eet::run();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "kernel_bench: %s\n", error.what());
+    return 1;
+  }
+}
