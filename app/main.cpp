@@ -6,8 +6,11 @@
 #include <exception>
 #include <iostream>
 
+#include "app/convert.h"
 #include "app/exit_code.h"
 #include "app/generate.h"
+#include "app/inspect.h"
+#include "app/tokenize.h"
 #include "app/version.h"
 
 int main(int argc, char** argv) {
@@ -23,6 +26,9 @@ int main(int argc, char** argv) {
 
   int exit_code = eet::kExitOk;
   eet::add_generate_command(app, exit_code);
+  eet::add_convert_command(app, exit_code);
+  eet::add_inspect_command(app, exit_code);
+  eet::add_tokenize_command(app, exit_code);
   try {
     app.parse(argc, argv);
     return exit_code;

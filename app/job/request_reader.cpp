@@ -213,6 +213,7 @@ void take_identity(InputRow& row, std::span<const JsonMember> members) {
 void check_max_tokens_once(std::span<const JsonMember> members) {
   std::string_view first;
   for (const JsonMember& member : members) {
+    if (member.raw_value == "null") continue;
     const KnownField* known = find_by_name(kKnownFields, member.key);
     if (known == nullptr || known->set != Setter{set_param<&SamplingParams::max_tokens>}) continue;
     if (!first.empty()) {
