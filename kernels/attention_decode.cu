@@ -1,0 +1,704 @@
+// Decode attention: one block per (row, key head, split of the row's cached tokens), whose query
+// heads share every key and value that is loaded.
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <algorithm>
+#include <type_traits>
+
+#include "kernels/async_copy.cuh"
+#include "kernels/attention.cuh"
+#include "kernels/attention_decode.h"
+#include "kernels/cuda_check.h"
+#include "kernels/mma.cuh"
+#include "kernels/vector.cuh"
+
+namespace eet::kernels {
+namespace {
+
+constexpr int kNumWarps = 4;
+constexpr int kThreads = 32 * kNumWarps;
+constexpr int kMaxGroup = 16;  // query heads of a key head
+constexpr int kMaxHeadDim = 256;
+
+// A split has at least this many pages: the partial results of smaller ones cost more than the
+// parallelism gains once a batch fills the GPU.
+constexpr int kMinPagesPerSplit = 2;
+constexpr int kMaxSplits = 32;  // of a row: bounds the scratch
+
+__host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+struct Splits {
+  int tokens_per_split;
+  int count;
+};
+
+// How a row is split: by its own length only.
+__device__ __forceinline__ Splits splits_of(int context_len) {
+  const int pages = static_cast<int>(ceil_div(context_len, kPageSize));
+  const int pages_per_split = max(kMinPagesPerSplit, static_cast<int>(ceil_div(pages, kMaxSplits)));
+  return {pages_per_split * kPageSize, static_cast<int>(ceil_div(pages, pages_per_split))};
+}
+
+// The most splits of any row of at most `max_context_len` tokens.
+int max_splits(int64_t max_context_len) {
+  return static_cast<int>(std::min<int64_t>(
+      kMaxSplits, ceil_div(max_context_len, kPageSize * int64_t{kMinPagesPerSplit})));
+}
+
+template <typename T>
+struct DecodeArgs {
+  T* out;
+  const T* qkv;
+  PagedKv<T> kv;
+  AttentionHeads heads;
+  int max_splits;
+  // Of rows with several splits: sums of exp2(score - maximum) * value, and {maximum, sum of
+  // exp2(score - maximum)}, scores in powers of two.
+  float* partial_values;  // [num_rows, num_heads, max_splits, head_dim]
+  float2* partial_stats;  // [num_rows, num_heads, max_splits]
+};
+
+// What one block computes.
+struct Work {
+  int row;
+  int kv_head;
+  int split;
+  int num_splits;
+  int begin;  // tokens of the row; none when begin == end
+  int end;
+  int group;  // query heads
+};
+
+template <typename T>
+__device__ __forceinline__ Work find_work(const DecodeArgs<T>& args) {
+  Work work;
+  work.row = static_cast<int>(blockIdx.z);
+  work.kv_head = static_cast<int>(blockIdx.y);
+  work.split = static_cast<int>(blockIdx.x);
+  work.group = args.heads.num_heads / args.heads.num_kv_heads;
+  const int context_len = args.kv.context_lens[work.row];
+  const Splits splits = splits_of(context_len);
+  work.num_splits = splits.count;
+  work.begin = work.split * splits.tokens_per_split;
+  work.end = min(context_len, work.begin + splits.tokens_per_split);
+  if (work.split >= splits.count) work.end = work.begin;
+  return work;
+}
+
+// Index of a query head of the group among all rows' heads.
+template <typename T>
+__device__ __forceinline__ int64_t head_index(const DecodeArgs<T>& args, const Work& work,
+                                              int head) {
+  return static_cast<int64_t>(work.row) * args.heads.num_heads + work.kv_head * work.group + head;
+}
+
+// A block without tokens: the first of an ended row writes the row's zeros.
+template <typename T>
+__device__ void finish_without_tokens(const DecodeArgs<T>& args, const Work& work) {
+  if (work.num_splits > 0 || work.split > 0) return;
+  T* out = args.out + head_index(args, work, 0) * args.heads.head_dim;
+  for (int i = static_cast<int>(threadIdx.x); i < work.group * args.heads.head_dim; i += kThreads) {
+    out[i] = from_float<T>(0.0F);
+  }
+}
+
+// Stores N elements of a head's weighted values: the softmax average of a row in one split, a
+// partial result of any other.
+template <int N, typename T>
+__device__ __forceinline__ void store_result(const DecodeArgs<T>& args, const Work& work, int head,
+                                             int dim, Vec<float, N> values, float maximum,
+                                             float sum) {
+  const int64_t index = head_index(args, work, head);
+  if (work.num_splits == 1) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) values.value[i] /= sum;
+    store_floats<N>(args.out + index * args.heads.head_dim + dim, values);
+    return;
+  }
+  const int64_t partial = index * args.max_splits + work.split;
+  store_vec<N>(args.partial_values + partial * args.heads.head_dim + dim, values);
+  if (dim == 0) args.partial_stats[partial] = make_float2(maximum, sum);
+}
+
+// ---- fp16 and bf16: tensor cores ----------------------------------------------------------------
+//
+// A warp takes every fourth tile of 16 tokens. Each lane copies just those 16-byte pieces of keys
+// and values that it will itself feed to the tensor cores, so its share of the ring in shared
+// memory is private: no barrier, no shuffle, and every access is as wide as it gets. That works
+// because a product may sum its terms in any order: a lane's 8 consecutive dimensions of a key
+// stand for places {2t, 2t+1, 2t+8, 2t+9} of two products, in q as in the keys.
+//
+// With lane = 4 * g + t, scores = q · keysᵀ (16 heads x 8 tokens) leaves in each lane head g (and
+// g + 8), tokens 2t and 2t + 1: already the layout in which values · weights (valuesᵀ: 16
+// dimensions x 16 tokens, weightsᵀ: 16 tokens x 8 heads) wants its second operand.
+
+constexpr int kTileTokens = 16;
+static_assert(kPageSize % kTileTokens == 0);
+
+// Slots of a warp's ring; one holds the keys or the values of a tile.
+__host__ __device__ constexpr int ring_slots(int max_head_dim) {
+  return max_head_dim <= 64 ? 8 : max_head_dim <= 128 ? 4 : 3;
+}
+// 16-byte pieces in a slot, for each lane.
+__host__ __device__ constexpr int slot_pieces(int head_dim) {
+  return 4 * static_cast<int>(ceil_div(head_dim, 64));
+}
+
+// Copies the keys of a tile. Piece 2c + h of lane (g, t): token 8h + g, dimensions 32c + 8t (+7).
+// Tokens from `num_tokens` on are memory that was never written: zeros stand for them.
+template <int kDim, typename T>
+__device__ __forceinline__ void copy_keys(uint4* slot, const T* tile, int head_dim, int num_tokens,
+                                          int lane) {
+#pragma unroll
+  for (int c = 0; c < kDim / 32; ++c) {
+    if (c * 32 >= head_dim) break;
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const int token = 8 * h + lane / 4;
+      const int dim = 32 * c + 8 * (lane % 4);
+      copy_async_16(shared_address(slot + (2 * c + h) * 32 + lane), tile + token * head_dim + dim,
+                    token < num_tokens && dim < head_dim);
+    }
+  }
+}
+
+// Copies the values of a tile. Piece 4c + i of lane (g, t): token 8(i/2) + 2t + i%2, dimensions
+// 64c + 8g (+7).
+template <int kDim, typename T>
+__device__ __forceinline__ void copy_values(uint4* slot, const T* tile, int head_dim,
+                                            int num_tokens, int lane) {
+#pragma unroll
+  for (int c = 0; c < kDim / 64; ++c) {
+    if (c * 64 >= head_dim) break;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int token = 8 * (i / 2) + 2 * (lane % 4) + i % 2;
+      const int dim = 64 * c + 8 * (lane / 4);
+      copy_async_16(shared_address(slot + (4 * c + i) * 32 + lane), tile + token * head_dim + dim,
+                    token < num_tokens && dim < head_dim);
+    }
+  }
+}
+
+// One warp's online softmax over its tiles, for 8 * kHeadTiles query heads.
+template <typename T, int kDim, int kHeadTiles>
+struct WarpState {
+  // Of heads g and g + 8: dimensions 32c + 8t (+7), zeros beyond the group and the head.
+  uint4 queries[kDim / 32][kHeadTiles];
+  float maximum[kHeadTiles];
+  float sum[kHeadTiles];  // of this lane's tokens
+  // [c][j][n]: dimensions 64c + 8g + 2j and + 1 of heads 8n + 2t and + 1, as {(0, 0), (0, 1),
+  // (1, 0), (1, 1)}.
+  float values[kDim / 64][4][kHeadTiles][4];
+
+  __device__ void init(const T* q, int group, int head_dim, int lane) {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+      maximum[n] = kNegativeInfinity;
+      sum[n] = 0.0F;
+      const int head = 8 * n + lane / 4;
+#pragma unroll
+      for (int c = 0; c < kDim / 32; ++c) {
+        const int dim = 32 * c + 8 * (lane % 4);
+        const bool valid = head < group && dim < head_dim;
+        queries[c][n] = valid ? *reinterpret_cast<const uint4*>(q + head * head_dim + dim)
+                              : make_uint4(0, 0, 0, 0);
+      }
+    }
+#pragma unroll
+    for (int c = 0; c < kDim / 64; ++c) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+#pragma unroll
+        for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+          for (int i = 0; i < 4; ++i) values[c][j][n][i] = 0.0F;
+        }
+      }
+    }
+  }
+
+  // scores[h]: heads g (0, 1) and g + 8 (2, 3), tokens 8h + 2t and + 1.
+  __device__ __forceinline__ void score(float (&scores)[2][4], const uint4* slot, int head_dim,
+                                        int lane) const {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) scores[h][i] = 0.0F;
+    }
+#pragma unroll
+    for (int c = 0; c < kDim / 32; ++c) {
+      if (c * 32 >= head_dim) break;
+      const uint4 low = queries[c][0];
+      const uint4 high = kHeadTiles == 2 ? queries[c][kHeadTiles - 1] : make_uint4(0, 0, 0, 0);
+      const uint32_t first[4] = {low.x, high.x, low.y, high.y};
+      const uint32_t second[4] = {low.z, high.z, low.w, high.w};
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        const uint4 keys = slot[(2 * c + h) * 32 + lane];
+        mma_16x8x16<T>(scores[h], first, keys.x, keys.y);
+        mma_16x8x16<T>(scores[h], second, keys.z, keys.w);
+      }
+    }
+  }
+
+  // Turns the scores of a tile's first `num_tokens` tokens into weights (zeros for the others) and
+  // rescales what was summed so far.
+  __device__ __forceinline__ void soften(uint32_t (&weights)[kHeadTiles][2], float (&scores)[2][4],
+                                         float scale_log2, int num_tokens, int lane) {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+      float tile_maximum = kNegativeInfinity;
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          float& score = scores[h][2 * n + i];
+          const int token = 8 * h + 2 * (lane % 4) + i;
+          score = token < num_tokens ? score * scale_log2 : kNegativeInfinity;
+          tile_maximum = fmaxf(tile_maximum, score);
+        }
+      }
+      // The tile's first token is real, so the maximum is finite from the first tile on.
+      const float new_maximum = fmaxf(maximum[n], lanes_max<4>(tile_maximum));
+      const float rescale = exp2_fast(maximum[n] - new_maximum);
+      maximum[n] = new_maximum;
+      sum[n] *= rescale;
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        const float first = exp2_fast(scores[h][2 * n] - new_maximum);
+        const float second = exp2_fast(scores[h][2 * n + 1] - new_maximum);
+        sum[n] += first + second;
+        weights[n][h] = pack<T>(first, second);
+      }
+      // Head 8n + 2t is lane g = 2t's.
+      const float rescale_first = __shfl_sync(0xFFFFFFFFU, rescale, 8 * (lane % 4));
+      const float rescale_second = __shfl_sync(0xFFFFFFFFU, rescale, 8 * (lane % 4) + 4);
+#pragma unroll
+      for (int c = 0; c < kDim / 64; ++c) {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          values[c][j][n][0] *= rescale_first;
+          values[c][j][n][1] *= rescale_second;
+          values[c][j][n][2] *= rescale_first;
+          values[c][j][n][3] *= rescale_second;
+        }
+      }
+    }
+  }
+
+  // Adds a tile's weighted values.
+  __device__ __forceinline__ void accumulate(const uint32_t (&weights)[kHeadTiles][2],
+                                             const uint4* slot, int head_dim, int lane) {
+    constexpr uint32_t kLowHalves = 0x5410;
+    constexpr uint32_t kHighHalves = 0x7632;
+#pragma unroll
+    for (int c = 0; c < kDim / 64; ++c) {
+      if (c * 64 >= head_dim) break;
+      uint32_t piece[4][4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const uint4 loaded = slot[(4 * c + i) * 32 + lane];
+        piece[i][0] = loaded.x;
+        piece[i][1] = loaded.y;
+        piece[i][2] = loaded.z;
+        piece[i][3] = loaded.w;
+      }
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        // Row g is dimension 64c + 8g + 2j, row g + 8 the next one; columns are tokens.
+        const uint32_t a[4] = {__byte_perm(piece[0][j], piece[1][j], kLowHalves),
+                               __byte_perm(piece[0][j], piece[1][j], kHighHalves),
+                               __byte_perm(piece[2][j], piece[3][j], kLowHalves),
+                               __byte_perm(piece[2][j], piece[3][j], kHighHalves)};
+#pragma unroll
+        for (int n = 0; n < kHeadTiles; ++n) {
+          mma_16x8x16<T>(values[c][j][n], a, weights[n][0], weights[n][1]);
+        }
+      }
+    }
+  }
+
+  // merged: [group, head_dim] of this warp; stats: [8 * kHeadTiles] of this warp.
+  __device__ void write(float* merged, float2* stats, int group, int head_dim, int lane) const {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+      const float total = lanes_sum<4>(sum[n]);
+      if (lane % 4 == 0) stats[8 * n + lane / 4] = make_float2(maximum[n], total);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const int head = 8 * n + 2 * (lane % 4) + i;
+        if (head >= group) continue;
+#pragma unroll
+        for (int c = 0; c < kDim / 64; ++c) {
+          const int dim = 64 * c + 8 * (lane / 4);
+          if (dim >= head_dim) continue;
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+            store_vec<2>(merged + head * head_dim + dim + 2 * j,
+                         Vec<float, 2>{{values[c][j][n][i], values[c][j][n][2 + i]}});
+          }
+        }
+      }
+    }
+  }
+};
+
+// Joins the warps' results in warp order and stores them. merged: [kNumWarps, group, head_dim].
+template <typename T>
+__device__ void merge_warps(const DecodeArgs<T>& args, const Work& work, const float* merged,
+                            const float2 (&stats)[kNumWarps][kMaxGroup]) {
+  const int head_dim = args.heads.head_dim;
+  const int head_quads = head_dim / 4;
+  for (int i = static_cast<int>(threadIdx.x); i < work.group * head_quads; i += kThreads) {
+    const int head = i / head_quads;
+    const int dim = i % head_quads * 4;
+    float maximum = kNegativeInfinity;
+#pragma unroll
+    for (int w = 0; w < kNumWarps; ++w) maximum = fmaxf(maximum, stats[w][head].x);
+    float sum = 0.0F;
+    Vec<float, 4> values = {};
+#pragma unroll
+    for (int w = 0; w < kNumWarps; ++w) {
+      const float weight = exp2_fast(stats[w][head].x - maximum);  // 0 of a warp without tokens
+      sum += weight * stats[w][head].y;
+      const auto part = load_vec<4>(merged + (w * work.group + head) * head_dim + dim);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) values.value[k] += weight * part.value[k];
+    }
+    store_result<4>(args, work, head, dim, values, maximum, sum);
+  }
+}
+
+template <typename T, int kDim, int kHeadTiles>
+__global__ void __launch_bounds__(kThreads) decode_mma_kernel(const DecodeArgs<T> args) {
+  constexpr int kRing = ring_slots(kDim);
+  extern __shared__ uint4 shared[];
+  __shared__ float2 stats[kNumWarps][kMaxGroup];
+  const Work work = find_work(args);
+  if (work.begin >= work.end) {
+    finish_without_tokens(args, work);
+    return;
+  }
+  const int head_dim = args.heads.head_dim;
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int slot_size = slot_pieces(head_dim) * 32;
+  uint4* ring = shared + warp * kRing * slot_size;
+  const int32_t* pages = row_pages(args.kv, work.row);
+  const int first_token = work.begin + warp * kTileTokens;
+  constexpr int kStep = kNumWarps * kTileTokens;
+
+  // Item 2i is the keys and item 2i + 1 the values of the warp's tile i.
+  const auto slot_of = [&](int item) {
+    return ring + static_cast<unsigned>(item) % kRing * slot_size;
+  };
+  const auto start_copy = [&](int item) {
+    const int token = first_token + item / 2 * kStep;
+    if (token < work.end) {
+      const int64_t offset =
+          token_offset(pages[token / kPageSize], token, work.kv_head, args.heads);
+      const int num_tokens = work.end - token;
+      if (item % 2 == 0) {
+        copy_keys<kDim>(slot_of(item), args.kv.keys + offset, head_dim, num_tokens, lane);
+      } else {
+        copy_values<kDim>(slot_of(item), args.kv.values + offset, head_dim, num_tokens, lane);
+      }
+    }
+    commit_copies();
+  };
+#pragma unroll
+  for (int item = 0; item < kRing - 1; ++item) start_copy(item);
+
+  WarpState<T, kDim, kHeadTiles> state;
+  state.init(args.qkv + work.row * qkv_stride(args.heads) +
+                 static_cast<int64_t>(work.kv_head) * work.group * head_dim,
+             work.group, head_dim, lane);
+  const float scale_log2 = args.heads.scale * kLog2E;
+  // Each copy goes to the slot that was read last.
+  for (int item = 0, token = first_token; token < work.end; item += 2, token += kStep) {
+    start_copy(item + kRing - 1);
+    wait_copies<kRing - 1>();
+    float scores[2][4];
+    state.score(scores, slot_of(item), head_dim, lane);
+    uint32_t weights[kHeadTiles][2];
+    state.soften(weights, scores, scale_log2, work.end - token, lane);
+    start_copy(item + kRing);
+    wait_copies<kRing - 1>();
+    state.accumulate(weights, slot_of(item + 1), head_dim, lane);
+  }
+
+  // The rings become the place where the warps meet.
+  wait_copies<0>();
+  __syncthreads();
+  float* merged = reinterpret_cast<float*>(shared);
+  state.write(merged + warp * work.group * head_dim, stats[warp], work.group, head_dim, lane);
+  __syncthreads();
+  merge_warps(args, work, merged, stats);
+}
+
+template <typename T, int kDim, int kHeadTiles>
+void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
+  const int shared_bytes =
+      kNumWarps * ring_slots(kDim) * slot_pieces(args.heads.head_dim) * 32 * sizeof(uint4);
+  const auto kernel = decode_mma_kernel<T, kDim, kHeadTiles>;
+  CUDA_CHECK(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
+  kernel<<<grid, kThreads, shared_bytes, stream>>>(args);
+  CUDA_CHECK_LAUNCH();
+}
+
+template <typename T, int kDim>
+void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
+  const bool one_tile = args.heads.num_heads <= 8 * args.heads.num_kv_heads;
+  (one_tile ? launch_mma<T, kDim, 1> : launch_mma<T, kDim, 2>)(args, grid, stream);
+}
+
+// ---- fp32: plain multiply-adds ------------------------------------------------------------------
+//
+// Warps share the query heads and lanes the tokens of a tile for the scores; threads share the
+// dimensions for the values.
+
+constexpr int kFloatTile = 32;  // tokens: one per lane
+constexpr int kHeadsPerWarp = kMaxGroup / kNumWarps;
+constexpr int kDimsPerThread = kMaxHeadDim / kThreads;
+
+// Elements between two tokens in shared memory: an odd count of 16-byte pieces, so that lanes
+// reading one piece of 8 tokens each meet no bank twice.
+__host__ __device__ constexpr int float_stride(int head_dim) {
+  return head_dim + 4;
+}
+
+__device__ __forceinline__ void copy_float_tile(float* tile, const float* source, int head_dim,
+                                                int num_tokens) {
+  const int pieces = head_dim / 4;
+  for (int i = static_cast<int>(threadIdx.x); i < kFloatTile * pieces; i += kThreads) {
+    const int token = i / pieces;
+    const int dim = i % pieces * 4;
+    copy_async_16(shared_address(tile + token * float_stride(head_dim) + dim), source + i * 4,
+                  token < num_tokens);
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) decode_float_kernel(const DecodeArgs<float> args) {
+  extern __shared__ uint4 shared[];
+  __shared__ float weights[kMaxGroup][kFloatTile];
+  __shared__ float rescales[kMaxGroup];
+  __shared__ float2 stats[kMaxGroup];
+  const Work work = find_work(args);
+  if (work.begin >= work.end) {
+    finish_without_tokens(args, work);
+    return;
+  }
+  const int head_dim = args.heads.head_dim;
+  const int stride = float_stride(head_dim);
+  float* keys = reinterpret_cast<float*>(shared);  // [kFloatTile, stride]
+  float* values = keys + kFloatTile * stride;      // [kFloatTile, stride]
+  float* queries = values + kFloatTile * stride;   // [group, head_dim]
+  const int thread = static_cast<int>(threadIdx.x);
+  const int warp = thread / 32;
+  const int lane = thread % 32;
+  const int32_t* pages = row_pages(args.kv, work.row);
+  const float scale_log2 = args.heads.scale * kLog2E;
+
+  const auto start_copy = [&](float* tile, const float* source, int token) {
+    if (token < work.end) {
+      const int64_t offset =
+          token_offset(pages[token / kPageSize], token, work.kv_head, args.heads);
+      copy_float_tile(tile, source + offset, head_dim, work.end - token);
+    }
+    commit_copies();
+  };
+  start_copy(keys, args.kv.keys, work.begin);
+  const float* q = args.qkv + work.row * qkv_stride(args.heads) +
+                   static_cast<int64_t>(work.kv_head) * work.group * head_dim;
+  for (int i = thread; i < work.group * head_dim; i += kThreads) queries[i] = q[i];
+
+  float maximum[kHeadsPerWarp];  // of head warp + kNumWarps * i
+  float sum[kHeadsPerWarp];      // likewise, of this lane's tokens
+#pragma unroll
+  for (int i = 0; i < kHeadsPerWarp; ++i) {
+    maximum[i] = kNegativeInfinity;
+    sum[i] = 0.0F;
+  }
+  float totals[kMaxGroup][kDimsPerThread] = {};  // dimensions thread + kThreads * i
+
+  for (int token = work.begin; token < work.end; token += kFloatTile) {
+    start_copy(values, args.kv.values, token);
+    wait_copies<1>();
+    __syncthreads();  // the keys (and the queries) are there
+    float scores[kHeadsPerWarp] = {};
+    for (int dim = 0; dim < head_dim; dim += 4) {
+      const auto key = load_vec<4>(keys + lane * stride + dim);
+#pragma unroll
+      for (int i = 0; i < kHeadsPerWarp; ++i) {
+        const int head = warp + kNumWarps * i;
+        if (head >= work.group) break;
+        const auto query = load_vec<4>(queries + head * head_dim + dim);
+#pragma unroll
+        for (int k = 0; k < 4; ++k) scores[i] += query.value[k] * key.value[k];
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kHeadsPerWarp; ++i) {
+      const int head = warp + kNumWarps * i;
+      if (head >= work.group) break;
+      const float score = token + lane < work.end ? scores[i] * scale_log2 : kNegativeInfinity;
+      const float new_maximum = fmaxf(maximum[i], lanes_max<32>(score));
+      const float rescale = exp2_fast(maximum[i] - new_maximum);
+      const float weight = exp2_fast(score - new_maximum);
+      maximum[i] = new_maximum;
+      sum[i] = sum[i] * rescale + weight;
+      weights[head][lane] = weight;
+      if (lane == 0) rescales[head] = rescale;
+    }
+    wait_copies<0>();
+    __syncthreads();  // the values and the weights are there, the keys are read
+    start_copy(keys, args.kv.keys, token + kFloatTile);
+#pragma unroll
+    for (int head = 0; head < kMaxGroup; ++head) {
+      if (head >= work.group) break;
+#pragma unroll
+      for (int i = 0; i < kDimsPerThread; ++i) totals[head][i] *= rescales[head];
+    }
+#pragma unroll
+    for (int i = 0; i < kDimsPerThread; ++i) {
+      const int dim = thread + kThreads * i;
+      if (dim >= head_dim) break;
+      for (int k = 0; k < kFloatTile; k += 4) {
+        float value[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) value[j] = values[(k + j) * stride + dim];
+#pragma unroll
+        for (int head = 0; head < kMaxGroup; ++head) {
+          if (head >= work.group) break;
+          const auto weight = load_vec<4>(&weights[head][k]);
+#pragma unroll
+          for (int j = 0; j < 4; ++j) totals[head][i] += weight.value[j] * value[j];
+        }
+      }
+    }
+    __syncthreads();  // the values and the weights are read
+  }
+
+#pragma unroll
+  for (int i = 0; i < kHeadsPerWarp; ++i) {
+    const int head = warp + kNumWarps * i;
+    if (head >= work.group) break;
+    const float total = lanes_sum<32>(sum[i]);
+    if (lane == 0) stats[head] = make_float2(maximum[i], total);
+  }
+  __syncthreads();
+#pragma unroll
+  for (int head = 0; head < kMaxGroup; ++head) {
+    if (head >= work.group) break;
+#pragma unroll
+    for (int i = 0; i < kDimsPerThread; ++i) {
+      const int dim = thread + kThreads * i;
+      if (dim >= head_dim) break;
+      store_result<1>(args, work, head, dim, Vec<float, 1>{{totals[head][i]}}, stats[head].x,
+                      stats[head].y);
+    }
+  }
+}
+
+void launch_float(const DecodeArgs<float>& args, dim3 grid, cudaStream_t stream) {
+  const int head_dim = args.heads.head_dim;
+  const int group = args.heads.num_heads / args.heads.num_kv_heads;
+  const int shared_bytes = static_cast<int>(
+      (2 * kFloatTile * float_stride(head_dim) + group * head_dim) * sizeof(float));
+  CUDA_CHECK(cudaFuncSetAttribute(decode_float_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  shared_bytes));
+  decode_float_kernel<<<grid, kThreads, shared_bytes, stream>>>(args);
+  CUDA_CHECK_LAUNCH();
+}
+
+// ---- Both ---------------------------------------------------------------------------------------
+
+// Joins the splits of the rows that have several, in ascending order; a warp for each head.
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    combine_splits_kernel(const DecodeArgs<T> args, int num_row_heads) {
+  const int index = static_cast<int>(blockIdx.x) * kNumWarps + static_cast<int>(threadIdx.x) / 32;
+  if (index >= num_row_heads) return;
+  const int num_splits = splits_of(args.kv.context_lens[index / args.heads.num_heads]).count;
+  if (num_splits <= 1) return;
+  const int head_dim = args.heads.head_dim;
+  const int64_t first = static_cast<int64_t>(index) * args.max_splits;
+  const float2* stats = args.partial_stats + first;
+  float maximum = kNegativeInfinity;
+  for (int s = 0; s < num_splits; ++s) maximum = fmaxf(maximum, stats[s].x);
+  for (int dim = static_cast<int>(threadIdx.x) % 32 * 4; dim < head_dim; dim += 32 * 4) {
+    float sum = 0.0F;
+    Vec<float, 4> values = {};
+    for (int s = 0; s < num_splits; ++s) {
+      const float weight = exp2_fast(stats[s].x - maximum);
+      sum += weight * stats[s].y;
+      const auto part = load_vec<4>(args.partial_values + (first + s) * head_dim + dim);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) values.value[k] += weight * part.value[k];
+    }
+#pragma unroll
+    for (int k = 0; k < 4; ++k) values.value[k] /= sum;
+    store_floats<4>(args.out + static_cast<int64_t>(index) * head_dim + dim, values);
+  }
+}
+
+}  // namespace
+
+size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int num_rows,
+                                      int64_t max_context_len) {
+  const int splits = max_splits(max_context_len);
+  if (splits <= 1) return 0;
+  return static_cast<size_t>(num_rows) * static_cast<size_t>(heads.num_heads) *
+         static_cast<size_t>(splits) *
+         (static_cast<size_t>(heads.head_dim) * sizeof(float) + sizeof(float2));
+}
+
+template <typename T>
+void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
+                      const AttentionHeads& heads, int num_rows, int max_context_len,
+                      cudaStream_t stream) {
+  if (num_rows == 0) return;
+  // A pass of ended rows only still has zeros to write.
+  const int splits = std::max(1, max_splits(max_context_len));
+  const int num_row_heads = num_rows * heads.num_heads;
+  float* partial_values = static_cast<float*>(scratch);
+  const DecodeArgs<T> args = {
+      out,
+      qkv,
+      kv,
+      heads,
+      splits,
+      partial_values,
+      reinterpret_cast<float2*>(partial_values +
+                                static_cast<int64_t>(num_row_heads) * splits * heads.head_dim)};
+  const dim3 grid(static_cast<unsigned>(splits), static_cast<unsigned>(heads.num_kv_heads),
+                  static_cast<unsigned>(num_rows));
+  if constexpr (std::is_same_v<T, float>) {
+    launch_float(args, grid, stream);
+  } else if (heads.head_dim <= 64) {
+    launch_mma<T, 64>(args, grid, stream);
+  } else if (heads.head_dim <= 128) {
+    launch_mma<T, 128>(args, grid, stream);
+  } else {
+    launch_mma<T, 256>(args, grid, stream);
+  }
+  if (splits == 1) return;
+  const auto blocks = static_cast<unsigned>(ceil_div(num_row_heads, kNumWarps));
+  combine_splits_kernel<T><<<blocks, kThreads, 0, stream>>>(args, num_row_heads);
+  CUDA_CHECK_LAUNCH();
+}
+
+template void attention_decode(float*, void*, const float*, const PagedKv<float>&,
+                               const AttentionHeads&, int, int, cudaStream_t);
+template void attention_decode(__half*, void*, const __half*, const PagedKv<__half>&,
+                               const AttentionHeads&, int, int, cudaStream_t);
+template void attention_decode(__nv_bfloat16*, void*, const __nv_bfloat16*,
+                               const PagedKv<__nv_bfloat16>&, const AttentionHeads&, int, int,
+                               cudaStream_t);
+
+}  // namespace eet::kernels

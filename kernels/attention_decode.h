@@ -1,0 +1,30 @@
+// Attention of one new token per row over the row's cached tokens.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/paged_attention.h"
+
+namespace eet::kernels {
+
+// out[r] = softmax(scale * q[r] · keysᵀ) · values over the context_lens[r] cached tokens of row r,
+// softmax in fp32; zeros where context_lens[r] is 0. Long contexts are split over thread blocks at
+// multiples of a page that depend on the row's own length alone, so a row's bits do not depend on
+// the batch.
+// out: [num_rows, num_heads, head_dim]; qkv: [num_rows, num_heads + 2 * num_kv_heads, head_dim], of
+// which q is read; max_context_len: at least every context_lens; scratch: at least
+// attention_decode_scratch_bytes for num_rows and max_context_len, its contents do not matter.
+// All are aligned to 16 bytes; num_rows at most 65535.
+template <typename T>
+void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
+                      const AttentionHeads& heads, int num_rows, int max_context_len,
+                      cudaStream_t stream);
+
+// Memory for the partial results of rows that are split.
+size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int num_rows,
+                                      int64_t max_context_len);
+
+}  // namespace eet::kernels

@@ -1,0 +1,26 @@
+// What the attention launchers are told of the cache and of the heads.
+#pragma once
+
+#include <cstdint>
+
+namespace eet::kernels {
+
+// One layer's pages (kernels/kv_layout.h) and where the rows of a pass find theirs.
+template <typename T>
+struct PagedKv {
+  const T* keys;                // [num_pages, num_kv_heads, kPageSize, head_dim]
+  const T* values;              // likewise
+  const int32_t* block_tables;  // [slots, block_table_stride] page ids
+  int block_table_stride;
+  const int32_t* row_slots;     // [num_rows], row of block_tables
+  const int32_t* context_lens;  // [num_rows], tokens in the cache, this pass included
+};
+
+struct AttentionHeads {
+  int num_heads;     // a multiple of num_kv_heads, at most 16 times as many
+  int num_kv_heads;  // query head h reads key head h / (num_heads / num_kv_heads)
+  int head_dim;      // a multiple of 8, at most 256
+  float scale;       // of the scores; positive
+};
+
+}  // namespace eet::kernels

@@ -1,0 +1,56 @@
+#include "kernels/attention_decode.h"
+#include "kernels/attention_prefill.h"
+#include "lib/core/error.h"
+#include "lib/cuda/cuda_context.h"
+#include "lib/ops/cuda/dispatch.h"
+#include "lib/ops/cuda/ops_cuda.h"
+
+namespace eet::ops::cuda {
+namespace {
+
+constexpr int kMaxGroup = 16;
+constexpr int kMaxHeadDim = 256;
+
+kernels::AttentionHeads attention_heads(const AttentionShape& shape) {
+  return {shape.num_heads, shape.num_kv_heads, shape.head_dim, shape.scale};
+}
+
+void check_supported(const AttentionShape& shape) {
+  require(shape.head_dim % 8 == 0 && shape.head_dim > 0 && shape.head_dim <= kMaxHeadDim,
+          "attention on CUDA: expected head_dim in multiples of 8 up to ", kMaxHeadDim, ", got ",
+          shape.head_dim, "; use --device cpu");
+  require(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0 &&
+              shape.num_heads <= kMaxGroup * shape.num_kv_heads,
+          "attention on CUDA: expected 1 to ", kMaxGroup, " query heads for each key head, got ",
+          shape.num_heads, " for ", shape.num_kv_heads, "; use --device cpu");
+  require(shape.scale > 0, "attention on CUDA: expected a positive scale, got ", shape.scale);
+}
+
+}  // namespace
+
+void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+               const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
+  check_supported(shape);
+  const kernels::AttentionHeads heads = attention_heads(shape);
+  dispatch(qkv.dtype, [&]<typename T>() {
+    const kernels::PagedKv<T> paged = {kv.keys.as<T>(),    kv.values.as<T>(),
+                                       batch.block_tables, batch.block_table_stride,
+                                       batch.row_slots,    batch.context_lens};
+    if (batch.decode) {
+      kernels::attention_decode(out.as<T>(), scratch, qkv.as<T>(), paged, heads, batch.num_rows,
+                                batch.max_context_len, ctx.cuda->stream());
+    } else {
+      kernels::attention_prefill(out.as<T>(), qkv.as<T>(), paged, heads, batch.cu_seqlens,
+                                 batch.pad_counts, batch.num_rows, batch.max_query_len,
+                                 ctx.cuda->stream());
+    }
+  });
+}
+
+size_t attention_scratch_bytes(const Context& /*ctx*/, const AttentionShape& shape,
+                               int max_num_seqs, int64_t max_model_len) {
+  return kernels::attention_decode_scratch_bytes(attention_heads(shape), max_num_seqs,
+                                                 max_model_len);
+}
+
+}  // namespace eet::ops::cuda
