@@ -1,6 +1,8 @@
 #include "weights_tools/huggingface.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "lib/core/error.h"
 #include "weights_tools/families.h"
@@ -57,53 +59,42 @@ void read_common_keys(JsonObject& config) {
                  "begin_suppress_tokens"});
 }
 
-// An id, a list of ids, or nothing.
-std::vector<int64_t> read_ids(JsonObject& config, const std::string& key) {
-  const json& value = config.value(key);
-  std::vector<int64_t> ids;
+// Under `key`: an id, a list of ids, or nothing. Ids outside the vocabulary get a warning.
+std::vector<int32_t> read_ids(JsonObject& source, const std::string& key, int64_t vocab_size,
+                              std::vector<std::string>& warnings) {
+  const json& value = source.value(key);
+  std::vector<int32_t> ids;
   if (value.is_null()) return ids;
   for (const json& id : value.is_array() ? value : json::array({value})) {
-    if (!id.is_number_integer()) config.refuse(key, "a token id or a list of token ids");
-    ids.push_back(id.get<int64_t>());
+    if (!id.is_number_integer()) source.refuse(key, "a token id or a list of token ids");
+    if (id >= 0 && id < vocab_size) {
+      ids.push_back(id.get<int32_t>());
+    } else {
+      warnings.push_back(concat(source.file(), ": ", key, ": ", id.dump(),
+                                " is outside the vocabulary of ", vocab_size,
+                                " tokens and is not used"));
+    }
   }
   return ids;
 }
 
-// Replaces the ids in `config` by those that `source` mentions.
-void read_token_ids(ModelConfig& config, JsonObject& source, bool null_means_none,
+// Sets BOS and EOS ids from the file that decides: `generation` where it names them, else
+// `source`; where neither does, the family's defaults stay, if the vocabulary has them.
+void read_token_ids(ModelConfig& config, JsonObject& source, JsonObject* generation,
                     std::vector<std::string>& warnings) {
-  const auto in_vocabulary = [&](const std::string& key, int64_t id) {
-    const bool known = id >= 0 && id < config.vocab_size;
-    if (!known) {
-      warnings.push_back(concat(source.file(), ": ", key, ": ", id,
-                                " is outside the vocabulary of ", config.vocab_size,
-                                " tokens and is not used"));
-    }
-    return known;
+  source.ignore({"bos_token_id", "eos_token_id"});
+  const auto ids = [&](const std::string& key, std::vector<int32_t> defaults) {
+    const bool decided = generation != nullptr && generation->has(key);
+    JsonObject& deciding = decided ? *generation : source;
+    if (deciding.contains(key)) return read_ids(deciding, key, config.vocab_size, warnings);
+    std::erase_if(defaults, [&](int32_t id) { return id >= config.vocab_size; });
+    return defaults;
   };
-  const auto mentioned = [&](const char* key) {
-    return null_means_none ? source.contains(key) : source.has(key);
-  };
-  if (mentioned("bos_token_id")) {
-    config.bos_token_id.reset();
-    for (int64_t id : read_ids(source, "bos_token_id")) {
-      if (in_vocabulary("bos_token_id", id)) config.bos_token_id = static_cast<int32_t>(id);
-    }
-  }
-  if (mentioned("eos_token_id")) {
-    config.eos_token_ids.clear();
-    for (int64_t id : read_ids(source, "eos_token_id")) {
-      if (in_vocabulary("eos_token_id", id)) {
-        config.eos_token_ids.push_back(static_cast<int32_t>(id));
-      }
-    }
-  }
-}
-
-void drop_defaults_outside_vocabulary(ModelConfig& config) {
-  const auto outside = [&](int32_t id) { return id >= config.vocab_size; };
-  if (config.bos_token_id && outside(*config.bos_token_id)) config.bos_token_id.reset();
-  std::erase_if(config.eos_token_ids, outside);
+  std::vector<int32_t> bos;
+  if (config.bos_token_id) bos.push_back(*config.bos_token_id);
+  bos = ids("bos_token_id", std::move(bos));
+  config.bos_token_id = bos.empty() ? std::nullopt : std::optional(bos.front());
+  config.eos_token_ids = ids("eos_token_id", std::move(config.eos_token_ids));
 }
 
 const Family& family_of(JsonObject& config) {
@@ -120,14 +111,12 @@ ModelConfig read_huggingface_config(const std::filesystem::path& path,
   JsonObject source = JsonObject::read(path);
   ModelConfig config = family_of(source).read_config(source);
   read_common_keys(source);
-  drop_defaults_outside_vocabulary(config);
-  source.ignore({"bos_token_id", "eos_token_id"});
-  read_token_ids(config, source, /*null_means_none=*/true, warnings);
-  source.refuse_unknown_keys();
+  std::optional<JsonObject> generation;
   if (std::filesystem::exists(generation_config)) {
-    JsonObject generation = JsonObject::read(generation_config);
-    read_token_ids(config, generation, /*null_means_none=*/false, warnings);
+    generation = JsonObject::read(generation_config);
   }
+  read_token_ids(config, source, generation ? &*generation : nullptr, warnings);
+  source.refuse_unknown_keys();
   validate(config, path.string());
   return config;
 }
