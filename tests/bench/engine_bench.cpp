@@ -164,7 +164,7 @@ void run_bench(const BenchOptions& options) {
       {"peak_device_bytes", engine.peak_device_bytes()}};
   if (options.cpu_prefill) {
     const int threads = options.num_threads > 0 ? options.num_threads : available_cores();
-    const double rate = prefill_flops(config, requests) / median.prefill_seconds;
+    const double rate = prefill_flops(config, requests) / median.seconds;
     line["threads"] = threads;
     line["prefill_gflops"] = rate * 1e-9;
     if (const std::optional<double> sgemm = measure_sgemm_rate(threads)) {
@@ -193,8 +193,9 @@ int run_main(int argc, char** argv) {
   app.add_option("-t,--threads", options.num_threads);
   app.add_option("--max-num-batched-tokens", options.max_num_batched_tokens);
   app.add_flag("--cpu-prefill", options.cpu_prefill,
-               "prefill on the CPU, compared with OpenBLAS sgemm on as many threads");
+               "prompts and one token on the CPU, compared with OpenBLAS sgemm on as many threads");
   CLI11_PARSE(app, argc, argv);
+  if (options.cpu_prefill) options.new_tokens = 1;
   run_bench(options);
   return 0;
 }

@@ -1,5 +1,7 @@
 #include "tests/bench/shapes.h"
 
+#include <cmath>
+
 #include "lib/core/error.h"
 
 namespace eet {
@@ -14,6 +16,7 @@ ModelConfig gpt2(int64_t hidden, int64_t layers, int64_t heads) {
   config.num_layers = layers;
   config.num_heads = config.num_kv_heads = heads;
   config.head_dim = hidden / heads;
+  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
   config.max_position_embeddings = 1024;
   config.norm = NormKind::kLayerNorm;
   config.norm_bias = true;
@@ -37,6 +40,7 @@ ModelConfig llama(int64_t vocab, int64_t hidden, int64_t intermediate, int64_t l
   config.num_heads = heads;
   config.num_kv_heads = kv_heads;
   config.head_dim = hidden / heads;
+  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
   config.max_position_embeddings = 8192;
   config.rope.theta = 500000.0;
   config.dtype = DType::kBF16;

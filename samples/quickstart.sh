@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# From a fresh clone to completions: installs the packages that are missing, builds the program, and
+# runs it on samples/prompts.jsonl with the fairy-tale model in this repository.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+samples/install_packages.sh
+cmake -S . -B build -G Ninja -DEET_TESTS=OFF
+cmake --build build
+
+echo
+build/app/eet generate -m samples/models/tales-llama -i samples/prompts.jsonl -o - \
+  --max-tokens 64 --temperature 0.7 --seed 1
