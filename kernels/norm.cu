@@ -24,7 +24,9 @@ __global__ void __launch_bounds__(kMaxThreads)
 
   const int64_t token = rows == nullptr ? blockIdx.x : rows[blockIdx.x];
   float* residual_row = residual + token * hidden;
-  const int stride = static_cast<int>(blockDim.x) * N;
+  // Rows that cannot be read as vectors have an access for each element; with a constant stride
+  // these share one address register.
+  const int stride = N == 1 ? kMaxThreads : static_cast<int>(blockDim.x) * N;
   const int first = static_cast<int>(threadIdx.x) * N;
 
   Vec<float, N> x[kSteps];
@@ -94,8 +96,8 @@ __global__ void __launch_bounds__(kMaxThreads)
 template <typename T, Norm kKind, int N>
 void launch(T* out, float* residual, const T* delta, const T* weight, const T* bias,
             const int32_t* rows, int num_rows, int hidden, float eps, cudaStream_t stream) {
-  const int threads =
-      block_threads((hidden + kElementsPerThread - 1) / kElementsPerThread, kMaxThreads);
+  const int items = (hidden + kElementsPerThread - 1) / kElementsPerThread;
+  const int threads = N == 1 ? kMaxThreads : block_threads(items, kMaxThreads);
   add_norm_kernel<T, kKind, N>
       <<<num_rows, threads, 0, stream>>>(out, residual, delta, weight, bias, rows, hidden, eps);
   CUDA_CHECK_LAUNCH();
