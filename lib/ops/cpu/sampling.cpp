@@ -6,6 +6,8 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <optional>
 
 #include "kernels/philox.h"
 #include "kernels/sampling_rules.h"
@@ -85,32 +87,38 @@ RawScan scan_raw(const float* logits, int64_t n) {
 }
 
 // The smallest gap whose candidates, it and those below it, weigh target(total weight) or more.
-// Finds it by its bits, highest first, one histogram a step; `candidates` are used up.
+// Narrows the candidates by the bits of the gap, highest first, with a histogram a step, until few
+// enough are left to sort. `candidates` are used up; n >= 1.
 template <typename Weight, typename Target>
 float select_gap(float* candidates, int64_t n, Weight weight, Target target) {
-  constexpr std::array<int, 3> kShifts = {20, 9, 0};
+  constexpr int64_t kFew = 256;
   constexpr int kBins = 1 << 11;
-  int32_t prefix = 0;
-  uint64_t remaining = 0;
-  for (const int shift : kShifts) {
+  std::optional<uint64_t> remaining;
+  for (const int shift : {20, 9, 0}) {
+    if (n <= kFew) break;
     const auto bin_of = [shift](float gap) {
       return (sampling::bits_of(gap) >> shift) & (kBins - 1);
     };
     std::array<uint64_t, kBins> histogram{};
-    uint64_t total = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      const uint64_t w = weight(candidates[i]);
-      histogram[bin_of(candidates[i])] += w;
-      total += w;
+    for (int64_t i = 0; i < n; ++i) histogram[bin_of(candidates[i])] += weight(candidates[i]);
+    if (!remaining) {
+      remaining = target(std::accumulate(histogram.begin(), histogram.end(), uint64_t{0}));
     }
-    if (shift == kShifts[0]) remaining = target(total);
     int bin = 0;
-    for (; bin < kBins - 1 && histogram[bin] < remaining; ++bin) remaining -= histogram[bin];
-    prefix |= bin << shift;
-    n = std::remove_if(candidates, candidates + n, [&](float gap) { return bin_of(gap) != bin; }) -
-        candidates;
+    for (; bin < kBins - 1 && histogram[bin] < *remaining; ++bin) *remaining -= histogram[bin];
+    const auto elsewhere = [&](float gap) { return bin_of(gap) != bin; };
+    n = std::remove_if(candidates, candidates + n, elsewhere) - candidates;
   }
-  return sampling::float_of(prefix);
+
+  std::sort(candidates, candidates + n);
+  if (!remaining) {
+    uint64_t total = 0;
+    for (int64_t i = 0; i < n; ++i) total += weight(candidates[i]);
+    remaining = target(total);
+  }
+  int64_t i = 0;
+  for (; i < n - 1 && weight(candidates[i]) < *remaining; ++i) *remaining -= weight(candidates[i]);
+  return candidates[i];
 }
 
 // The row's logits as the choice sees them, and memory to choose with.
@@ -248,49 +256,60 @@ int32_t choose(const Row& row, const float* logits, const Peak& raw_peak) {
   return draw(row, top, sampling::is_filtered(row.params) ? kept_gap(row, top) : kInfinity);
 }
 
+struct Choice {
+  int32_t token = kTokenNone;
+  float logprob = 0.0F;
+};
+
+// Samples one row and moves its slot on. `scratch`: [2, vocab_size].
+Choice sample_row(const float* logits, int32_t slot, const SlotTables& tables, float* scratch) {
+  const SlotParams& params = tables.params[slot];
+  SlotState& state = tables.states[slot];
+  if (state.status != SlotStatus::kRunning) return {};
+  if (sampling::replays_prompt(params, state)) {
+    ++state.position;
+    return {};
+  }
+
+  const int64_t vocab_size = tables.vocab_size;
+  uint16_t* counts = tables.token_counts + slot * vocab_size;
+  const Row row{.params = params,
+                .state = state,
+                .counts = counts,
+                .vocab_size = vocab_size,
+                .scaled = scratch,
+                .candidates = scratch + vocab_size};
+  const RawScan raw = scan_raw(logits, vocab_size);
+  const bool finite = !raw.peak.has_nan && std::isfinite(raw.peak.value);
+  const int32_t token = finite ? choose(row, logits, raw.peak) : -1;
+  if (token < 0) {
+    state.status = SlotStatus::kNonFinite;
+    return {.token = kTokenNonFinite};
+  }
+  sampling::accept_token(state, counts, params, token);
+  return {.token = token, .logprob = logits[token] - raw.peak.value - raw.log_sum_exp};
+}
+
 }  // namespace
 
 void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
             const int32_t* slots, const SlotTables& tables, void* scratch) {
-  const int64_t vocab_size = tables.vocab_size;
-  ctx.pool->parallel_for(logits.dim(0), [&](int64_t i) {
-    const SlotParams& params = tables.params[slots[i]];
-    SlotState& state = tables.states[slots[i]];
-    token_ids[i] = kTokenNone;
-    logprobs[i] = 0.0F;
-    if (state.status != SlotStatus::kRunning) return;
-    if (sampling::replays_prompt(params, state)) {
-      ++state.position;
-      return;
+  const int64_t num_rows = logits.dim(0);
+  const int64_t num_tasks = std::min<int64_t>(num_rows, ctx.pool->num_threads());
+  ctx.pool->parallel_for(num_tasks, [&](int64_t task) {
+    float* task_scratch = static_cast<float*>(scratch) + 2 * task * tables.vocab_size;
+    for (int64_t i = task; i < num_rows; i += num_tasks) {
+      const float* row_logits = logits.as<float>() + i * logits.dim(1);
+      const Choice choice = sample_row(row_logits, slots[i], tables, task_scratch);
+      token_ids[i] = choice.token;
+      logprobs[i] = choice.logprob;
     }
-
-    uint16_t* counts = tables.token_counts + slots[i] * vocab_size;
-    float* row_scratch = static_cast<float*>(scratch) + 2 * i * vocab_size;
-    const Row row{.params = params,
-                  .state = state,
-                  .counts = counts,
-                  .vocab_size = vocab_size,
-                  .scaled = row_scratch,
-                  .candidates = row_scratch + vocab_size};
-    const float* row_logits = logits.as<float>() + i * logits.dim(1);
-    const RawScan raw = scan_raw(row_logits, vocab_size);
-    int32_t token = -1;
-    if (!raw.peak.has_nan && std::isfinite(raw.peak.value)) {
-      token = choose(row, row_logits, raw.peak);
-    }
-    if (token < 0) {
-      token_ids[i] = kTokenNonFinite;
-      state.status = SlotStatus::kNonFinite;
-      return;
-    }
-    token_ids[i] = token;
-    logprobs[i] = row_logits[token] - raw.peak.value - raw.log_sum_exp;
-    sampling::accept_token(state, counts, params, token);
   });
 }
 
-size_t sample_scratch_bytes(const Context& /*ctx*/, int max_num_seqs, int64_t vocab_size) {
-  return 2 * sizeof(float) * static_cast<size_t>(max_num_seqs) * static_cast<size_t>(vocab_size);
+size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size) {
+  const int num_tasks = std::min(max_num_seqs, ctx.pool->num_threads());
+  return 2 * sizeof(float) * static_cast<size_t>(num_tasks) * static_cast<size_t>(vocab_size);
 }
 
 void prepare_decode(const Context& /*ctx*/, int32_t* token_ids, int32_t* positions,
