@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
 
   CLI::App app("Bulk text generation with transformer models: JSONL in, JSONL out.", "eet");
   app.set_version_flag("--version", eet::version_line());
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.footer(
       "`eet COMMAND --help` lists the flags of a command.\n"
       "Exit codes: 0 all good, 1 fatal error, 2 wrong usage, 3 finished with failed rows.");
@@ -31,7 +31,9 @@ int main(int argc, char** argv) {
   eet::add_tokenize_command(app, exit_code);
   try {
     app.parse(argc, argv);
-    return exit_code;
+    if (!app.get_subcommands().empty()) return exit_code;
+    std::cerr << app.help();
+    return eet::kExitUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? eet::kExitOk : eet::kExitUsage;
   } catch (const std::exception& error) {

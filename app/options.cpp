@@ -5,15 +5,14 @@
 #include <CLI/Option.hpp>
 #include <CLI/Validators.hpp>
 #include <algorithm>
-#include <limits>
+#include <charconv>
 #include <map>
+#include <system_error>
 
 #include "lib/core/dtype.h"
 
 namespace eet {
 namespace {
-
-constexpr int kMaxInt = std::numeric_limits<int>::max();
 
 const CLI::Validator kDevice(
     [](std::string& text) -> std::string {
@@ -26,20 +25,31 @@ const CLI::Validator kDevice(
           std::all_of(index.begin(), index.end(), [](char c) { return c >= '0' && c <= '9'; });
       return digits ? std::string() : "expected auto, cpu, cuda or cuda:N, got " + text;
     },
-    "auto|cpu|cuda[:N]");
+    "");
 
 const CLI::Validator kDType(
     [](std::string& text) -> std::string {
       return text == "auto" || parse_dtype(text) ? std::string()
                                                  : "expected auto, fp32, fp16 or bf16, got " + text;
     },
-    "auto|fp32|fp16|bf16");
+    "");
 
 const CLI::Validator kNotEmpty(
     [](std::string& text) -> std::string {
       return text.empty() ? "expected at least one character" : std::string();
     },
-    "TEXT");
+    "");
+
+// CLI11 takes "-1" for 2^64 - 1, and cuts larger numbers down to it.
+const CLI::Validator kSeed(
+    [](std::string& text) -> std::string {
+      uint64_t seed = 0;
+      const char* end = text.data() + text.size();
+      const std::from_chars_result read = std::from_chars(text.data(), end, seed);
+      const bool good = read.ec == std::errc() && read.ptr == end;
+      return good ? std::string() : "expected an integer from 0 to 2^64 - 1, got " + text;
+    },
+    "");
 
 const std::map<std::string, PromptPolicy> kPromptPolicies = {
     {"packed", PromptPolicy::kPacked},
@@ -71,6 +81,7 @@ void add_engine_options(CLI::App& command, GenerateOptions& options) {
   const std::string group = "Engine";
   command.add_option("--device", engine.device, "Where to run; auto takes a GPU if there is one")
       ->check(kDevice)
+      ->type_name("auto|cpu|cuda[:N]")
       ->capture_default_str()
       ->group(group);
   command
@@ -80,22 +91,23 @@ void add_engine_options(CLI::App& command, GenerateOptions& options) {
           "bf16),\n"
           "fp32 on the CPU")
       ->check(kDType)
+      ->type_name("auto|fp32|fp16|bf16")
       ->default_str("auto")
       ->group(group);
   command
       .add_option("--max-num-seqs", engine.max_num_seqs,
                   "Rows that run together (default: what memory allows)")
-      ->check(CLI::Range(1, kMaxInt))
+      ->check(CLI::PositiveNumber)
       ->group(group);
   command
       .add_option("--max-num-batched-tokens", engine.max_num_batched_tokens,
                   "Tokens of one forward pass (default: the device's)")
-      ->check(CLI::Range(1, kMaxInt))
+      ->check(CLI::PositiveNumber)
       ->group(group);
   command
       .add_option("--max-model-len", engine.max_model_len,
                   "Prompt and generated tokens of a row together (default: the model's)")
-      ->check(CLI::Range(1, kMaxInt))
+      ->check(CLI::PositiveNumber)
       ->group(group);
   command
       .add_option("--gpu-memory-utilization", engine.gpu_memory_utilization,
@@ -104,7 +116,7 @@ void add_engine_options(CLI::App& command, GenerateOptions& options) {
       ->capture_default_str()
       ->group(group);
   command.add_option("-t,--threads", engine.num_threads, "CPU threads (default: all cores)")
-      ->check(CLI::Range(1, 4096))
+      ->check(CLI::PositiveNumber)
       ->group(group);
   command
       .add_option("--schedule", options.schedule,
@@ -126,7 +138,7 @@ void add_engine_options(CLI::App& command, GenerateOptions& options) {
   command
       .add_option("--sort-window", engine.sort_window,
                   "Rows sorted by prompt length together (default: 16 batches)")
-      ->check(CLI::Range(1, kMaxInt))
+      ->check(CLI::PositiveNumber)
       ->group(group);
 }
 
@@ -157,7 +169,8 @@ void add_sampling_options(CLI::App& command, GenerateOptions& options) {
   command.add_flag("--ignore-eos", params.ignore_eos, "Do not stop at the model's EOS")
       ->group(group);
   add("--seed", options.engine.seed,
-      "Of the job; each row draws from its own stream of it, unless it has a seed itself");
+      "Of the job; each row draws from its own stream of it, unless it has a seed itself")
+      ->check(kSeed);
 }
 
 }  // namespace

@@ -212,7 +212,7 @@ TEST_CASE("wrong usage ends with 2 and says why") {
     CHECK(contains(result.err, message));
     CHECK(result.out.empty());
   };
-  check({}, "subcommand is required");
+  check({}, "Usage: eet [OPTIONS] [SUBCOMMAND]");
   check({"conjure"}, "conjure");
   check({"generate"}, "--model is required");
   const auto flags = [](const std::vector<std::string>& more) {
@@ -223,6 +223,7 @@ TEST_CASE("wrong usage ends with 2 and says why") {
   check(flags({"--frobnicate"}), "--frobnicate");
   check(flags({"--max-tokens", "many"}), "--max-tokens");
   check(flags({"--seed", "-1"}), "--seed");
+  check(flags({"--seed", "18446744073709551616"}), "--seed");
   check(flags({"--device", "tpu"}), "expected auto, cpu, cuda or cuda:N");
   check(flags({"--device", "cuda:x"}), "expected auto, cpu, cuda or cuda:N");
   check(flags({"--dtype", "int3"}), "expected auto, fp32, fp16 or bf16");

@@ -105,11 +105,11 @@ TEST_CASE("the seed of the job decides the samples, and rows of one prompt diffe
   const std::string model = sample_model("tales-llama");
   const Rows same_prompt(6, json{{"prompt", "Once upon a time"}});
   const auto texts = [&](const std::string& seed) {
-    std::set<std::string> texts;
+    std::set<std::string> found;
     for (const json& row : generate(model, same_prompt, {"--max-tokens", "20", "--seed", seed})) {
-      texts.insert(row["text"].get<std::string>());
+      found.insert(row["text"].get<std::string>());
     }
-    return texts;
+    return found;
   };
   const auto first = texts("1");
   CHECK(first.size() == 6);

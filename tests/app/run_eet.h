@@ -30,7 +30,7 @@ inline EetResult run_eet(const std::vector<std::string>& args,
                          const std::string& input = "/dev/null") {
   const TempDirectory dir;
   std::string command = shell_quoted(EET_PROGRAM);
-  for (const std::string& arg : args) command += " " + shell_quoted(arg);
+  for (const std::string& arg : args) command.append(" ").append(shell_quoted(arg));
   command += " <" + shell_quoted(input) + " >" + shell_quoted(dir.file("out")) + " 2>" +
              shell_quoted(dir.file("err"));
   const int status = std::system(command.c_str());
