@@ -1,7 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <cstdio>
+#include <string>
+
 #include "tests/kernels/device_test.h"
 #include "tests/lib/sampling_checks.h"
+#include "tests/lib/sampling_rows.h"
 
 namespace eet::test {
 namespace {
@@ -40,6 +45,33 @@ TEST_CASE("both devices choose the same tokens, to the last one") {
   std::printf("sampling: %lld of %lld tokens equal on CPU and CUDA\n",
               static_cast<long long>(num_equal), static_cast<long long>(num_tokens));
   CHECK(num_equal == num_tokens);
+}
+
+TEST_CASE("sampling 256 rows of 128256 logits takes (printed) microseconds") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  constexpr int kRows = 256;
+  constexpr int64_t kVocab = 128256;
+  constexpr int kCalls = 20;
+  const std::vector<float> logits = random_logits(kRows * kVocab, 1, 2.5F);
+  const std::pair<const char*, SlotParams> kinds[] = {
+      {"greedy", {}},
+      {"greedy, penalties", {.repetition_penalty = 1.1F}},
+      {"temperature", {.temperature = 1.0F}},
+      {"top_k 50", {.temperature = 1.0F, .top_k = 50}},
+      {"top_p 0.9", {.temperature = 1.0F, .top_p = 0.9F}},
+      {"top_k 50, top_p 0.9", {.temperature = 1.0F, .top_p = 0.9F, .top_k = 50}}};
+  for (const auto& [name, params] : kinds) {
+    SamplingRows rows(devices->cuda, std::vector<SlotParams>(kRows, params), logits, kVocab);
+    rows.step();
+    CHECK(rows.tokens()[0] >= 0);
+    const auto start = std::chrono::steady_clock::now();
+    for (int call = 0; call < kCalls; ++call) rows.enqueue(kRows);
+    synchronize(devices->cuda);
+    const std::chrono::duration<double, std::micro> elapsed =
+        std::chrono::steady_clock::now() - start;
+    std::printf("sampling 256 x 128256, %s: %.0f us\n", name, elapsed.count() / kCalls);
+  }
 }
 
 TEST_CASE("draws follow the probabilities under temperature, top_k, top_p and min_p on CUDA") {

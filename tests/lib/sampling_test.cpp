@@ -3,9 +3,12 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "kernels/philox.h"
 #include "kernels/sampling_rules.h"
+#include "lib/core/thread_pool.h"
+#include "lib/ops/ops.h"
 #include "lib/sampling/sampling_params.h"
 #include "tests/lib/sampling_checks.h"
 
