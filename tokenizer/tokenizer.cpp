@@ -94,6 +94,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
 }
 
 std::vector<fs::path> tokenizer_files(const fs::path& directory) {
+  if (fs::is_regular_file(directory)) return {directory};
   std::vector<fs::path> files;
   for (const char* name :
        {"tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",

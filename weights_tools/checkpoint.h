@@ -20,11 +20,11 @@ struct CheckpointTensor {
 struct Checkpoint {
   std::string format;  // "eet", "Hugging Face safetensors", "llama2.c": for `inspect`
   ModelConfig config;
-  std::vector<CheckpointTensor> tensors;  // of all tensor_specs(config), in that order
-  TensorLoader loader;                    // gives every one of them
-  std::filesystem::path tokenizer_directory;
-  int64_t file_bytes = 0;             // of the weights, headers included
-  std::vector<std::string> warnings;  // one sentence each, for people
+  std::vector<CheckpointTensor> tensors;      // of all tensor_specs(config), in that order
+  TensorLoader loader;                        // gives every one of them
+  std::filesystem::path tokenizer_directory;  // or the one file: what load_tokenizer takes
+  int64_t file_bytes = 0;                     // of the weights, headers included
+  std::vector<std::string> warnings;          // one sentence each, for people
 };
 
 // Opens a directory written by `eet convert`, a Hugging Face directory (config.json with single or

@@ -185,6 +185,18 @@ std::vector<Source> sources(const ModelConfig& config, const TensorSpec& spec) {
   throw Error(concat("llama2.c: no name for tensor ", spec.name));
 }
 
+// The directory of `path` where it holds a tokenizer.model, else the only SentencePiece file there
+// (stories260K comes with tok512.model).
+std::filesystem::path find_tokenizer(const std::filesystem::path& path) {
+  const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
+  if (std::filesystem::exists(directory / "tokenizer.model")) return directory;
+  std::vector<std::filesystem::path> models;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().extension() == ".model") models.push_back(entry.path());
+  }
+  return models.size() == 1 ? models.front() : directory;
+}
+
 }  // namespace
 
 Checkpoint open_llama2c(const std::filesystem::path& path) {
@@ -193,7 +205,7 @@ Checkpoint open_llama2c(const std::filesystem::path& path) {
   Checkpoint checkpoint;
   checkpoint.format = header.is_legacy ? "llama2.c legacy" : "llama2.c version 1";
   checkpoint.config = make_config(header, path.string());
-  checkpoint.tokenizer_directory = path.parent_path().empty() ? "." : path.parent_path();
+  checkpoint.tokenizer_directory = find_tokenizer(path);
   NameMap names;
   names.sources = [config = checkpoint.config](const TensorSpec& spec) {
     return sources(config, spec);

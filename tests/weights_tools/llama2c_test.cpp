@@ -72,6 +72,19 @@ TEST_CASE("a legacy file gives its configuration, and its head is untied below z
         static_cast<float>(all - 1));
 }
 
+TEST_CASE(
+    "the tokenizer of a llama2.c file is beside it: tokenizer.model or the only .model file") {
+  const TempDirectory directory;
+  write_file(directory / "x.bin", legacy_file(true));
+  const auto tokenizer = [&] { return open_checkpoint(directory / "x.bin").tokenizer_directory; };
+  write_file(directory / "tok512.model", "x");
+  CHECK(tokenizer() == directory / "tok512.model");
+  write_file(directory / "tok4096.model", "x");
+  CHECK(tokenizer() == directory.path());
+  write_file(directory / "tokenizer.model", "x");
+  CHECK(tokenizer() == directory.path());
+}
+
 TEST_CASE("rows of q and k go from interleaved to half-split pairs, rows of v stay") {
   const TempDirectory directory;
   write_file(directory / "x.bin", legacy_file(true));

@@ -150,7 +150,7 @@ std::vector<std::string> differing_tensors(const Checkpoint& a, const Checkpoint
   std::vector<std::string> names;
   for (size_t i = 0; i < std::max(a.tensors.size(), b.tensors.size()); ++i) {
     if (i >= a.tensors.size() || i >= b.tensors.size()) {
-      names.push_back("one has more tensors");
+      names.emplace_back("one has more tensors");
       break;
     }
     const CheckpointTensor& left = a.tensors[i];
