@@ -197,7 +197,8 @@ void check_draws_over_a_large_odd_vocabulary(const Context& ctx, int num_draws) 
   SamplingRows rows(ctx, all, repeated(logits, kRows), kVocab);
 
   std::vector<double> observed(kBins, 0.0);
-  for (int step = 0; step < num_draws / kRows; ++step) {
+  const int num_steps = num_draws / kRows;
+  for (int step = 0; step < num_steps; ++step) {
     rows.step();
     for (const int32_t token : rows.tokens()) observed[token % kBins] += 1;
   }
@@ -207,7 +208,7 @@ void check_draws_over_a_large_odd_vocabulary(const Context& ctx, int num_draws) 
       reference_probabilities(logits.data(), kVocab, params, {}, no_counts.data(), scaled);
   std::vector<double> expected(kBins, 0.0);
   for (int64_t id = 0; id < kVocab; ++id) {
-    expected[id % kBins] += probabilities[id] * (num_draws / kRows * kRows);
+    expected[id % kBins] += probabilities[id] * kRows * num_steps;
   }
   CHECK(std::abs(chi_square_deviate(observed, expected)) < kMaxDeviate);
 }
