@@ -115,6 +115,7 @@ class Pass {
     qkv_.assign(num_tokens_ * qkv_width(), kNan);
     for (int r = 0; r < static_cast<int>(rows_.size()); ++r) {
       const Row& row = rows_[r];
+      if (row.context_len == 0) continue;
       const auto draw = [&](int64_t width, uint32_t stream) {
         return rounded(random_values(row.context_len * width, 3 * row.seed + stream), type_);
       };
