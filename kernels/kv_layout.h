@@ -7,9 +7,10 @@
 
 namespace eet {
 
-// Tokens a page holds. Pages are row-relative (token p of a row lives in its page p / kPageSize) and
-// a page is also the unit decode attention is split by, so a row's arithmetic does not depend on
-// the rows beside it. 128 tokens of one 128-wide 16-bit head are 32 KiB, read in one contiguous run.
+// Tokens a page holds. Pages are row-relative (token p of a row lives in its page p / kPageSize)
+// and a page is also the unit decode attention is split by, so a row's arithmetic does not depend
+// on the rows beside it. 128 tokens of one 128-wide 16-bit head are 32 KiB, read in one contiguous
+// run.
 inline constexpr int kPageSize = 128;
 
 // One layer's keys (or values) are [num_pages, num_kv_heads, kPageSize, head_dim]; this is the
