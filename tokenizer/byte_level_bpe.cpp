@@ -133,6 +133,12 @@ void ByteLevelBpe::read_vocab(const ByteLevelBpeSpec& spec) {
                            std::to_string(id) + " is that of \"" + *names[id] +
                            "\" in the vocabulary");
     }
+    const auto known = spec.vocab.find(token.content);
+    if (known != spec.vocab.end() && known->second != id) {
+      throw TokenizerError(spec.file + ": added token \"" + token.content +
+                           "\": expected the vocabulary's id " + std::to_string(known->second) +
+                           ", got " + std::to_string(id));
+    }
     token_bytes_[id] = bytes_of_token(token.content);
   }
   const auto alphabet = byte_alphabet();
@@ -160,7 +166,9 @@ void ByteLevelBpe::read_merges(const ByteLevelBpeSpec& spec) {
     return found->second;
   };
   for (const auto& [left, right] : spec.merges) {
-    merges_.add(id_of(left), id_of(right), rank, id_of(left + right));
+    const int32_t left_id = id_of(left);
+    const int32_t right_id = id_of(right);
+    merges_.add(left_id, right_id, rank, id_of(left + right));
     ++rank;
   }
 }

@@ -50,8 +50,9 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& model, const s
                                                const TokenizerConfig& config,
                                                std::vector<AddedToken> added_tokens)
     : processor_(load_processor(model, file)) {
-  // CodeLlamaTokenizer has no legacy mode; LlamaTokenizer is in it unless told otherwise.
-  const bool legacy = config.legacy.value_or(config.tokenizer_class != "CodeLlamaTokenizer");
+  // As in transformers 5: without a word about it, not the legacy way. (Version 4 warned and took
+  // it.)
+  const bool legacy = config.legacy.value_or(!config.present);
   prefix_every_segment_ = legacy;
   prefix_first_segment_ = legacy || config.add_prefix_space.value_or(true);
   if (!legacy) no_prefix_processor_ = load_processor(model + std::string(kNoDummyPrefix), file);

@@ -1,0 +1,190 @@
+// Files that are broken, contradict each other or ask for what is not supported.
+#include <doctest/doctest.h>
+
+#include "tests/app/temp_directory.h"
+#include "tests/tokenizer/test_data.h"
+
+using namespace eet;
+
+namespace {
+
+// The message that loading the sample's tokenizer.json with `patch` applied ends with.
+std::string refusal(const char* patch) {
+  nlohmann::json document = read_json(kTalesGpt2 / "tokenizer.json");
+  document.merge_patch(nlohmann::json::parse(patch));
+  const TempDirectory directory;
+  directory.write("tokenizer.json", document.dump());
+  try {
+    load_tokenizer(directory.file(""));
+  } catch (const TokenizerError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+void check_refused(const char* patch, const char* message) {
+  CAPTURE(patch);
+  CHECK_MESSAGE(refusal(patch).find(message) != std::string::npos, refusal(patch));
+}
+
+}  // namespace
+
+TEST_CASE("what is not understood in tokenizer.json is refused by name") {
+  CHECK(refusal("{}") == "accepted");
+  check_refused(R"({"pre_tokenizer": {"type": "Whitespace"}})",
+                "tokenizer.json: pre_tokenizer.type: expected the pre-tokenizer Split, Digits or "
+                "ByteLevel, got \"Whitespace\"");
+  check_refused(R"({"pre_tokenizer": null})", "expected a ByteLevel pre-tokenizer, got null");
+  check_refused(R"({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"},
+                    {"type": "Digits"}]}})",
+                "nothing behind ByteLevel");
+  check_refused(R"({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split",
+                    "pattern": {"Regex": "a"}, "behavior": "MergedWithNext"}]}})",
+                "pre_tokenizer.pretokenizers[0].behavior: expected Isolated or Removed, got "
+                "\"MergedWithNext\"");
+  check_refused(R"({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split",
+                    "pattern": {"Regex": "(a"}, "behavior": "Isolated"}]}})",
+                "does not compile");
+  check_refused(R"({"normalizer": {"type": "NFKC"}})", "got \"NFKC\"");
+  check_refused(R"({"normalizer": {"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}})",
+                "normalizer.normalizers[0].type");
+  check_refused(R"({"post_processor": {"type": "RobertaProcessing"}})",
+                "got \"RobertaProcessing\"");
+  check_refused(R"({"decoder": {"type": "WordPiece"}})", "got \"WordPiece\"");
+  check_refused(R"({"decoder": null})", "decoder");
+  check_refused(R"({"model": {"type": "Unigram"}})", "model.type: expected the model BPE");
+  check_refused(R"({"model": {"dropout": 0.1}})", "model.dropout: expected null, got 0.1");
+  check_refused(R"({"model": {"end_of_word_suffix": "</w>"}})", "model.end_of_word_suffix");
+  check_refused(R"({"model": {"byte_fallback": true}})", "model.byte_fallback");
+}
+
+TEST_CASE("a tokenizer.json of wrong types is refused with the place") {
+  check_refused(R"({"model": {"vocab": ["a"]}})", "model.vocab: expected an object, got an array");
+  check_refused(R"({"model": {"vocab": {"zz": "1"}}})", "model.vocab.zz: expected a token id");
+  check_refused(R"({"model": {"vocab": {"zz": -1}}})", "model.vocab.zz: expected a token id");
+  check_refused(R"({"model": {"vocab": {"zz": 1.5}}})", "model.vocab.zz: expected a token id");
+  check_refused(R"({"model": {"vocab": {"zz": 1e300}}})", "model.vocab.zz: expected a token id");
+  check_refused(R"({"model": {"vocab": {"zz": 4294967296}}})",
+                "model.vocab.zz: expected a token id");
+  check_refused(R"({"model": {"vocab": {"zz": 18446744073709551615}}})", "model.vocab.zz");
+  check_refused(R"({"model": {"vocab": {"zz": 5}}})", "id 5: expected one token");
+  check_refused(R"({"model": {"merges": {}}})", "model.merges: expected an array, got an object");
+  check_refused(R"({"model": {"merges": null}})", "model.merges: expected an array, got null");
+  check_refused(R"({"model": {"merges": ["ab"]}})", "model.merges[0]: expected two tokens");
+  check_refused(R"({"model": {"merges": [["a", "b", "c"]]}})", "expected a pair of tokens");
+  check_refused(R"({"model": {"merges": [["a", "zzz"]]}})", "\"zzz\" is not in the vocabulary");
+  check_refused(R"({"model": {"merges": [["zz", "zz"], ["zzzz", "zzzz"]]}})",
+                "not in the vocabulary");
+  check_refused(R"({"model": "BPE"})", "model: expected an object, got \"BPE\"");
+  check_refused(R"({"added_tokens": [{"id": 4194304, "content": "x"}]})", "added_tokens[0].id");
+  check_refused(R"({"added_tokens": [{"id": 5000, "content": 1}]})", "added_tokens[0].content");
+  check_refused(R"({"added_tokens": [{"id": 5000, "content": "x"}, {"id": 5001, "content": "x"}]})",
+                "expected one id");
+  check_refused(R"({"added_tokens": [{"id": 5000, "content": "x"}, {"id": 5000, "content": "y"}]})",
+                "expected one token");
+  check_refused(R"({"added_tokens": [{"id": 1, "content": "<x>"}]})", "in the vocabulary");
+  check_refused(R"({"added_tokens": [{"id": 5000, "content": "a"}]})",
+                "expected the vocabulary's id");
+  check_refused(R"({"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken":
+                    {"id": "<s>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {}}})",
+                "special_tokens.<s>.ids");
+}
+
+TEST_CASE("merges that give their own parts again do not run forever") {
+  nlohmann::json document = read_json(kTalesGpt2 / "tokenizer.json");
+  document["model"]["vocab"]["aa"] = 2048;
+  document["model"]["merges"] = nlohmann::json::parse(R"([["a", "a"], ["aa", ""], ["", "a"]])");
+  document["model"]["vocab"][""] = 2049;
+  const TempDirectory directory;
+  const auto tokenizer = load_tokenizer(directory.write("tokenizer.json", document.dump()));
+  CHECK(tokenizer->encode("aaaa", false) == std::vector<int32_t>{2048, 2048});
+}
+
+TEST_CASE("truncated and random files are refused, whatever they hold") {
+  const std::string json = read_text((kTalesGpt2 / "tokenizer.json").string());
+  const std::string model = read_text((kTalesLlama / "tokenizer.model").string());
+  for (size_t parts = 0; parts < 16; ++parts) {
+    const TempDirectory directory;
+    directory.write("tokenizer.json", json.substr(0, json.size() * parts / 16));
+    CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")), doctest::Contains("not valid JSON"),
+                         TokenizerError);
+  }
+  for (const std::string& content :
+       {std::string(), std::string("garbage"), std::string(1000, '\xFF'), model.substr(0, 10000),
+        std::string("version https://git-lfs.github.com/spec/v1\n")}) {
+    const TempDirectory directory;
+    directory.write("tokenizer.model", content);
+    CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")),
+                         doctest::Contains("expected a SentencePiece model"), TokenizerError);
+  }
+  const std::string deep(100000, '[');
+  const TempDirectory directory;
+  CHECK_THROWS_AS(load_tokenizer(directory.write("tokenizer.json", deep)), TokenizerError);
+}
+
+TEST_CASE("missing files are named") {
+  const TempDirectory directory;
+  CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")), doctest::Contains("no tokenizer"),
+                       TokenizerError);
+  CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("nowhere")), doctest::Contains("no such file"),
+                       TokenizerError);
+  directory.write("vocab.json", R"({"a": 0})");
+  CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")), doctest::Contains("merges.txt"),
+                       TokenizerError);
+  directory.write("merges.txt", "#version: 0.2\na b\n");
+  CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")),
+                       doctest::Contains("\"b\" is not in the vocabulary"), TokenizerError);
+  directory.write("merges.txt", "#version: 0.2\na\n");
+  CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")), doctest::Contains("line 2"),
+                       TokenizerError);
+  directory.write("merges.txt", "");
+  CHECK(load_tokenizer(directory.file(""))->vocab_size() == 1);
+  directory.write("tokenizer_config.json", R"({"tokenizer_class": "CLIPTokenizer"})");
+  CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")), doctest::Contains("got CLIPTokenizer"),
+                       TokenizerError);
+}
+
+TEST_CASE("a broken tokenizer_config.json is refused with the place") {
+  const auto message = [](const char* config) -> std::string {
+    const TempDirectory directory;
+    std::filesystem::copy_file(kTalesLlama / "tokenizer.model", directory.file("tokenizer.model"));
+    directory.write("tokenizer_config.json", config);
+    try {
+      load_tokenizer(directory.file(""));
+    } catch (const TokenizerError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  CHECK(message("{}") == "accepted");
+  CHECK(message("[]").find("expected an object, got an array") != std::string::npos);
+  CHECK(message("{").find("not valid JSON") != std::string::npos);
+  CHECK(message(R"({"add_bos_token": "yes"})").find("expected true or false, got \"yes\"") !=
+        std::string::npos);
+  CHECK(message(R"({"bos_token": 1})").find("bos_token") != std::string::npos);
+  CHECK(message(R"({"added_tokens_decoder": {"x": {"content": "a"}}})").find("as the key") !=
+        std::string::npos);
+  CHECK(message(R"({"added_tokens_decoder": {"99999999": {"content": "a"}}})").find("as the key") !=
+        std::string::npos);
+  CHECK(message(R"({"split_special_tokens": true})").find("split_special_tokens") !=
+        std::string::npos);
+}
+
+TEST_CASE("of several forms in a directory the reference tokenizer's is taken") {
+  const TempDirectory directory;
+  std::filesystem::copy_file(kTalesGpt2 / "tokenizer.json", directory.file("tokenizer.json"));
+  std::filesystem::copy_file(kTalesLlama / "tokenizer.model", directory.file("tokenizer.model"));
+  directory.write("vocab.json", "{}");
+  directory.write("merges.txt", "");
+  CHECK(load_tokenizer(directory.file(""))->kind() == "byte-level BPE");
+  CHECK(tokenizer_files(directory.file("")).size() == 4);
+  // A tokenizer.json that a SentencePiece model was converted to.
+  directory.write("tokenizer.json", R"({"decoder": {"type": "Metaspace"}, "added_tokens": [
+      {"id": 2048, "content": "<|im_end|>", "special": true}]})");
+  const auto sentencepiece = load_tokenizer(directory.file(""));
+  CHECK(sentencepiece->kind() == "SentencePiece");
+  CHECK(sentencepiece->encode("<|im_end|>", false) == std::vector<int32_t>{2048});
+  std::filesystem::remove(directory.file("tokenizer.model"));
+  CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")), doctest::Contains("tokenizer.model"),
+                       TokenizerError);
+}

@@ -1,0 +1,64 @@
+// Where the tests of this room find their data.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tokenizer/incremental_decoder.h"
+#include "tokenizer/tokenizer.h"
+
+namespace eet {
+
+inline const std::filesystem::path kSource = EET_SOURCE_DIR;
+inline const std::filesystem::path kTalesLlama = kSource / "samples/models/tales-llama";
+inline const std::filesystem::path kTalesGpt2 = kSource / "samples/models/tales-gpt2";
+inline const std::filesystem::path kShared = kSource / "../shared/data";  // not everywhere
+
+// Whether the shared test data is there; says so if not.
+inline bool has_shared_data() {
+  const bool found = std::filesystem::exists(kShared / "conformance");
+  if (!found) MESSAGE("skipped: no test data in ../shared/data");
+  return found;
+}
+
+inline std::vector<nlohmann::json> read_json_lines(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  REQUIRE_MESSAGE(file.good(), path.string());
+  std::vector<nlohmann::json> rows;
+  for (std::string line; std::getline(file, line);) rows.push_back(nlohmann::json::parse(line));
+  return rows;
+}
+
+inline nlohmann::json read_json(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  REQUIRE_MESSAGE(file.good(), path.string());
+  return nlohmann::json::parse(file);
+}
+
+// The text of `ids` as an IncrementalDecoder gives it, piece by piece.
+inline std::string decode_in_steps(const Tokenizer& tokenizer, const std::vector<int32_t>& ids,
+                                   bool skip_special_tokens) {
+  IncrementalDecoder decoder(tokenizer, skip_special_tokens);
+  std::string text;
+  for (int32_t id : ids) {
+    const std::string piece = decoder.push(id);
+    CHECK(find_invalid_utf8(piece) == std::string_view::npos);
+    text += piece;
+  }
+  return text + decoder.finish();
+}
+
+inline std::vector<int32_t> random_ids(std::mt19937& random, int32_t vocab_size, size_t count) {
+  std::uniform_int_distribution<int32_t> any(0, vocab_size - 1);
+  std::vector<int32_t> ids(count);
+  for (int32_t& id : ids) id = any(random);
+  return ids;
+}
+
+}  // namespace eet
