@@ -8,6 +8,7 @@
 
 #include "kernels/async_copy.cuh"
 #include "kernels/attention.cuh"
+#include "kernels/attention_decode.cuh"
 #include "kernels/attention_decode.h"
 #include "kernels/cuda_check.h"
 #include "kernels/mma.cuh"
@@ -16,114 +17,7 @@
 namespace eet::kernels {
 namespace {
 
-constexpr int kNumWarps = 4;
-constexpr int kThreads = 32 * kNumWarps;
-constexpr int kMaxGroup = 16;  // query heads of a key head
-constexpr int kMaxHeadDim = 256;
-
-// A split has at least this many pages: the partial results of smaller ones cost more than the
-// parallelism gains once a batch fills the GPU.
-constexpr int kMinPagesPerSplit = 2;
-constexpr int kMaxSplits = 32;  // of a row: bounds the scratch
-
-__host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
-struct Splits {
-  int tokens_per_split;
-  int count;
-};
-
-// How a row is split: by its own length only.
-__device__ __forceinline__ Splits splits_of(int context_len) {
-  const int pages = static_cast<int>(ceil_div(context_len, kPageSize));
-  const int pages_per_split = max(kMinPagesPerSplit, static_cast<int>(ceil_div(pages, kMaxSplits)));
-  return {pages_per_split * kPageSize, static_cast<int>(ceil_div(pages, pages_per_split))};
-}
-
-// The most splits of any row of at most `max_context_len` tokens.
-int max_splits(int64_t max_context_len) {
-  return static_cast<int>(std::min<int64_t>(
-      kMaxSplits, ceil_div(max_context_len, kPageSize * int64_t{kMinPagesPerSplit})));
-}
-
-template <typename T>
-struct DecodeArgs {
-  T* out;
-  const T* qkv;
-  PagedKv<T> kv;
-  AttentionHeads heads;
-  int max_splits;
-  // Of rows with several splits: sums of exp2(score - maximum) * value, and {maximum, sum of
-  // exp2(score - maximum)}, scores in powers of two.
-  float* partial_values;  // [num_rows, num_heads, max_splits, head_dim]
-  float2* partial_stats;  // [num_rows, num_heads, max_splits]
-};
-
-// What one block computes.
-struct Work {
-  int row;
-  int kv_head;
-  int split;
-  int num_splits;
-  int begin;  // tokens of the row; none when begin == end
-  int end;
-  int group;  // query heads
-};
-
-template <typename T>
-__device__ __forceinline__ Work find_work(const DecodeArgs<T>& args) {
-  Work work;
-  work.row = static_cast<int>(blockIdx.z);
-  work.kv_head = static_cast<int>(blockIdx.y);
-  work.split = static_cast<int>(blockIdx.x);
-  work.group = args.heads.num_heads / args.heads.num_kv_heads;
-  const int context_len = args.kv.context_lens[work.row];
-  const Splits splits = splits_of(context_len);
-  work.num_splits = splits.count;
-  work.begin = work.split * splits.tokens_per_split;
-  work.end = min(context_len, work.begin + splits.tokens_per_split);
-  if (work.split >= splits.count) work.end = work.begin;
-  return work;
-}
-
-// Index of a query head of the group among all rows' heads.
-template <typename T>
-__device__ __forceinline__ int64_t head_index(const DecodeArgs<T>& args, const Work& work,
-                                              int head) {
-  return static_cast<int64_t>(work.row) * args.heads.num_heads + work.kv_head * work.group + head;
-}
-
-// A block without tokens: the first of an ended row writes the row's zeros.
-template <typename T>
-__device__ void finish_without_tokens(const DecodeArgs<T>& args, const Work& work) {
-  if (work.num_splits > 0 || work.split > 0) return;
-  T* out = args.out + head_index(args, work, 0) * args.heads.head_dim;
-  for (int i = static_cast<int>(threadIdx.x); i < work.group * args.heads.head_dim; i += kThreads) {
-    out[i] = from_float<T>(0.0F);
-  }
-}
-
-// Stores N elements of a head's weighted values: the softmax average of a row in one split, a
-// partial result of any other.
-template <int N, typename T>
-__device__ __forceinline__ void store_result(const DecodeArgs<T>& args, const Work& work, int head,
-                                             int dim, Vec<float, N> values, float maximum,
-                                             float sum) {
-  const int64_t index = head_index(args, work, head);
-  if (work.num_splits == 1) {
-#pragma unroll
-    for (int i = 0; i < N; ++i) values.value[i] /= sum;
-    store_floats<N>(args.out + index * args.heads.head_dim + dim, values);
-    return;
-  }
-  const int64_t partial = index * args.max_splits + work.split;
-  store_vec<N>(args.partial_values + partial * args.heads.head_dim + dim, values);
-  if (dim == 0) args.partial_stats[partial] = make_float2(maximum, sum);
-}
-
-// ---- fp16 and bf16: tensor cores ----------------------------------------------------------------
+// fp16 and bf16, on tensor cores.
 //
 // A warp takes every fourth tile of 16 tokens. Each lane copies just those 16-byte pieces of keys
 // and values that it will itself feed to the tensor cores, so its share of the ring in shared
@@ -347,22 +241,22 @@ struct WarpState {
   }
 };
 
-// Joins the warps' results in warp order and stores them. merged: [kNumWarps, group, head_dim].
+// Joins the warps' results in warp order and stores them. merged: [kDecodeWarps, group, head_dim].
 template <typename T>
-__device__ void merge_warps(const DecodeArgs<T>& args, const Work& work, const float* merged,
-                            const float2 (&stats)[kNumWarps][kMaxGroup]) {
+__device__ void merge_warps(const DecodeArgs<T>& args, const DecodeWork& work, const float* merged,
+                            const float2 (&stats)[kDecodeWarps][kMaxAttentionGroup]) {
   const int head_dim = args.heads.head_dim;
   const int head_quads = head_dim / 4;
-  for (int i = static_cast<int>(threadIdx.x); i < work.group * head_quads; i += kThreads) {
+  for (int i = static_cast<int>(threadIdx.x); i < work.group * head_quads; i += kDecodeThreads) {
     const int head = i / head_quads;
     const int dim = i % head_quads * 4;
     float maximum = kNegativeInfinity;
 #pragma unroll
-    for (int w = 0; w < kNumWarps; ++w) maximum = fmaxf(maximum, stats[w][head].x);
+    for (int w = 0; w < kDecodeWarps; ++w) maximum = fmaxf(maximum, stats[w][head].x);
     float sum = 0.0F;
     Vec<float, 4> values = {};
 #pragma unroll
-    for (int w = 0; w < kNumWarps; ++w) {
+    for (int w = 0; w < kDecodeWarps; ++w) {
       const float weight = exp2_fast(stats[w][head].x - maximum);  // 0 of a warp without tokens
       sum += weight * stats[w][head].y;
       const auto part = load_vec<4>(merged + (w * work.group + head) * head_dim + dim);
@@ -374,11 +268,11 @@ __device__ void merge_warps(const DecodeArgs<T>& args, const Work& work, const f
 }
 
 template <typename T, int kDim, int kHeadTiles>
-__global__ void __launch_bounds__(kThreads) decode_mma_kernel(const DecodeArgs<T> args) {
+__global__ void __launch_bounds__(kDecodeThreads) decode_mma_kernel(const DecodeArgs<T> args) {
   constexpr int kRing = ring_slots(kDim);
   extern __shared__ uint4 shared[];
-  __shared__ float2 stats[kNumWarps][kMaxGroup];
-  const Work work = find_work(args);
+  __shared__ float2 stats[kDecodeWarps][kMaxAttentionGroup];
+  const DecodeWork work = find_work(args);
   if (work.begin >= work.end) {
     finish_without_tokens(args, work);
     return;
@@ -390,7 +284,7 @@ __global__ void __launch_bounds__(kThreads) decode_mma_kernel(const DecodeArgs<T
   uint4* ring = shared + warp * kRing * slot_size;
   const int32_t* pages = row_pages(args.kv, work.row);
   const int first_token = work.begin + warp * kTileTokens;
-  constexpr int kStep = kNumWarps * kTileTokens;
+  constexpr int kStep = kDecodeWarps * kTileTokens;
 
   // Item 2i is the keys and item 2i + 1 the values of the warp's tile i.
   const auto slot_of = [&](int item) {
@@ -443,11 +337,11 @@ __global__ void __launch_bounds__(kThreads) decode_mma_kernel(const DecodeArgs<T
 template <typename T, int kDim, int kHeadTiles>
 void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
   const int shared_bytes =
-      kNumWarps * ring_slots(kDim) * slot_pieces(args.heads.head_dim) * 32 * sizeof(uint4);
+      kDecodeWarps * ring_slots(kDim) * slot_pieces(args.heads.head_dim) * 32 * sizeof(uint4);
   const auto kernel = decode_mma_kernel<T, kDim, kHeadTiles>;
   CUDA_CHECK(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
-  kernel<<<grid, kThreads, shared_bytes, stream>>>(args);
+  kernel<<<grid, kDecodeThreads, shared_bytes, stream>>>(args);
   CUDA_CHECK_LAUNCH();
 }
 
@@ -457,172 +351,12 @@ void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
   (one_tile ? launch_mma<T, kDim, 1> : launch_mma<T, kDim, 2>)(args, grid, stream);
 }
 
-// ---- fp32: plain multiply-adds ------------------------------------------------------------------
-//
-// Warps share the query heads and lanes the tokens of a tile for the scores; threads share the
-// dimensions for the values.
-
-constexpr int kFloatTile = 32;  // tokens: one per lane
-constexpr int kHeadsPerWarp = kMaxGroup / kNumWarps;
-constexpr int kDimsPerThread = kMaxHeadDim / kThreads;
-
-// Elements between two tokens in shared memory: an odd count of 16-byte pieces, so that lanes
-// reading one piece of 8 tokens each meet no bank twice.
-__host__ __device__ constexpr int float_stride(int head_dim) {
-  return head_dim + 4;
-}
-
-__device__ __forceinline__ void copy_float_tile(float* tile, const float* source, int head_dim,
-                                                int num_tokens) {
-  const int pieces = head_dim / 4;
-  for (int i = static_cast<int>(threadIdx.x); i < kFloatTile * pieces; i += kThreads) {
-    const int token = i / pieces;
-    const int dim = i % pieces * 4;
-    copy_async_16(shared_address(tile + token * float_stride(head_dim) + dim), source + i * 4,
-                  token < num_tokens);
-  }
-}
-
-__global__ void __launch_bounds__(kThreads) decode_float_kernel(const DecodeArgs<float> args) {
-  extern __shared__ uint4 shared[];
-  __shared__ float weights[kMaxGroup][kFloatTile];
-  __shared__ float rescales[kMaxGroup];
-  __shared__ float2 stats[kMaxGroup];
-  const Work work = find_work(args);
-  if (work.begin >= work.end) {
-    finish_without_tokens(args, work);
-    return;
-  }
-  const int head_dim = args.heads.head_dim;
-  const int stride = float_stride(head_dim);
-  float* keys = reinterpret_cast<float*>(shared);  // [kFloatTile, stride]
-  float* values = keys + kFloatTile * stride;      // [kFloatTile, stride]
-  float* queries = values + kFloatTile * stride;   // [group, head_dim]
-  const int thread = static_cast<int>(threadIdx.x);
-  const int warp = thread / 32;
-  const int lane = thread % 32;
-  const int32_t* pages = row_pages(args.kv, work.row);
-  const float scale_log2 = args.heads.scale * kLog2E;
-
-  const auto start_copy = [&](float* tile, const float* source, int token) {
-    if (token < work.end) {
-      const int64_t offset =
-          token_offset(pages[token / kPageSize], token, work.kv_head, args.heads);
-      copy_float_tile(tile, source + offset, head_dim, work.end - token);
-    }
-    commit_copies();
-  };
-  start_copy(keys, args.kv.keys, work.begin);
-  const float* q = args.qkv + work.row * qkv_stride(args.heads) +
-                   static_cast<int64_t>(work.kv_head) * work.group * head_dim;
-  for (int i = thread; i < work.group * head_dim; i += kThreads) queries[i] = q[i];
-
-  float maximum[kHeadsPerWarp];  // of head warp + kNumWarps * i
-  float sum[kHeadsPerWarp];      // likewise, of this lane's tokens
-#pragma unroll
-  for (int i = 0; i < kHeadsPerWarp; ++i) {
-    maximum[i] = kNegativeInfinity;
-    sum[i] = 0.0F;
-  }
-  float totals[kMaxGroup][kDimsPerThread] = {};  // dimensions thread + kThreads * i
-
-  for (int token = work.begin; token < work.end; token += kFloatTile) {
-    start_copy(values, args.kv.values, token);
-    wait_copies<1>();
-    __syncthreads();  // the keys (and the queries) are there
-    float scores[kHeadsPerWarp] = {};
-    for (int dim = 0; dim < head_dim; dim += 4) {
-      const auto key = load_vec<4>(keys + lane * stride + dim);
-#pragma unroll
-      for (int i = 0; i < kHeadsPerWarp; ++i) {
-        const int head = warp + kNumWarps * i;
-        if (head >= work.group) break;
-        const auto query = load_vec<4>(queries + head * head_dim + dim);
-#pragma unroll
-        for (int k = 0; k < 4; ++k) scores[i] += query.value[k] * key.value[k];
-      }
-    }
-#pragma unroll
-    for (int i = 0; i < kHeadsPerWarp; ++i) {
-      const int head = warp + kNumWarps * i;
-      if (head >= work.group) break;
-      const float score = token + lane < work.end ? scores[i] * scale_log2 : kNegativeInfinity;
-      const float new_maximum = fmaxf(maximum[i], lanes_max<32>(score));
-      const float rescale = exp2_fast(maximum[i] - new_maximum);
-      const float weight = exp2_fast(score - new_maximum);
-      maximum[i] = new_maximum;
-      sum[i] = sum[i] * rescale + weight;
-      weights[head][lane] = weight;
-      if (lane == 0) rescales[head] = rescale;
-    }
-    wait_copies<0>();
-    __syncthreads();  // the values and the weights are there, the keys are read
-    start_copy(keys, args.kv.keys, token + kFloatTile);
-#pragma unroll
-    for (int head = 0; head < kMaxGroup; ++head) {
-      if (head >= work.group) break;
-#pragma unroll
-      for (int i = 0; i < kDimsPerThread; ++i) totals[head][i] *= rescales[head];
-    }
-#pragma unroll
-    for (int i = 0; i < kDimsPerThread; ++i) {
-      const int dim = thread + kThreads * i;
-      if (dim >= head_dim) break;
-      for (int k = 0; k < kFloatTile; k += 4) {
-        float value[4];
-#pragma unroll
-        for (int j = 0; j < 4; ++j) value[j] = values[(k + j) * stride + dim];
-#pragma unroll
-        for (int head = 0; head < kMaxGroup; ++head) {
-          if (head >= work.group) break;
-          const auto weight = load_vec<4>(&weights[head][k]);
-#pragma unroll
-          for (int j = 0; j < 4; ++j) totals[head][i] += weight.value[j] * value[j];
-        }
-      }
-    }
-    __syncthreads();  // the values and the weights are read
-  }
-
-#pragma unroll
-  for (int i = 0; i < kHeadsPerWarp; ++i) {
-    const int head = warp + kNumWarps * i;
-    if (head >= work.group) break;
-    const float total = lanes_sum<32>(sum[i]);
-    if (lane == 0) stats[head] = make_float2(maximum[i], total);
-  }
-  __syncthreads();
-#pragma unroll
-  for (int head = 0; head < kMaxGroup; ++head) {
-    if (head >= work.group) break;
-#pragma unroll
-    for (int i = 0; i < kDimsPerThread; ++i) {
-      const int dim = thread + kThreads * i;
-      if (dim >= head_dim) break;
-      store_result<1>(args, work, head, dim, Vec<float, 1>{{totals[head][i]}}, stats[head].x,
-                      stats[head].y);
-    }
-  }
-}
-
-void launch_float(const DecodeArgs<float>& args, dim3 grid, cudaStream_t stream) {
-  const int head_dim = args.heads.head_dim;
-  const int group = args.heads.num_heads / args.heads.num_kv_heads;
-  const int shared_bytes = static_cast<int>(
-      (2 * kFloatTile * float_stride(head_dim) + group * head_dim) * sizeof(float));
-  CUDA_CHECK(cudaFuncSetAttribute(decode_float_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  shared_bytes));
-  decode_float_kernel<<<grid, kThreads, shared_bytes, stream>>>(args);
-  CUDA_CHECK_LAUNCH();
-}
-
-// ---- Both ---------------------------------------------------------------------------------------
-
 // Joins the splits of the rows that have several, in ascending order; a warp for each head.
 template <typename T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kDecodeThreads)
     combine_splits_kernel(const DecodeArgs<T> args, int num_row_heads) {
-  const int index = static_cast<int>(blockIdx.x) * kNumWarps + static_cast<int>(threadIdx.x) / 32;
+  const int index =
+      static_cast<int>(blockIdx.x) * kDecodeWarps + static_cast<int>(threadIdx.x) / 32;
   if (index >= num_row_heads) return;
   const int num_splits = splits_of(args.kv.context_lens[index / args.heads.num_heads]).count;
   if (num_splits <= 1) return;
@@ -645,6 +379,12 @@ __global__ void __launch_bounds__(kThreads)
     for (int k = 0; k < 4; ++k) values.value[k] /= sum;
     store_floats<4>(args.out + static_cast<int64_t>(index) * head_dim + dim, values);
   }
+}
+
+// The most splits of any row of at most `max_context_len` tokens.
+int max_splits(int64_t max_context_len) {
+  return static_cast<int>(std::min<int64_t>(
+      kMaxSplits, ceil_div(max_context_len, kPageSize * int64_t{kMinPagesPerSplit})));
 }
 
 }  // namespace
@@ -679,7 +419,7 @@ void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
   const dim3 grid(static_cast<unsigned>(splits), static_cast<unsigned>(heads.num_kv_heads),
                   static_cast<unsigned>(num_rows));
   if constexpr (std::is_same_v<T, float>) {
-    launch_float(args, grid, stream);
+    launch_decode_fp32(args, grid, stream);
   } else if (heads.head_dim <= 64) {
     launch_mma<T, 64>(args, grid, stream);
   } else if (heads.head_dim <= 128) {
@@ -688,8 +428,8 @@ void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
     launch_mma<T, 256>(args, grid, stream);
   }
   if (splits == 1) return;
-  const auto blocks = static_cast<unsigned>(ceil_div(num_row_heads, kNumWarps));
-  combine_splits_kernel<T><<<blocks, kThreads, 0, stream>>>(args, num_row_heads);
+  const auto blocks = static_cast<unsigned>(ceil_div(num_row_heads, kDecodeWarps));
+  combine_splits_kernel<T><<<blocks, kDecodeThreads, 0, stream>>>(args, num_row_heads);
   CUDA_CHECK_LAUNCH();
 }
 

@@ -16,11 +16,14 @@ struct PagedKv {
   const int32_t* context_lens;  // [num_rows], tokens in the cache, this pass included
 };
 
+inline constexpr int kMaxAttentionGroup = 16;     // query heads of a key head
+inline constexpr int kMaxAttentionHeadDim = 256;  // in multiples of 8
+
 struct AttentionHeads {
-  int num_heads;     // a multiple of num_kv_heads, at most 16 times as many
+  int num_heads;     // a multiple of num_kv_heads
   int num_kv_heads;  // query head h reads key head h / (num_heads / num_kv_heads)
-  int head_dim;      // a multiple of 8, at most 256
-  float scale;       // of the scores; positive
+  int head_dim;
+  float scale;  // of the scores; positive
 };
 
 }  // namespace eet::kernels

@@ -8,21 +8,20 @@
 namespace eet::ops::cuda {
 namespace {
 
-constexpr int kMaxGroup = 16;
-constexpr int kMaxHeadDim = 256;
-
 kernels::AttentionHeads attention_heads(const AttentionShape& shape) {
   return {shape.num_heads, shape.num_kv_heads, shape.head_dim, shape.scale};
 }
 
 void check_supported(const AttentionShape& shape) {
-  require(shape.head_dim % 8 == 0 && shape.head_dim > 0 && shape.head_dim <= kMaxHeadDim,
-          "attention on CUDA: expected head_dim in multiples of 8 up to ", kMaxHeadDim, ", got ",
-          shape.head_dim, "; use --device cpu");
+  require(shape.head_dim % 8 == 0 && shape.head_dim > 0 &&
+              shape.head_dim <= kernels::kMaxAttentionHeadDim,
+          "attention on CUDA: expected head_dim in multiples of 8 up to ",
+          kernels::kMaxAttentionHeadDim, ", got ", shape.head_dim, "; use --device cpu");
   require(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0 &&
-              shape.num_heads <= kMaxGroup * shape.num_kv_heads,
-          "attention on CUDA: expected 1 to ", kMaxGroup, " query heads for each key head, got ",
-          shape.num_heads, " for ", shape.num_kv_heads, "; use --device cpu");
+              shape.num_heads <= kernels::kMaxAttentionGroup * shape.num_kv_heads,
+          "attention on CUDA: expected 1 to ", kernels::kMaxAttentionGroup,
+          " query heads for each key head, got ", shape.num_heads, " for ", shape.num_kv_heads,
+          "; use --device cpu");
   require(shape.scale > 0, "attention on CUDA: expected a positive scale, got ", shape.scale);
 }
 

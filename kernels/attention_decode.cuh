@@ -1,0 +1,119 @@
+// What the decode attention kernels share: how a row is split over blocks, and where results go.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "kernels/attention.cuh"
+#include "kernels/kv_layout.h"
+#include "kernels/paged_attention.h"
+#include "kernels/vector.cuh"
+
+namespace eet::kernels {
+
+inline constexpr int kDecodeWarps = 4;
+inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
+
+// A split has at least this many pages: the partial results of smaller ones cost more than the
+// parallelism gains once a batch fills the GPU.
+inline constexpr int kMinPagesPerSplit = 2;
+inline constexpr int kMaxSplits = 32;  // of a row: bounds the scratch
+
+__host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+struct Splits {
+  int tokens_per_split;
+  int count;
+};
+
+// How a row is split: by its own length only.
+__device__ __forceinline__ Splits splits_of(int context_len) {
+  const int pages = static_cast<int>(ceil_div(context_len, kPageSize));
+  const int pages_per_split = max(kMinPagesPerSplit, static_cast<int>(ceil_div(pages, kMaxSplits)));
+  return {pages_per_split * kPageSize, static_cast<int>(ceil_div(pages, pages_per_split))};
+}
+
+template <typename T>
+struct DecodeArgs {
+  T* out;
+  const T* qkv;
+  PagedKv<T> kv;
+  AttentionHeads heads;
+  int max_splits;
+  // Of rows with several splits: sums of exp2(score - maximum) * value, and {maximum, sum of
+  // exp2(score - maximum)}, scores in powers of two.
+  float* partial_values;  // [num_rows, num_heads, max_splits, head_dim]
+  float2* partial_stats;  // [num_rows, num_heads, max_splits]
+};
+
+// What one block computes.
+struct DecodeWork {
+  int row;
+  int kv_head;
+  int split;
+  int num_splits;
+  int begin;  // tokens of the row; none when begin == end
+  int end;
+  int group;  // query heads
+};
+
+template <typename T>
+__device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args) {
+  DecodeWork work;
+  work.row = static_cast<int>(blockIdx.z);
+  work.kv_head = static_cast<int>(blockIdx.y);
+  work.split = static_cast<int>(blockIdx.x);
+  work.group = args.heads.num_heads / args.heads.num_kv_heads;
+  const int context_len = args.kv.context_lens[work.row];
+  const Splits splits = splits_of(context_len);
+  work.num_splits = splits.count;
+  work.begin = work.split * splits.tokens_per_split;
+  work.end = min(context_len, work.begin + splits.tokens_per_split);
+  if (work.split >= splits.count) work.end = work.begin;
+  return work;
+}
+
+// Index of a query head of the group among all rows' heads.
+template <typename T>
+__device__ __forceinline__ int64_t head_index(const DecodeArgs<T>& args, const DecodeWork& work,
+                                              int head) {
+  return static_cast<int64_t>(work.row) * args.heads.num_heads + work.kv_head * work.group + head;
+}
+
+// A block without tokens: the first of an ended row writes the row's zeros.
+template <typename T>
+__device__ void finish_without_tokens(const DecodeArgs<T>& args, const DecodeWork& work) {
+  if (work.num_splits > 0 || work.split > 0) return;
+  T* out = args.out + head_index(args, work, 0) * args.heads.head_dim;
+  for (int i = static_cast<int>(threadIdx.x); i < work.group * args.heads.head_dim;
+       i += kDecodeThreads) {
+    out[i] = from_float<T>(0.0F);
+  }
+}
+
+// Stores N elements of a head's weighted values: the softmax average of a row in one split, a
+// partial result of any other.
+template <int N, typename T>
+__device__ __forceinline__ void store_result(const DecodeArgs<T>& args, const DecodeWork& work,
+                                             int head, int dim, Vec<float, N> values, float maximum,
+                                             float sum) {
+  const int64_t index = head_index(args, work, head);
+  if (work.num_splits == 1) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) values.value[i] /= sum;
+    store_floats<N>(args.out + index * args.heads.head_dim + dim, values);
+    return;
+  }
+  const int64_t partial = index * args.max_splits + work.split;
+  store_vec<N>(args.partial_values + partial * args.heads.head_dim + dim, values);
+  if (dim == 0) args.partial_stats[partial] = make_float2(maximum, sum);
+}
+
+// attention_decode_fp32.cu: one block of kDecodeThreads for each of the grid's
+// (split, key head, row).
+void launch_decode_fp32(const DecodeArgs<float>& args, dim3 grid, cudaStream_t stream);
+
+}  // namespace eet::kernels

@@ -1,0 +1,169 @@
+// Decode attention in fp32, on plain multiply-adds: warps share the query heads and lanes the
+// tokens of a tile for the scores; threads share the dimensions for the values.
+#include "kernels/async_copy.cuh"
+#include "kernels/attention.cuh"
+#include "kernels/attention_decode.cuh"
+#include "kernels/cuda_check.h"
+#include "kernels/vector.cuh"
+
+namespace eet::kernels {
+namespace {
+
+constexpr int kFloatTile = 32;  // tokens: one per lane
+constexpr int kHeadsPerWarp = kMaxAttentionGroup / kDecodeWarps;
+constexpr int kDimsPerThread = kMaxAttentionHeadDim / kDecodeThreads;
+
+// Elements between two tokens in shared memory: an odd count of 16-byte pieces, so that lanes
+// reading one piece of 8 tokens each meet no bank twice.
+__host__ __device__ constexpr int float_stride(int head_dim) {
+  return head_dim + 4;
+}
+
+__device__ __forceinline__ void copy_float_tile(float* tile, const float* source, int head_dim,
+                                                int num_tokens) {
+  const int pieces = head_dim / 4;
+  for (int i = static_cast<int>(threadIdx.x); i < kFloatTile * pieces; i += kDecodeThreads) {
+    const int token = i / pieces;
+    const int dim = i % pieces * 4;
+    copy_async_16(shared_address(tile + token * float_stride(head_dim) + dim), source + i * 4,
+                  token < num_tokens);
+  }
+}
+
+__global__ void __launch_bounds__(kDecodeThreads)
+    decode_float_kernel(const DecodeArgs<float> args) {
+  extern __shared__ uint4 shared[];
+  __shared__ float weights[kMaxAttentionGroup][kFloatTile];
+  __shared__ float rescales[kMaxAttentionGroup];
+  __shared__ float2 stats[kMaxAttentionGroup];
+  const DecodeWork work = find_work(args);
+  if (work.begin >= work.end) {
+    finish_without_tokens(args, work);
+    return;
+  }
+  const int head_dim = args.heads.head_dim;
+  const int stride = float_stride(head_dim);
+  float* keys = reinterpret_cast<float*>(shared);  // [kFloatTile, stride]
+  float* values = keys + kFloatTile * stride;      // [kFloatTile, stride]
+  float* queries = values + kFloatTile * stride;   // [group, head_dim]
+  const int thread = static_cast<int>(threadIdx.x);
+  const int warp = thread / 32;
+  const int lane = thread % 32;
+  const int32_t* pages = row_pages(args.kv, work.row);
+  const float scale_log2 = args.heads.scale * kLog2E;
+
+  const auto start_copy = [&](float* tile, const float* source, int token) {
+    if (token < work.end) {
+      const int64_t offset =
+          token_offset(pages[token / kPageSize], token, work.kv_head, args.heads);
+      copy_float_tile(tile, source + offset, head_dim, work.end - token);
+    }
+    commit_copies();
+  };
+  start_copy(keys, args.kv.keys, work.begin);
+  const float* q = args.qkv + work.row * qkv_stride(args.heads) +
+                   static_cast<int64_t>(work.kv_head) * work.group * head_dim;
+  for (int i = thread; i < work.group * head_dim; i += kDecodeThreads) queries[i] = q[i];
+
+  float maximum[kHeadsPerWarp];  // of head warp + kDecodeWarps * i
+  float sum[kHeadsPerWarp];      // likewise, of this lane's tokens
+#pragma unroll
+  for (int i = 0; i < kHeadsPerWarp; ++i) {
+    maximum[i] = kNegativeInfinity;
+    sum[i] = 0.0F;
+  }
+  float totals[kMaxAttentionGroup][kDimsPerThread] = {};  // dimensions thread + kDecodeThreads * i
+
+  for (int token = work.begin; token < work.end; token += kFloatTile) {
+    start_copy(values, args.kv.values, token);
+    wait_copies<1>();
+    __syncthreads();  // the keys (and the queries) are there
+    float scores[kHeadsPerWarp] = {};
+    for (int dim = 0; dim < head_dim; dim += 4) {
+      const auto key = load_vec<4>(keys + lane * stride + dim);
+#pragma unroll
+      for (int i = 0; i < kHeadsPerWarp; ++i) {
+        const int head = warp + kDecodeWarps * i;
+        if (head >= work.group) break;
+        const auto query = load_vec<4>(queries + head * head_dim + dim);
+#pragma unroll
+        for (int k = 0; k < 4; ++k) scores[i] += query.value[k] * key.value[k];
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kHeadsPerWarp; ++i) {
+      const int head = warp + kDecodeWarps * i;
+      if (head >= work.group) break;
+      const float score = token + lane < work.end ? scores[i] * scale_log2 : kNegativeInfinity;
+      const float new_maximum = fmaxf(maximum[i], lanes_max<32>(score));
+      const float rescale = exp2_fast(maximum[i] - new_maximum);
+      const float weight = exp2_fast(score - new_maximum);
+      maximum[i] = new_maximum;
+      sum[i] = sum[i] * rescale + weight;
+      weights[head][lane] = weight;
+      if (lane == 0) rescales[head] = rescale;
+    }
+    wait_copies<0>();
+    __syncthreads();  // the values and the weights are there, the keys are read
+    start_copy(keys, args.kv.keys, token + kFloatTile);
+#pragma unroll
+    for (int head = 0; head < kMaxAttentionGroup; ++head) {
+      if (head >= work.group) break;
+#pragma unroll
+      for (int i = 0; i < kDimsPerThread; ++i) totals[head][i] *= rescales[head];
+    }
+#pragma unroll
+    for (int i = 0; i < kDimsPerThread; ++i) {
+      const int dim = thread + kDecodeThreads * i;
+      if (dim >= head_dim) break;
+      for (int k = 0; k < kFloatTile; k += 4) {
+        float value[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) value[j] = values[(k + j) * stride + dim];
+#pragma unroll
+        for (int head = 0; head < kMaxAttentionGroup; ++head) {
+          if (head >= work.group) break;
+          const auto weight = load_vec<4>(&weights[head][k]);
+#pragma unroll
+          for (int j = 0; j < 4; ++j) totals[head][i] += weight.value[j] * value[j];
+        }
+      }
+    }
+    __syncthreads();  // the values and the weights are read
+  }
+
+#pragma unroll
+  for (int i = 0; i < kHeadsPerWarp; ++i) {
+    const int head = warp + kDecodeWarps * i;
+    if (head >= work.group) break;
+    const float total = lanes_sum<32>(sum[i]);
+    if (lane == 0) stats[head] = make_float2(maximum[i], total);
+  }
+  __syncthreads();
+#pragma unroll
+  for (int head = 0; head < kMaxAttentionGroup; ++head) {
+    if (head >= work.group) break;
+#pragma unroll
+    for (int i = 0; i < kDimsPerThread; ++i) {
+      const int dim = thread + kDecodeThreads * i;
+      if (dim >= head_dim) break;
+      store_result<1>(args, work, head, dim, Vec<float, 1>{{totals[head][i]}}, stats[head].x,
+                      stats[head].y);
+    }
+  }
+}
+
+}  // namespace
+
+void launch_decode_fp32(const DecodeArgs<float>& args, dim3 grid, cudaStream_t stream) {
+  const int head_dim = args.heads.head_dim;
+  const int group = args.heads.num_heads / args.heads.num_kv_heads;
+  const int shared_bytes = static_cast<int>(
+      (2 * kFloatTile * float_stride(head_dim) + group * head_dim) * sizeof(float));
+  CUDA_CHECK(cudaFuncSetAttribute(decode_float_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  shared_bytes));
+  decode_float_kernel<<<grid, kDecodeThreads, shared_bytes, stream>>>(args);
+  CUDA_CHECK_LAUNCH();
+}
+
+}  // namespace eet::kernels
