@@ -188,7 +188,7 @@ std::vector<Source> sources(const ModelConfig& config, const TensorSpec& spec) {
 // The directory of `path` where it holds a tokenizer.model, else the only SentencePiece file there
 // (stories260K comes with tok512.model).
 std::filesystem::path find_tokenizer(const std::filesystem::path& path) {
-  const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
+  std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
   if (std::filesystem::exists(directory / "tokenizer.model")) return directory;
   std::vector<std::filesystem::path> models;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {

@@ -54,7 +54,8 @@ ModelConfig read_config(JsonObject& json) {
   // Dropouts, initialisation, the classification head, and how transformers computes.
   json.ignore({"attn_pdrop", "embd_pdrop", "resid_pdrop", "initializer_range",
                "reorder_and_upcast_attn", "summary_activation", "summary_first_dropout",
-               "summary_proj_to_labels", "summary_type", "summary_use_proj", "output_past"});
+               "summary_proj_to_labels", "summary_type", "summary_use_proj", "output_past",
+               "n_special", "predict_special_tokens", "_num_labels"});
   return config;
 }
 
