@@ -83,6 +83,7 @@ class BatchCheck {
     std::iota(order.begin(), order.end(), size_t{0});
     if (arrangement.shuffled) std::shuffle(order.begin(), order.end(), std::mt19937(7));
     std::vector<Request> requests;
+    requests.reserve(order.size());
     for (const size_t i : order) requests.push_back(pool_[i]);
     const std::vector<Completion> completions = run(arrangement, requests);
     for (size_t i = 0; i < order.size(); ++i) {
