@@ -7,6 +7,7 @@
 
 #include "lib/cache/kv_cache.h"
 #include "lib/cache/page_pool.h"
+#include "lib/core/replay_cache.h"
 #include "lib/device.h"
 #include "lib/memory_plan.h"
 #include "lib/model/decoder.h"
@@ -34,6 +35,21 @@ Weights place(const Context& ctx, const ModelConfig& config, const EngineShape& 
                 : random_weights(ctx, config, shape.dtype, shape.max_model_len, seed);
 }
 
+// Rows of the graph that runs a decode step of `rows` rows.
+size_t graph_rows(size_t rows, int max_num_seqs) {
+  const size_t step = rows <= 8 ? 1 : rows <= 64 ? 8 : 16;
+  return std::min((rows + step - 1) / step * step, static_cast<size_t>(max_num_seqs));
+}
+
+// Context of the graph that runs a decode step of up to `context_len` tokens: a split of decode
+// attention too many is a block that finds nothing to do. Up to 256 tokens there is just one split,
+// and nothing to combine.
+int graph_context_len(int context_len, int64_t max_model_len) {
+  const int step = context_len <= 256 ? 256 : 512;
+  const int rounded = (context_len + step - 1) / step * step;
+  return static_cast<int>(std::min<int64_t>(rounded, max_model_len));
+}
+
 // A pass that was issued, and what its tokens mean once they are known.
 struct IssuedPass {
   bool decode = false;
@@ -51,8 +67,7 @@ struct Engine::Impl {
   void begin_batch();
   void issue_prompt_pass();
   void issue_decode_step();
-  void issue_sampling(bool decode, TensorView logits, const int32_t* slots,
-                      std::vector<SequencePtr> rows);
+  void record_issued(bool decode, std::vector<SequencePtr> rows);
   void collect();
   void take_token(Sequence& sequence, int32_t token_id, float logprob);
   void end(Sequence& sequence);
@@ -69,6 +84,7 @@ struct Engine::Impl {
   PassInputs inputs;
   Sampler sampler;
   KvCache cache;
+  ReplayCache decode_steps{ctx};
   PagePool pages;
   BatchPlanner planner;
 
@@ -156,39 +172,51 @@ void Engine::Impl::issue_prompt_pass() {
   }
   ++stats.prefill_passes;
   stats.prompt_positions += batch.num_tokens;
-  issue_sampling(false, decoder.forward(batch, cache), batch.logits_slots, std::move(rows));
+  const TensorView logits = decoder.forward(batch, cache);
+  if (!rows.empty()) sampler.sample(logits, batch.logits_slots);
+  record_issued(false, std::move(rows));
 }
 
 void Engine::Impl::issue_decode_step() {
   std::vector<int32_t> slots;
   int32_t max_context_len = 0;
-  bool generating = false;
   int64_t replayed = 0;
   for (const SequencePtr& sequence : live) {
     slots.push_back(sequence->slot);
     max_context_len = std::max(max_context_len, ++sequence->position);
-    const bool in_prompt = sequence->position <= sequence->prompt_len();
-    replayed += in_prompt ? 1 : 0;
-    if (sequence->position >= sequence->prompt_len()) {
-      ++sequence->num_issued;
-      generating = true;
-    }
-  }
-  const ForwardBatch batch = inputs.decode_step(slots, max_context_len, sampler.tables());
-  if (count_prompts && replayed > 0) {
-    ops::count_prompt_tokens(ctx, sampler.tables(), batch.token_ids, batch.positions,
-                             batch.token_slots, batch.num_tokens);
+    if (sequence->position <= sequence->prompt_len()) ++replayed;
+    if (sequence->position >= sequence->prompt_len()) ++sequence->num_issued;
   }
   ++stats.decode_steps;
-  stats.decode_row_steps += batch.num_rows;
+  stats.decode_row_steps += static_cast<int64_t>(live.size());
   stats.prompt_positions += replayed;
-  issue_sampling(generating, decoder.forward(batch, cache), batch.logits_slots, live);
+  // Steps of nearly the same shape share a graph: idle rows fill up the batch, and the context is
+  // only an upper bound. Neither changes the arithmetic of a row.
+  if (ctx.on_cuda()) {
+    slots.resize(graph_rows(slots.size(), shape.max_num_seqs), sampler.idle_slot());
+    max_context_len = graph_context_len(max_context_len, shape.max_model_len);
+  }
+  const ForwardBatch batch = inputs.decode_step(slots, max_context_len);
+  const auto issue_step = [&] {
+    inputs.fill_decode_step(batch, sampler.tables());
+    if (count_prompts && replayed > 0) {
+      ops::count_prompt_tokens(ctx, sampler.tables(), batch.token_ids, batch.positions,
+                               batch.token_slots, batch.num_tokens);
+    }
+    sampler.sample(decoder.forward(batch, cache), batch.logits_slots);
+  };
+  if (replayed > 0) {
+    issue_step();
+  } else {
+    decode_steps.run({batch.num_rows, batch.max_context_len}, issue_step);
+  }
+  record_issued(replayed < static_cast<int64_t>(live.size()), live);
 }
 
-void Engine::Impl::issue_sampling(bool decode, TensorView logits, const int32_t* slots,
-                                  std::vector<SequencePtr> rows) {
+// Notes a pass on its way; `rows` are in the order they were sampled in.
+void Engine::Impl::record_issued(bool decode, std::vector<SequencePtr> rows) {
   const Clock::time_point now = Clock::now();
-  const Sampler::Result result = rows.empty() ? sampler.mark() : sampler.sample(logits, slots);
+  const Sampler::Result result = sampler.fetch(static_cast<int64_t>(rows.size()));
   issued.push_back({decode, std::move(rows), result, now});
 }
 

@@ -33,7 +33,8 @@ PassInputs::PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t
       block_table_stride_(static_cast<int>(PagePool::pages_for(max_model_len))) {
   constexpr size_t kInt = sizeof(int32_t);
   const size_t block_bytes = layout_.total * kInt;
-  const size_t table_bytes = static_cast<size_t>(max_rows) * block_table_stride_ * kInt;
+  // One row more than slots are given out: the idle slot's, which no pass reads pages from.
+  const size_t table_bytes = static_cast<size_t>(max_rows + 1) * block_table_stride_ * kInt;
   device_ = allocate(ctx, block_bytes, "pass inputs");
   block_tables_ = allocate(ctx, table_bytes, "block tables");
   staging_ = allocate_staging(ctx, block_bytes * kStagingBlocks, "pass input staging");
@@ -109,15 +110,15 @@ ForwardBatch PassInputs::prompt_pass(const PromptPass& pass) {
   return batch;
 }
 
-ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int max_context_len,
-                                     const SlotTables& tables) {
+ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int max_context_len) {
   if (slots != decode_slots_) {
     int32_t* block = begin_block();
-    for (size_t row = 0; row < slots.size(); ++row) {
-      block[layout_.token_slots + static_cast<int64_t>(row)] = slots[row];
-      block[layout_.row_slots + static_cast<int64_t>(row)] = slots[row];
-      block[layout_.logits_slots + static_cast<int64_t>(row)] = slots[row];
-      block[layout_.logits_tokens + static_cast<int64_t>(row)] = static_cast<int32_t>(row);
+    for (size_t i = 0; i < slots.size(); ++i) {
+      const auto row = static_cast<int64_t>(i);
+      block[layout_.token_slots + row] = slots[i];
+      block[layout_.row_slots + row] = slots[i];
+      block[layout_.logits_slots + row] = slots[i];
+      block[layout_.logits_tokens + row] = static_cast<int32_t>(row);
     }
     end_block(block);
     decode_slots_ = slots;
@@ -129,10 +130,13 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int max_
   batch.num_logits = batch.num_rows;
   batch.max_query_len = 1;
   batch.max_context_len = max_context_len;
+  return batch;
+}
+
+void PassInputs::fill_decode_step(const ForwardBatch& batch, const SlotTables& tables) {
   auto* base = device_.as<int32_t>();
   ops::prepare_decode(ctx_, base + layout_.token_ids, base + layout_.positions,
                       base + layout_.context_lens, batch.row_slots, batch.num_rows, tables);
-  return batch;
 }
 
 }  // namespace eet

@@ -2,31 +2,26 @@
 
 #include <algorithm>
 
+#include "kernels/sampling_rules.h"
+
 namespace eet {
-namespace {
-
-bool uses_token_counts(const SlotParams& params) {
-  return params.repetition_penalty != 1.0F || params.presence_penalty != 0.0F ||
-         params.frequency_penalty != 0.0F;
-}
-
-}  // namespace
 
 Sampler::Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t max_model_len,
                  bool replay)
     : ctx_(ctx), max_rows_(max_rows) {
+  const int64_t slots = max_rows_ + 1;
   const int64_t results_bytes = max_rows_ * static_cast<int64_t>(sizeof(int32_t) + sizeof(float));
-  params_ = allocate(ctx, max_rows_ * sizeof(SlotParams), "sampling parameters");
-  states_ = allocate(ctx, max_rows_ * sizeof(SlotState), "row states");
-  token_counts_ = allocate(ctx, max_rows_ * vocab_size * sizeof(uint16_t), "token counts");
+  params_ = allocate(ctx, slots * sizeof(SlotParams), "sampling parameters");
+  states_ = allocate(ctx, slots * sizeof(SlotState), "row states");
+  token_counts_ = allocate(ctx, slots * vocab_size * sizeof(uint16_t), "token counts");
   scratch_ =
       allocate(ctx, ops::sample_scratch_bytes(ctx, max_rows, vocab_size), "sampling scratch");
   outputs_ = allocate(ctx, results_bytes, "sampled tokens");
   results_ = allocate_staging(ctx, results_bytes * kResults, "sampled token staging");
-  admit_staging_ = allocate_staging(ctx, max_rows_ * (sizeof(SlotParams) + sizeof(SlotState)),
+  admit_staging_ = allocate_staging(ctx, slots * (sizeof(SlotParams) + sizeof(SlotState)),
                                     "row admission staging");
   if (replay) {
-    const size_t prompt_bytes = max_rows_ * max_model_len * sizeof(int32_t);
+    const size_t prompt_bytes = slots * max_model_len * sizeof(int32_t);
     prompts_ = allocate(ctx, prompt_bytes, "replayed prompts");
     prompt_staging_ = allocate_staging(ctx, prompt_bytes, "replayed prompt staging");
   }
@@ -37,18 +32,24 @@ Sampler::Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t m
   tables_.prompts = prompts_.as<int32_t>();
   tables_.prompts_stride = max_model_len;
   tables_.vocab_size = vocab_size;
+  write_slot(idle_slot(), {}, {.status = SlotStatus::kStop});
+}
+
+// Uploads a slot's parameters and state by way of its place in the staging memory.
+void Sampler::write_slot(int slot, const SlotParams& params, const SlotState& state) {
+  auto* staged_params = admit_staging_.as<SlotParams>() + slot;
+  auto* staged_state =
+      reinterpret_cast<SlotState*>(admit_staging_.as<SlotParams>() + max_rows_ + 1) + slot;
+  *staged_params = params;
+  *staged_state = state;
+  upload(ctx_, tables_.params + slot, staged_params, sizeof params);
+  upload(ctx_, tables_.states + slot, staged_state, sizeof state);
 }
 
 void Sampler::admit(const Sequence& sequence, int32_t next_position) {
   const int slot = sequence.slot;
-  SlotParams& params = admit_staging_.as<SlotParams>()[slot];
-  SlotState& state =
-      reinterpret_cast<SlotState*>(admit_staging_.as<SlotParams>() + max_rows_)[slot];
-  params = sequence.params;
-  state = SlotState{.position = next_position};
-  upload(ctx_, tables_.params + slot, &params, sizeof params);
-  upload(ctx_, tables_.states + slot, &state, sizeof state);
-  if (uses_token_counts(params)) {
+  write_slot(slot, sequence.params, {.position = next_position});
+  if (sampling::has_penalties(sequence.params)) {
     fill_bytes(ctx_, tables_.token_counts + slot * tables_.vocab_size, 0,
                tables_.vocab_size * sizeof(uint16_t));
   }
@@ -61,27 +62,22 @@ void Sampler::admit(const Sequence& sequence, int32_t next_position) {
   }
 }
 
-Sampler::Result Sampler::sample(TensorView logits, const int32_t* slots) {
-  const int64_t rows = logits.dim(0);
+void Sampler::sample(TensorView logits, const int32_t* slots) {
   auto* ids = outputs_.as<int32_t>();
-  auto* logprobs = reinterpret_cast<float*>(ids + max_rows_);
-  ops::sample(ctx_, ids, logprobs, logits, slots, tables_, scratch_.data());
+  ops::sample(ctx_, ids, reinterpret_cast<float*>(ids + max_rows_), logits, slots, tables_,
+              scratch_.data());
+}
 
+Sampler::Result Sampler::fetch(int64_t rows) {
+  const auto* ids = outputs_.as<int32_t>();
   auto* host_ids = results_.as<int32_t>() + next_result_ * max_rows_ * 2;
   auto* host_logprobs = reinterpret_cast<float*>(host_ids + max_rows_);
   download(ctx_, host_ids, ids, rows * sizeof(int32_t));
-  download(ctx_, host_logprobs, logprobs, rows * sizeof(float));
-  Result result = mark();
-  result.token_ids = host_ids;
-  result.logprobs = host_logprobs;
-  return result;
-}
-
-Sampler::Result Sampler::mark() {
+  download(ctx_, host_logprobs, ids + max_rows_, rows * sizeof(float));
   Fence& fence = *done_[next_result_];
   next_result_ = (next_result_ + 1) % kResults;
   fence.record();
-  return {.done = &fence};
+  return {.token_ids = host_ids, .logprobs = host_logprobs, .done = &fence};
 }
 
 int64_t Sampler::bytes() const {

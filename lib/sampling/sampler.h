@@ -21,6 +21,12 @@ class Sampler {
   // admitted again only once everything issued for its last user is done.
   void admit(const Sequence& sequence, int32_t next_position);
 
+  // A slot that has ended for good: rows that only fill up a batch use it.
+  int idle_slot() const { return static_cast<int>(max_rows_); }
+
+  // Samples a token for each row of `logits`.
+  void sample(TensorView logits, const int32_t* slots);
+
   // Tokens sampled in one pass, once its fence has passed.
   struct Result {
     const int32_t* token_ids = nullptr;  // [rows]
@@ -28,12 +34,9 @@ class Sampler {
     const Fence* done = nullptr;
   };
 
-  // Samples a token for each row of `logits` and starts its copy to the host. Results rotate: one
-  // is overwritten by the kResults-th call after it.
-  Result sample(TensorView logits, const int32_t* slots);
-
-  // A result without rows: only a point in the stream.
-  Result mark();
+  // Starts copying the first `rows` tokens sampled last to the host; with 0 rows the result is only
+  // a point in the stream. Results rotate: one is overwritten by the kResults-th call after it.
+  Result fetch(int64_t rows);
 
   const SlotTables& tables() const { return tables_; }
   int64_t bytes() const;
@@ -41,10 +44,12 @@ class Sampler {
   static constexpr int kResults = 4;
 
  private:
+  void write_slot(int slot, const SlotParams& params, const SlotState& state);
+
   const Context& ctx_;
   int64_t max_rows_;
-  Buffer params_, states_, token_counts_, prompts_, scratch_;
-  Buffer admit_staging_;   // [max_rows] params, then states
+  Buffer params_, states_, token_counts_, prompts_, scratch_;  // of max_rows + 1 slots
+  Buffer admit_staging_;                                       // [max_rows + 1] params, then states
   Buffer prompt_staging_;  // [max_rows, max_model_len] tokens, with replay
   Buffer outputs_;         // [max_rows] ids, [max_rows] log-probabilities
   Buffer results_;         // kResults of these on the host
