@@ -7,6 +7,7 @@
 #include "lib/core/error.h"
 #include "lib/ops/cpu/simd.h"
 #if EET_HAVE_CUDA
+#include "lib/cuda/cublas_lt.h"
 #include "lib/cuda/cuda_context.h"
 #else
 namespace eet {
@@ -71,6 +72,13 @@ std::string OpenDevice::description() const {
   if (cuda_) return cuda_->device_name();
 #endif
   return concat("CPU, ", pool_->num_threads(), " threads, ", simd::kernels().name);
+}
+
+int64_t OpenDevice::workspace_bytes() const {
+#if EET_HAVE_CUDA
+  if (cuda_) return static_cast<int64_t>(CublasLt::kWorkspaceBytes);
+#endif
+  return 0;
 }
 
 OpenDevice::Memory OpenDevice::memory() const {

@@ -29,6 +29,9 @@ class OpenDevice {
   };
   Memory memory() const;
 
+  // Device memory that the context itself holds for its operations.
+  int64_t workspace_bytes() const;
+
  private:
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<CudaContext> cuda_;

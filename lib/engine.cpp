@@ -55,7 +55,7 @@ struct IssuedPass {
   bool decode = false;
   std::vector<SequencePtr> rows;  // in the order of the results
   Sampler::Result result;
-  Clock::time_point issued_at;
+  Clock::time_point started;
 };
 
 }  // namespace
@@ -67,7 +67,7 @@ struct Engine::Impl {
   void begin_batch();
   void issue_prompt_pass();
   void issue_decode_step();
-  void record_issued(bool decode, std::vector<SequencePtr> rows);
+  void record_issued(bool decode, std::vector<SequencePtr> rows, Clock::time_point started);
   void collect();
   void take_token(Sequence& sequence, int32_t token_id, float logprob);
   void end(Sequence& sequence);
@@ -124,6 +124,9 @@ Engine::Impl::Impl(const ModelConfig& model_config, const TensorLoader& loader,
             {"sampling", sampler.bytes()},
             {concat("KV cache (", pages.num_pages(), " pages of ", kPageSize, " tokens)"),
              cache.bytes()}};
+  if (const int64_t bytes = device.workspace_bytes()) {
+    ledger.push_back({"matrix product workspace", bytes});
+  }
   collected_at = Clock::now();
   stats.load_seconds = seconds_between(started_at, collected_at);
 }
@@ -156,6 +159,7 @@ void Engine::Impl::begin_batch() {
 }
 
 void Engine::Impl::issue_prompt_pass() {
+  const Clock::time_point started = Clock::now();
   const PromptPass pass = std::move(prompt_passes.front());
   prompt_passes.pop_front();
   const ForwardBatch batch = inputs.prompt_pass(pass);
@@ -174,10 +178,11 @@ void Engine::Impl::issue_prompt_pass() {
   stats.prompt_positions += batch.num_tokens;
   const TensorView logits = decoder.forward(batch, cache);
   if (!rows.empty()) sampler.sample(logits, batch.logits_slots);
-  record_issued(false, std::move(rows));
+  record_issued(false, std::move(rows), started);
 }
 
 void Engine::Impl::issue_decode_step() {
+  const Clock::time_point started = Clock::now();
   std::vector<int32_t> slots;
   int32_t max_context_len = 0;
   int64_t replayed = 0;
@@ -210,14 +215,14 @@ void Engine::Impl::issue_decode_step() {
   } else {
     decode_steps.run({batch.num_rows, batch.max_context_len}, issue_step);
   }
-  record_issued(replayed < static_cast<int64_t>(live.size()), live);
+  record_issued(replayed < static_cast<int64_t>(live.size()), live, started);
 }
 
 // Notes a pass on its way; `rows` are in the order they were sampled in.
-void Engine::Impl::record_issued(bool decode, std::vector<SequencePtr> rows) {
-  const Clock::time_point now = Clock::now();
+void Engine::Impl::record_issued(bool decode, std::vector<SequencePtr> rows,
+                                 Clock::time_point started) {
   const Sampler::Result result = sampler.fetch(static_cast<int64_t>(rows.size()));
-  issued.push_back({decode, std::move(rows), result, now});
+  issued.push_back({decode, std::move(rows), result, started});
 }
 
 // Issues one pass; false when there is nothing to issue before a result is known.
@@ -247,7 +252,7 @@ void Engine::Impl::collect() {
   pass.result.done->wait();
   const Clock::time_point now = Clock::now();
   (pass.decode ? stats.decode_seconds : stats.prefill_seconds) +=
-      seconds_between(std::max(pass.issued_at, collected_at), now);
+      seconds_between(std::max(pass.started, collected_at), now);
   collected_at = now;
   for (size_t i = 0; i < pass.rows.size(); ++i) {
     if (!pass.rows[i]->ended) {
