@@ -21,8 +21,11 @@
 namespace eet {
 namespace {
 
-// A model without tokenizer files still serves rows of token ids; broken files are fatal.
-std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::filesystem::path& directory) {
+// A model without tokenizer files still serves rows of token ids; broken files are fatal, and so
+// are missing ones where the user named them.
+std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::string& named,
+                                                 const std::filesystem::path& directory) {
+  if (!named.empty()) return load_tokenizer(named);
   if (!tokenizer_files(directory).empty()) return load_tokenizer(directory);
   std::cerr << "eet: warning: " << directory.string()
             << ": no tokenizer (expected tokenizer.model, tokenizer.json, or vocab.json with "
@@ -66,7 +69,7 @@ int generate(const GenerateOptions& options) {
     report.emplace(options.stats, std::initializer_list<int>{input, output.descriptor()});
   }
   const std::unique_ptr<Tokenizer> tokenizer =
-      load_tokenizer_if_any(checkpoint.tokenizer_directory);
+      load_tokenizer_if_any(options.tokenizer, checkpoint.tokenizer_directory);
   Engine engine(checkpoint.config, checkpoint.loader, options.engine);
   JobStats stats = describe(options, engine);
   stats.load_seconds = load_watch.seconds();

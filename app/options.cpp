@@ -63,6 +63,9 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
       .add_option("-m,--model", options.model,
                   "Model: a directory of `eet convert` or of Hugging Face, or a llama2.c .bin file")
       ->required();
+  command.add_option(
+      "--tokenizer", options.tokenizer,
+      "Directory, *.model or tokenizer.json, where the model's own is not beside it");
   command.add_option("-i,--input", options.input, "Prompts, one JSON object a line; - is stdin")
       ->required();
   command.add_option("-o,--output", options.output, "Completions, in input order; - is stdout")

@@ -12,6 +12,7 @@ namespace eet {
 
 struct GenerateOptions {
   std::string model;
+  std::string tokenizer;  // directory or file, empty: the model's
   std::string input;
   std::string output = "-";
   std::string stats;  // path of the JSON report, empty: none

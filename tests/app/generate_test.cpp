@@ -191,7 +191,7 @@ TEST_CASE("a prompt ends with length where the model's positions end") {
   CHECK(rows[0]["token_ids"].size() < 5);
 }
 
-TEST_CASE("a model without tokenizer files serves token ids and refuses text") {
+TEST_CASE("a model without tokenizer files serves token ids, and text with a tokenizer named") {
   const TempDirectory dir;
   for (const char* name : {"config.json", "model.safetensors"}) {
     std::filesystem::copy_file(sample_model("tales-gpt2") + "/" + name, dir.file(name));
@@ -203,6 +203,11 @@ TEST_CASE("a model without tokenizer files serves token ids and refuses text") {
   CHECK(rows[0]["error"]["code"] == "no_tokenizer");
   CHECK(rows[1]["token_ids"] == golden["greedy_token_ids"]);
   CHECK(rows[1]["text"] == "");
+
+  const Rows with_tokenizer = generate(dir.file(""), {{{"prompt", golden["prompt"]}}},
+                                       {"--temperature", "0", "--max-tokens", "48", "--tokenizer",
+                                        sample_model("tales-gpt2") + "/tokenizer.json"});
+  CHECK(with_tokenizer[0]["text"] == golden["text"]);
 }
 
 }  // namespace
