@@ -22,11 +22,11 @@ class CudaError : public std::runtime_error {
 
 }  // namespace eet
 
-#define CUDA_CHECK(call)                                                                     \
-  do {                                                                                       \
-    const cudaError_t eet_cuda_status = (call);                                              \
-    if (eet_cuda_status != cudaSuccess)                                                      \
-      throw ::eet::CudaError(eet_cuda_status, #call, __FILE__, __LINE__);                    \
+#define CUDA_CHECK(call)                                                  \
+  do {                                                                    \
+    const cudaError_t eet_cuda_status = (call);                           \
+    if (eet_cuda_status != cudaSuccess)                                   \
+      throw ::eet::CudaError(eet_cuda_status, #call, __FILE__, __LINE__); \
   } while (0)
 
 // After every launch: reports a bad launch configuration at its place.

@@ -23,16 +23,16 @@ struct SlotParams {
   int32_t prompt_len = 0;
   int32_t num_stop_token_ids = 0;
   int32_t stop_token_ids[kMaxStopTokenIds] = {};  // EOS ids included unless the row ignores them
-  uint64_t seed = 0;    // key of the counter-based generator
-  uint64_t stream = 0;  // first counter words: the row's own stream
+  uint64_t seed = 0;                              // key of the counter-based generator
+  uint64_t stream = 0;                            // first counter words: the row's own stream
 };
 
 enum class SlotStatus : int32_t { kRunning = 0, kStop = 1, kLength = 2, kNonFinite = 3 };
 
 // Progress of one row; written by the sampler.
 struct SlotState {
-  int32_t next_token = 0;     // sampled last, to be fed at `position`
-  int32_t position = 0;       // before a forward pass: of the token it feeds last for this row
+  int32_t next_token = 0;  // sampled last, to be fed at `position`
+  int32_t position = 0;    // before a forward pass: of the token it feeds last for this row
   int32_t num_generated = 0;
   SlotStatus status = SlotStatus::kRunning;
 };

@@ -73,8 +73,8 @@ class Tokenizer {
 // `path` may also name one SentencePiece file (*.model) or one tokenizer.json.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
-// Files of `directory` that make up its tokenizer, for copying to a converted model. Given one file,
-// as load_tokenizer takes it too, that file.
+// Files of `directory` that make up its tokenizer, for copying to a converted model. Given one
+// file, as load_tokenizer takes it too, that file.
 std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& directory);
 
 }  // namespace eet

@@ -67,6 +67,7 @@ uint16_t f32_to_f16(float value) {
 }
 
 void convert_elements(void* out, DType out_type, const void* in, DType in_type, size_t count) {
+  if (count == 0) return;
   if (out_type == in_type) {
     std::memcpy(out, in, count * dtype_size(in_type));
     return;
