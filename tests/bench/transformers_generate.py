@@ -3,8 +3,9 @@
 
 Random bf16 weights of a shape, made directly on the GPU; random prompts; greedy with exactly
 --new tokens a row; one warm-up, then the median of --repeats. Prints one JSON line for each shape.
+With --ragged the prompts have engine_bench's lengths and are left-padded under an attention mask.
 
-Usage: transformers_generate.py [--shape 124m --shape 8b] [-b 128] [-p 512] [-n 128]
+Usage: transformers_generate.py [--shape 124m --shape 8b] [-b 128] [-p 512] [-n 128] [--ragged 0.5]
 """
 import argparse
 import gc
@@ -40,11 +41,22 @@ def random_model(config):
     return model.eval()
 
 
+def prompt_lengths(args):
+    """As in engine_bench.cpp: evenly spread, mean (1 - ragged) of the longest."""
+    mean = (1 - args.ragged) * args.prompt
+    low = max(1.0, 2 * mean - args.prompt)
+    high = 2 * mean - low
+    steps = max(args.batch - 1, 1)
+    lengths = [int(low + i / steps * (high - low)) for i in range(args.batch)]
+    lengths[-1] = args.prompt
+    return lengths
+
+
 @torch.no_grad()
-def seconds_for(model, ids, new_tokens):
+def seconds_for(model, ids, mask, new_tokens):
     torch.cuda.synchronize()
     start = time.perf_counter()
-    out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False,
+    out = model.generate(ids, attention_mask=mask, do_sample=False,
                          min_new_tokens=new_tokens, max_new_tokens=new_tokens, pad_token_id=0)
     torch.cuda.synchronize()
     assert out.shape[1] == ids.shape[1] + new_tokens
@@ -54,13 +66,16 @@ def seconds_for(model, ids, new_tokens):
 def measure(shape, args):
     model = random_model(SHAPES[shape]())
     ids = torch.randint(3, model.config.vocab_size, (args.batch, args.prompt), device="cuda")
-    seconds_for(model, ids, args.new)
-    times = [seconds_for(model, ids, args.new) for _ in range(args.repeats)]
+    mask = torch.ones_like(ids)
+    for row, length in enumerate(prompt_lengths(args)):
+        mask[row, : args.prompt - length] = 0
+    seconds_for(model, ids, mask, args.new)
+    times = [seconds_for(model, ids, mask, args.new) for _ in range(args.repeats)]
     median = statistics.median(times)
     print(json.dumps({
         "engine": "transformers " + transformers.__version__, "shape": shape,
         "device": torch.cuda.get_device_name(), "dtype": "bf16", "batch": args.batch,
-        "prompt": args.prompt, "new": args.new, "seconds": round(median, 4),
+        "prompt": args.prompt, "new": args.new, "ragged": args.ragged, "seconds": round(median, 4),
         "seconds_min": round(min(times), 4), "seconds_max": round(max(times), 4),
         "output_tokens_per_s": round(args.batch * args.new / median, 1),
         "peak_device_bytes": torch.cuda.max_memory_allocated()}), flush=True)
@@ -72,6 +87,8 @@ def main():
     parser.add_argument("-b", "--batch", type=int, default=128)
     parser.add_argument("-p", "--prompt", type=int, default=512)
     parser.add_argument("-n", "--new", type=int, default=128)
+    parser.add_argument("--ragged", type=float, default=0.0,
+                        help="share of batch x prompt that is left-padding")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     for shape in args.shape or ["124m", "8b"]:
