@@ -42,11 +42,10 @@ size_t graph_rows(size_t rows, int max_num_seqs) {
 }
 
 // Context of the graph that runs a decode step of up to `context_len` tokens: a split of decode
-// attention too many is a block that finds nothing to do. Up to 256 tokens there is just one split,
-// and nothing to combine.
+// attention too many is a block that finds nothing to do.
 int graph_context_len(int context_len, int64_t max_model_len) {
-  const int step = context_len <= 256 ? 256 : 512;
-  const int rounded = (context_len + step - 1) / step * step;
+  constexpr int kStep = 512;  // a split's length
+  const int rounded = (context_len + kStep - 1) / kStep * kStep;
   return static_cast<int>(std::min<int64_t>(rounded, max_model_len));
 }
 

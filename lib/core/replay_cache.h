@@ -26,7 +26,8 @@ class ReplayCache {
   struct Key {
     int rows = 0;
     int context_len = 0;
-    auto operator<=>(const Key&) const = default;
+    // clang-tidy 14 takes the defaulted comparison for a literal zero.
+    auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr)
   };
 
   void run(const Key& key, const std::function<void()>& issue);

@@ -56,7 +56,8 @@ class CublasLt {
     DType out_type;
     bool has_bias;
     uint32_t alignment;  // of every operand's address, in bytes
-    auto operator<=>(const PlanKey&) const = default;
+    // clang-tidy 14 takes the defaulted comparison for a literal zero.
+    auto operator<=>(const PlanKey&) const = default;  // NOLINT(modernize-use-nullptr)
   };
 
   cublasLtHandle_t handle_ = nullptr;

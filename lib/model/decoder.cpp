@@ -4,7 +4,7 @@ namespace eet {
 
 Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& weights, DType dtype,
                  int max_tokens, int max_rows, int64_t max_model_len)
-    : ctx_(ctx), config_(config), weights_(weights), dtype_(dtype) {
+    : ctx_(ctx), config_(config), weights_(weights) {
   shape_.num_heads = static_cast<int>(config.num_heads);
   shape_.num_kv_heads = static_cast<int>(config.num_kv_heads);
   shape_.head_dim = static_cast<int>(config.head_dim);

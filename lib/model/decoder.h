@@ -30,7 +30,6 @@ class Decoder {
   const Context& ctx_;
   const ModelConfig& config_;
   const Weights& weights_;
-  DType dtype_;
   AttentionShape shape_;
   std::vector<Buffer> storage_;
   int64_t activation_bytes_ = 0;
