@@ -3,6 +3,7 @@
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace eet {
@@ -40,8 +41,14 @@ std::string with_spaces(std::string_view piece) {
 }
 
 // "<0x0A>" -> "\n"
-std::string byte_of_piece(const std::string& piece) {
-  return std::string(1, static_cast<char>(std::stoi(piece.substr(3, 2), nullptr, 16)));
+std::string byte_of_piece(const std::string& piece, const std::string& file) {
+  unsigned value = 0;
+  const char* const digits = piece.data() + 3;
+  const bool framed = piece.size() == 6 && piece.starts_with("<0x") && piece.ends_with('>');
+  if (!framed || std::from_chars(digits, digits + 2, value, 16).ptr != digits + 2) {
+    throw TokenizerError(file + ": byte piece: expected <0xHH>, got \"" + piece + "\"");
+  }
+  return std::string(1, static_cast<char>(value));
 }
 
 }  // namespace
@@ -57,7 +64,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& model, const s
   prefix_first_segment_ = legacy || config.add_prefix_space.value_or(true);
   if (!legacy) no_prefix_processor_ = load_processor(model + std::string(kNoDummyPrefix), file);
   leading_spaces_ = prefix_first_segment_ ? probe_leading_spaces() : LeadingSpaces::kKept;
-  read_pieces();
+  read_pieces(file);
 
   const auto id_or_none = [](int id) {
     return id >= 0 ? std::optional<int32_t>(id) : std::nullopt;
@@ -75,7 +82,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& model, const s
 
 SentencePieceTokenizer::~SentencePieceTokenizer() = default;
 
-void SentencePieceTokenizer::read_pieces() {
+void SentencePieceTokenizer::read_pieces(const std::string& file) {
   pieces_.resize(static_cast<size_t>(processor_->GetPieceSize()));
   for (int id = 0; id < processor_->GetPieceSize(); ++id) {
     Piece& piece = pieces_[id];
@@ -85,7 +92,7 @@ void SentencePieceTokenizer::read_pieces() {
       piece.kind = Piece::Kind::kNone;
     } else if (processor_->IsByte(id)) {
       piece.kind = Piece::Kind::kByte;
-      piece.text = byte_of_piece(content);
+      piece.text = byte_of_piece(content, file);
     } else if (processor_->IsUnknown(id)) {
       piece.kind = Piece::Kind::kText;
       processor_->Decode(std::vector<int>{id}, &piece.text).IgnoreError();  // its surface, " ⁇ "
@@ -137,7 +144,7 @@ void SentencePieceTokenizer::read_added_tokens(const TokenizerConfig& config,
 }
 
 SentencePieceTokenizer::LeadingSpaces SentencePieceTokenizer::probe_leading_spaces() const {
-  const auto decoded = [&](std::vector<int> ids) {
+  const auto decoded = [&](const std::vector<int>& ids) {
     std::string text;
     processor_->Decode(ids, &text).IgnoreError();
     return text;

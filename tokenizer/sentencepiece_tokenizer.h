@@ -53,7 +53,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   // What the library does to word-start spaces before any other text.
   enum class LeadingSpaces { kKept, kFirstDropped, kAllDropped };
 
-  void read_pieces();
+  void read_pieces(const std::string& file);
   void read_added_tokens(const TokenizerConfig& config, std::vector<AddedToken> tokens,
                          const std::string& file);
   LeadingSpaces probe_leading_spaces() const;

@@ -131,6 +131,7 @@ TEST_CASE("threads that encode at the same time get the same ids") {
   const auto rows = read_json_lines(kTalesGpt2 / "golden.jsonl");
   std::vector<int> mismatches(4, 0);
   std::vector<std::thread> threads;
+  threads.reserve(mismatches.size());
   for (int& count : mismatches) {
     threads.emplace_back([&] {
       for (int round = 0; round < 50; ++round) {

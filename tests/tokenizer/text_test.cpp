@@ -91,7 +91,9 @@ TEST_CASE("NFC of every character equals Python's") {
     if (c >= 0xD800 && c < 0xE000) continue;
     std::string character;
     append_code_point(character, c);
-    for (char byte : to_nfc("A" + character + "\u0323\u0301" + character)) {
+    std::string text = "A";
+    text.append(character).append("\u0323\u0301").append(character);
+    for (char byte : to_nfc(text)) {
       hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3;
     }
   }
@@ -128,6 +130,7 @@ TEST_CASE("the longest added token wins, flags apply") {
     std::vector<TextSegment> segments;
     tokens.split(text, false, segments);
     std::vector<int32_t> result;  // -length for text
+    result.reserve(segments.size());
     for (const TextSegment& segment : segments) {
       result.push_back(segment.token ? segment.token->id
                                      : -static_cast<int32_t>(segment.text.size()));
