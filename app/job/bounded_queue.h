@@ -1,6 +1,7 @@
 // A queue between two stages of the job, bounded in items and in bytes.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -44,16 +45,11 @@ class BoundedQueue {
     return take();
   }
 
-  // As pop(), but does not wait: nothing also when no item is there yet.
-  std::optional<T> try_pop() {
+  // As pop(), but waits no longer than `patience`: nothing also when no item has come by then.
+  std::optional<T> pop_within(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
+    has_items_.wait_for(lock, patience, [&] { return !items_.empty() || closed_; });
     return take();
-  }
-
-  // True once the stream has ended and every item is taken.
-  bool exhausted() const {
-    std::lock_guard lock(mutex_);
-    return closed_ && items_.empty();
   }
 
   void cancel() {
@@ -84,7 +80,7 @@ class BoundedQueue {
 
   const size_t max_items_;
   const size_t max_bytes_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable has_room_;
   std::condition_variable has_items_;
   std::deque<std::pair<T, size_t>> items_;

@@ -1,5 +1,6 @@
 #include "app/job/job.h"
 
+#include <chrono>
 #include <span>
 #include <utility>
 #include <vector>
@@ -46,13 +47,22 @@ bool Job::may_read() const {
          bytes_running_ + writer_.bytes_waiting() < kMaxBytesInFlight;
 }
 
-// Fills the engine's window; false when nothing is left to do. While the engine has work it takes
-// only rows that are ready; otherwise it waits, so that the first batches are sorted as well as
-// later ones.
+// A busy engine is not kept waiting for a row. An idle one waits, so that its first batch is sorted
+// as well as later ones, but not for a window that a slow writer of a pipe may never fill.
+std::optional<InputRow> Job::next_row(bool idle) {
+  constexpr std::chrono::milliseconds kPatience(100);
+  constexpr std::chrono::milliseconds kNone(0);
+  if (engine_.has_work()) return source_.pop_within(idle ? kPatience : kNone);
+  if (std::optional<InputRow> row = source_.pop_within(kNone)) return row;
+  writer_.flush();
+  return source_.pop();
+}
+
+// Fills the engine's window; false when nothing is left to do.
 bool Job::feed() {
   const bool idle = !engine_.has_work();
   while (may_read()) {
-    std::optional<InputRow> row = idle ? source_.pop() : source_.try_pop();
+    std::optional<InputRow> row = next_row(idle);
     if (!row) break;
     ++rows_read_;
     submit(std::move(*row));

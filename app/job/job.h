@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "app/job/completion.h"
@@ -35,6 +37,7 @@ class Job {
  private:
   bool feed();
   bool may_read() const;
+  std::optional<InputRow> next_row(bool idle);
   void submit(InputRow row);
   void take(std::span<const TokenOutput> outputs);
   void complete(const Completion& completion, int64_t input_bytes);

@@ -1,6 +1,7 @@
 #include "app/job/line_reader.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,9 +33,27 @@ LineReader::LineReader(const std::string& path, size_t max_line_bytes)
   require(::fstat(fd_.get(), &info) == 0, name_, ": cannot stat: ", std::strerror(errno));
   require(!S_ISDIR(info.st_mode), name_, ": expected a file of JSON lines, got a directory");
   if (S_ISREG(info.st_mode)) total_bytes_ = info.st_size;
+  int ends[2] = {-1, -1};
+  require(::pipe2(ends, O_CLOEXEC) == 0, name_, ": cannot make a pipe: ", std::strerror(errno));
+  cancel_read_ = {ends[0], /*owned=*/true};
+  cancel_write_ = {ends[1], /*owned=*/true};
+}
+
+void LineReader::cancel() {
+  cancel_write_ = {};
+}
+
+bool LineReader::wait_for_input() const {
+  // A closed write end shows as POLLHUP on the read end.
+  pollfd waits[] = {{fd_.get(), POLLIN, 0}, {cancel_read_.get(), POLLIN, 0}};
+  while (::poll(waits, 2, /*timeout=*/-1) < 0) {
+    require(errno == EINTR, name_, ": cannot wait for input: ", std::strerror(errno));
+  }
+  return waits[1].revents == 0;
 }
 
 bool LineReader::fill() {
+  if (!wait_for_input()) return false;
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(begin_));
   begin_ = 0;
   const size_t held = buffer_.size();
@@ -81,8 +100,9 @@ std::optional<Line> LineReader::next() {
       searched = 0;
     }
     if (!fill()) {
-      if (buffer_.empty() && skipped_bytes_ == 0) return std::nullopt;
-      return finish_line(buffer_.size(), 0);
+      const size_t rest = buffer_.size() - begin_;
+      if (rest == 0 && skipped_bytes_ == 0) return std::nullopt;
+      return finish_line(rest, 0);
     }
   }
 }

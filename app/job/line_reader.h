@@ -30,18 +30,25 @@ class LineReader {
   // Error when reading fails.
   std::optional<Line> next();
 
-  const std::string& name() const { return name_; }
+  // Ends the input, also for a thread that waits in next() for a pipe or a terminal. May be called
+  // from any thread.
+  void cancel();
+
+  const std::string& name() const { return name_; }  // for messages
   int descriptor() const { return fd_.get(); }
   // Size of the input where it is a regular file.
   std::optional<int64_t> total_bytes() const { return total_bytes_; }
 
  private:
   bool fill();  // appends what one read gives to buffer_; false at the end of the input
+  bool wait_for_input() const;  // false when cancelled
   Line finish_line(size_t length, size_t line_end_bytes);
 
   std::string name_;
   size_t max_line_bytes_;
   FileDescriptor fd_;
+  FileDescriptor cancel_read_;  // a pipe: readable once cancelled
+  FileDescriptor cancel_write_;
   std::optional<int64_t> total_bytes_;
   std::vector<char> buffer_;
   size_t begin_ = 0;           // unread bytes are buffer_[begin_, buffer_.size())

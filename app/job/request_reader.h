@@ -60,6 +60,9 @@ class RequestReader {
   // limit is a bad row (line_too_long) and is never held in memory.
   std::optional<InputRow> next();
 
+  // Ends the input, also for a thread that waits in next().
+  void cancel() { lines_.cancel(); }
+
   const LineReader& lines() const { return lines_; }
 
  private:

@@ -41,10 +41,10 @@ void encode_prompt(InputRow& row, const Tokenizer* tokenizer, int64_t max_tokens
 }
 
 RowSource::RowSource(RequestReader& reader, const Tokenizer* tokenizer, int64_t max_tokens)
-    : queue_(kMaxQueuedRows, kMaxQueuedBytes) {
-  thread_ = std::thread([this, &reader, tokenizer, max_tokens] {
+    : reader_(reader), queue_(kMaxQueuedRows, kMaxQueuedBytes) {
+  thread_ = std::thread([this, tokenizer, max_tokens] {
     try {
-      run(reader, tokenizer, max_tokens);
+      run(tokenizer, max_tokens);
       queue_.close();
     } catch (...) {
       queue_.fail(std::current_exception());
@@ -54,11 +54,12 @@ RowSource::RowSource(RequestReader& reader, const Tokenizer* tokenizer, int64_t 
 
 RowSource::~RowSource() {
   queue_.cancel();
+  reader_.cancel();
   thread_.join();
 }
 
-void RowSource::run(RequestReader& reader, const Tokenizer* tokenizer, int64_t max_tokens) {
-  while (std::optional<InputRow> row = reader.next()) {
+void RowSource::run(const Tokenizer* tokenizer, int64_t max_tokens) {
+  while (std::optional<InputRow> row = reader_.next()) {
     if (!row->error) {
       const ScopedTimer timer(tokenize_seconds_);
       encode_prompt(*row, tokenizer, max_tokens);

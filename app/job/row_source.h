@@ -1,6 +1,7 @@
 // Rows read, parsed and tokenized ahead of the engine, on a thread of their own.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <thread>
@@ -28,15 +29,18 @@ class RowSource {
   // The next row in the order of the input; waits for it. Nothing at the end. Throws what stopped
   // the thread.
   std::optional<InputRow> pop() { return queue_.pop(); }
-  // As pop(), but nothing also when the next row is not ready yet.
-  std::optional<InputRow> try_pop() { return queue_.try_pop(); }
+  // As pop(), but nothing also when the next row is not ready within `patience`.
+  std::optional<InputRow> pop_within(std::chrono::milliseconds patience) {
+    return queue_.pop_within(patience);
+  }
 
   // Time spent tokenizing, once pop() has given nothing.
   double tokenize_seconds() const { return tokenize_seconds_; }
 
  private:
-  void run(RequestReader& reader, const Tokenizer* tokenizer, int64_t max_tokens);
+  void run(const Tokenizer* tokenizer, int64_t max_tokens);
 
+  RequestReader& reader_;
   BoundedQueue<InputRow> queue_;
   double tokenize_seconds_ = 0;
   std::thread thread_;

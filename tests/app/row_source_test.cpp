@@ -1,6 +1,9 @@
 #include "app/job/row_source.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <stdexcept>
 #include <string>
@@ -65,7 +68,7 @@ TEST_CASE("rows arrive in order with their errors") {
     CHECK(row->error.has_value() == (i % 7 == 0));
   }
   CHECK_FALSE(source.pop());
-  CHECK_FALSE(source.try_pop());
+  CHECK_FALSE(source.pop_within(std::chrono::milliseconds(0)));
 }
 
 TEST_CASE("a source that is not read to its end stops its thread") {
@@ -75,6 +78,19 @@ TEST_CASE("a source that is not read to its end stops its thread") {
   RequestReader reader(dir.write("in", content), {});
   RowSource source(reader, nullptr, 1024);
   CHECK(source.pop());
+}
+
+TEST_CASE("a source that waits for a silent pipe can be given up") {
+  const TempDirectory dir;
+  REQUIRE(::mkfifo(dir.file("pipe").c_str(), 0600) == 0);
+  const int writer = ::open(dir.file("pipe").c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(writer >= 0);
+  {
+    RequestReader reader(dir.file("pipe"), {});
+    RowSource source(reader, nullptr, 1024);
+    CHECK_FALSE(source.pop_within(std::chrono::milliseconds(0)));
+  }
+  ::close(writer);
 }
 
 TEST_CASE("what stops the thread is thrown where its rows are taken") {
