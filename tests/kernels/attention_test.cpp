@@ -287,10 +287,10 @@ TEST_CASE("decode attention matches on ragged contexts around pages and splits")
   if (devices == nullptr) return;
   const std::vector<Row> rows = {{.context_len = 1, .seed = 1},   {.context_len = 127, .seed = 2},
                                  {.context_len = 128, .seed = 3}, {.context_len = 0, .seed = 4},
-                                 {.context_len = 129, .seed = 5}, {.context_len = 256, .seed = 6},
-                                 {.context_len = 257, .seed = 7}, {.context_len = 300, .seed = 8},
-                                 {.context_len = 17, .seed = 9},  {.context_len = 700, .seed = 10},
-                                 {.context_len = 33, .seed = 11}};
+                                 {.context_len = 129, .seed = 5}, {.context_len = 511, .seed = 6},
+                                 {.context_len = 512, .seed = 7}, {.context_len = 513, .seed = 8},
+                                 {.context_len = 17, .seed = 9},  {.context_len = 1100, .seed = 10},
+                                 {.context_len = 33, .seed = 11}, {.context_len = 300, .seed = 12}};
   for (const DType type : kComputeTypes) {
     for (const AttentionShape& shape : kShapes) check_pass(*devices, type, shape, true, rows);
   }
@@ -300,7 +300,7 @@ TEST_CASE("decode attention of short contexts only needs no second kernel and ma
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
   for (const DType type : kComputeTypes) {
-    check_pass(*devices, type, heads(4, 2, 64), true, {{.context_len = 0}, {.context_len = 200}});
+    check_pass(*devices, type, heads(4, 2, 64), true, {{.context_len = 0}, {.context_len = 512}});
     check_pass(*devices, type, heads(4, 2, 64), true, {{.context_len = 0}});
   }
 }
@@ -331,7 +331,10 @@ TEST_CASE("attention matches at a long context") {
   if (devices == nullptr) return;
   for (const DType type : kComputeTypes) {
     check_pass(*devices, type, heads(4, 2, 128), true,
-               {{.context_len = 20000, .seed = 1}, {.context_len = 8193, .seed = 2}});
+               {{.context_len = 20000, .seed = 1},
+                {.context_len = 8193, .seed = 2},
+                {.context_len = 16384, .seed = 3},    // the last of 4 pages to a split
+                {.context_len = 16385, .seed = 4}});  // the first of 5
     check_pass(*devices, type, heads(2, 1, 64), false,
                {{.context_len = 20000, .query_len = 130, .seed = 3}});
   }
@@ -435,8 +438,8 @@ TEST_CASE("attention scratch stays bounded as contexts grow") {
   const auto bytes = [&](int rows, int64_t length) {
     return ops::attention_scratch_bytes(devices->cuda, shape, rows, length);
   };
-  CHECK(bytes(64, 256) == 0);
-  CHECK(bytes(64, 512) > 0);
+  CHECK(bytes(64, 512) == 0);
+  CHECK(bytes(64, 513) > 0);
   CHECK(bytes(64, 131072) == bytes(64, 16384));
   CHECK(bytes(64, 131072) <= size_t{64} * 32 * 32 * (128 + 2) * 4);
 }
