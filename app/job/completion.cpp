@@ -30,14 +30,8 @@ CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, b
     : row_(std::move(row)), stops_(row_.stop) {
   if (tokenizer == nullptr) return;
   decoder_.emplace(*tokenizer, /*skip_special_tokens=*/true);
-  vocab_size_ = tokenizer->vocab_size();
   if (!echo) return;
-  for (const int32_t id : row_.prompt_ids) completion_.text += decode(id);
-}
-
-// A model's vocabulary may be padded beyond its tokenizer's; such ids have no text.
-std::string CompletionBuilder::decode(int32_t id) {
-  return id < vocab_size_ ? decoder_->push(id) : std::string();
+  for (const int32_t id : row_.prompt_ids) completion_.text += decoder_->push(id);
 }
 
 void CompletionBuilder::append(std::string_view piece) {
@@ -64,7 +58,7 @@ bool CompletionBuilder::push(const TokenOutput& output) {
   completion_.logprobs.push_back(output.logprob);
   completion_.finish = output.finish;
   if (decoder_) {
-    if (output.finish != FinishReason::kStop) append(decode(output.token_id));
+    if (output.finish != FinishReason::kStop) append(decoder_->push(output.token_id));
     if (output.finish != FinishReason::kNone && !stops_.matched()) end_text();
     if (stops_.matched()) completion_.finish = FinishReason::kStop;
   }

@@ -55,13 +55,11 @@ class CompletionBuilder {
   Completion take();
 
  private:
-  std::string decode(int32_t id);
   void append(std::string_view piece);
   void end_text();
 
   InputRow row_;
   std::optional<IncrementalDecoder> decoder_;
-  int32_t vocab_size_ = 0;  // of the tokenizer
   StopMatcher stops_;
   Completion completion_;
 };

@@ -108,15 +108,6 @@ TEST_CASE("without a tokenizer there are tokens and no text") {
   CHECK(done.token_ids == std::vector<int32_t>{5, 6});
 }
 
-TEST_CASE("an id beyond the tokenizer's vocabulary has no text") {
-  const ByteTokenizer tokenizer(false);
-  CompletionBuilder builder(row_of(R"({"prompt_token_ids": [1]})"), &tokenizer, false);
-  builder.push(token('a'));
-  builder.push(token(300));
-  builder.push(token('b', FinishReason::kLength));
-  CHECK(builder.take().text == "ab");
-}
-
 TEST_CASE("a row that fails while it runs has its reason and nothing else") {
   CompletionBuilder builder(row_of(R"({"id": "x", "prompt_token_ids": [1, 2]})", 9), nullptr,
                             false);
