@@ -69,8 +69,10 @@ TEST_CASE("linear matches double precision, and a row's bits do not depend on it
   struct Size {
     int64_t out, in;
   };
-  for (const auto [out, in] :
+  for (const Size size :
        {Size{768, 768}, Size{111, 111}, Size{3, 48}, Size{257, 3072}, Size{1, 1}}) {
+    const int64_t out = size.out;
+    const int64_t in = size.in;
     CAPTURE(out);
     CAPTURE(in);
     const int64_t rows = 61;
@@ -168,8 +170,10 @@ TEST_CASE("rope and attention over pages match double precision, with everything
   struct Case {
     int heads, kv_heads, dim;
   };
-  for (const auto [heads, kv_heads, dim] :
-       {Case{3, 3, 64}, Case{6, 2, 80}, Case{7, 1, 8}, Case{2, 2, 256}}) {
+  for (const Case& test_case : {Case{3, 3, 64}, Case{6, 2, 80}, Case{7, 1, 8}, Case{2, 2, 256}}) {
+    const int heads = test_case.heads;
+    const int kv_heads = test_case.kv_heads;
+    const int dim = test_case.dim;
     CAPTURE(heads);
     CAPTURE(dim);
     const AttentionShape shape{heads, kv_heads, dim, 1.0F / std::sqrt(static_cast<float>(dim))};

@@ -23,6 +23,7 @@ SequencePtr make_sequence(uint64_t row, int prompt_len, int max_tokens = 1) {
 
 std::vector<SequencePtr> make_batch(const std::vector<int>& lengths) {
   std::vector<SequencePtr> batch;
+  batch.reserve(lengths.size());
   for (const int length : lengths) batch.push_back(make_sequence(batch.size(), length));
   return batch;
 }
