@@ -182,13 +182,16 @@ void Engine::Impl::issue_prompt_pass() {
 
 void Engine::Impl::issue_decode_step() {
   const Clock::time_point started = Clock::now();
+  // Rows that replay their prompt come first (ForwardBatch::num_prompt_rows).
+  const auto generating = std::stable_partition(
+      live.begin(), live.end(),
+      [](const SequencePtr& sequence) { return sequence->position < sequence->prompt_len(); });
+  const auto replayed = static_cast<int>(generating - live.begin());
   std::vector<int32_t> slots;
   int32_t max_context_len = 0;
-  int64_t replayed = 0;
   for (const SequencePtr& sequence : live) {
     slots.push_back(sequence->slot);
     max_context_len = std::max(max_context_len, ++sequence->position);
-    if (sequence->position <= sequence->prompt_len()) ++replayed;
     if (sequence->position >= sequence->prompt_len()) ++sequence->num_issued;
   }
   ++stats.decode_steps;
@@ -200,7 +203,7 @@ void Engine::Impl::issue_decode_step() {
     slots.resize(graph_rows(slots.size(), shape.max_num_seqs), sampler.idle_slot());
     max_context_len = graph_context_len(max_context_len, shape.max_model_len);
   }
-  const ForwardBatch batch = inputs.decode_step(slots, max_context_len);
+  const ForwardBatch batch = inputs.decode_step(slots, replayed, max_context_len);
   const auto issue_step = [&] {
     inputs.fill_decode_step(batch, sampler.tables());
     if (count_prompts && replayed > 0) {
@@ -214,7 +217,7 @@ void Engine::Impl::issue_decode_step() {
   } else {
     decode_steps.run({batch.num_rows, batch.max_context_len}, issue_step);
   }
-  record_issued(replayed < static_cast<int64_t>(live.size()), live, started);
+  record_issued(generating != live.end(), live, started);
 }
 
 // Notes a pass on its way; `rows` are in the order they were sampled in.

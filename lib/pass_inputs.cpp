@@ -110,7 +110,8 @@ ForwardBatch PassInputs::prompt_pass(const PromptPass& pass) {
   return batch;
 }
 
-ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int max_context_len) {
+ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_prompt_rows,
+                                     int max_context_len) {
   if (slots != decode_slots_) {
     int32_t* block = begin_block();
     for (size_t i = 0; i < slots.size(); ++i) {
@@ -119,12 +120,17 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int max_
       block[layout_.row_slots + row] = slots[i];
       block[layout_.logits_slots + row] = slots[i];
       block[layout_.logits_tokens + row] = static_cast<int32_t>(row);
+      block[layout_.cu_seqlens + row] = static_cast<int32_t>(row);
+      block[layout_.pad_counts + row] = 0;
     }
+    block[layout_.cu_seqlens + static_cast<int64_t>(slots.size())] =
+        static_cast<int32_t>(slots.size());
     end_block(block);
     decode_slots_ = slots;
   }
   ForwardBatch batch = view();
   batch.decode = true;
+  batch.num_prompt_rows = num_prompt_rows;
   batch.num_rows = static_cast<int>(slots.size());
   batch.num_tokens = batch.num_rows;
   batch.num_logits = batch.num_rows;

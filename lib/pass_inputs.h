@@ -24,9 +24,11 @@ class PassInputs {
   // Batch of a prompt pass; rows whose last prompt token it feeds get logits.
   ForwardBatch prompt_pass(const PromptPass& pass);
 
-  // Batch of a decode step over rows in `slots`. Uploads them only when they differ from the step
-  // before; tokens and positions are filled in on the device.
-  ForwardBatch decode_step(const std::vector<int32_t>& slots, int max_context_len);
+  // Batch of a decode step over rows in `slots`, of which the first `num_prompt_rows` feed a token
+  // of their prompt. Uploads the slots only when they differ from the step before; tokens and
+  // positions are filled in on the device.
+  ForwardBatch decode_step(const std::vector<int32_t>& slots, int num_prompt_rows,
+                           int max_context_len);
   void fill_decode_step(const ForwardBatch& batch, const SlotTables& tables);
 
   int64_t bytes() const { return static_cast<int64_t>(device_.bytes() + block_tables_.bytes()); }

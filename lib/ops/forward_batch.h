@@ -11,16 +11,19 @@ namespace eet {
 // own attention output is undefined but finite where its inputs are. All arrays are device memory.
 struct ForwardBatch {
   bool decode = false;  // every row has exactly one token
+  // Of a decode step: how many rows, the first ones, feed a token of their prompt. They attend as
+  // prompt passes do, so that a replayed prompt gives the same bits as one fed at once.
+  int num_prompt_rows = 0;
   int num_tokens = 0;
   int num_rows = 0;
   int max_query_len = 0;    // longest row of this pass, pads included (host-side upper bound)
   int max_context_len = 0;  // largest context_lens (host-side upper bound)
-  const int32_t* token_ids = nullptr;     // [num_tokens]
-  const int32_t* positions = nullptr;     // [num_tokens], -1 for pads and ended rows
-  const int32_t* token_slots = nullptr;   // [num_tokens], row of block_tables
-  const int32_t* row_slots = nullptr;     // [num_rows], row of block_tables
-  const int32_t* cu_seqlens = nullptr;    // [num_rows + 1]; not read when decode
-  const int32_t* pad_counts = nullptr;    // [num_rows]; not read when decode
+  const int32_t* token_ids = nullptr;    // [num_tokens]
+  const int32_t* positions = nullptr;    // [num_tokens], -1 for pads and ended rows
+  const int32_t* token_slots = nullptr;  // [num_tokens], row of block_tables
+  const int32_t* row_slots = nullptr;    // [num_rows], row of block_tables
+  const int32_t* cu_seqlens = nullptr;  // [num_rows + 1]; of a decode step only for its prompt rows
+  const int32_t* pad_counts = nullptr;  // [num_rows]; likewise
   const int32_t* context_lens = nullptr;  // [num_rows], cached tokens once this pass has appended
                                           // its own; 0 for an ended row (its output is zeros)
   const int32_t* block_tables = nullptr;  // [max_num_seqs, block_table_stride] page ids

@@ -1,6 +1,8 @@
 // Checks shapes, then runs the operation on the context's device.
 #include "lib/ops/ops.h"
 
+#include <cstddef>
+
 #include "lib/core/error.h"
 #include "lib/ops/cpu/ops_cpu.h"
 #if EET_HAVE_CUDA
@@ -31,6 +33,43 @@ void check_qkv(const Context& ctx, const TensorView& qkv, const ForwardBatch& ba
   check(kv.keys.rank == 4 && kv.keys.dtype == qkv.dtype && kv.keys.dim(2) == kPageSize &&
             kv.keys.dim(1) == shape.num_kv_heads && kv.keys.dim(3) == shape.head_dim,
         "attention: pages", kv.keys);
+}
+
+void attend(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+            const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
+  if (batch.num_tokens == 0) return;
+  EET_DISPATCH(attention(ctx, out, qkv, kv, batch, shape, scratch));
+}
+
+// The rows of a decode step that feed a token of their prompt, as a prompt pass of one token each.
+ForwardBatch prompt_rows(const ForwardBatch& batch) {
+  ForwardBatch part = batch;
+  part.decode = false;
+  part.num_rows = part.num_tokens = batch.num_prompt_rows;
+  part.max_query_len = 1;
+  part.num_prompt_rows = 0;
+  return part;
+}
+
+// The other rows of that step.
+ForwardBatch generating_rows(const ForwardBatch& batch) {
+  ForwardBatch part = batch;
+  part.num_rows = part.num_tokens = batch.num_rows - batch.num_prompt_rows;
+  part.token_ids += batch.num_prompt_rows;
+  part.positions += batch.num_prompt_rows;
+  part.token_slots += batch.num_prompt_rows;
+  part.row_slots += batch.num_prompt_rows;
+  part.context_lens += batch.num_prompt_rows;
+  part.num_prompt_rows = 0;
+  return part;
+}
+
+// Rows [first, ...) of a matrix.
+TensorView from_row(const TensorView& matrix, int64_t first) {
+  TensorView view = matrix.first(matrix.dim(0) - first);
+  view.data = matrix.as<std::byte>() +
+              first * matrix.dim(1) * static_cast<int64_t>(dtype_size(matrix.dtype));
+  return view;
 }
 
 }  // namespace
@@ -84,8 +123,14 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
                const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
   check_qkv(ctx, qkv, batch, shape, kv);
   check_matrix(ctx, out, static_cast<int64_t>(shape.num_heads) * shape.head_dim, "attention: out");
-  if (batch.num_tokens == 0) return;
-  EET_DISPATCH(attention(ctx, out, qkv, kv, batch, shape, scratch));
+  if (batch.decode && batch.num_prompt_rows > 0) {
+    const int64_t rows = batch.num_prompt_rows;
+    attend(ctx, out.first(rows), qkv.first(rows), kv, prompt_rows(batch), shape, scratch);
+    attend(ctx, from_row(out, rows), from_row(qkv, rows), kv, generating_rows(batch), shape,
+           scratch);
+    return;
+  }
+  attend(ctx, out, qkv, kv, batch, shape, scratch);
 }
 
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
