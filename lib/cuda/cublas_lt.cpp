@@ -46,11 +46,13 @@ uint32_t common_alignment(std::initializer_list<const void*> addresses) {
 // weight's bytes, and the heuristics' own answers for few rows of a long sum count on split-K,
 // which is off: on an H100, bf16, [n, 14336] x [4096] took 303 us for n <= 32 by them and 44 us by
 // the algorithm of n = 128; [n, 3072] x [768] 75 and 7 us. The price is up to 9 % on wide outputs
-// (28672 x 4096: 89 us against 82 at n = 1).
-int64_t row_bucket(int64_t n) {
-  constexpr int64_t kSmallest = 128;
+// (28672 x 4096: 89 us against 82 at n = 1). In fp32, without matrix units, few rows in the tile of
+// many are wasted work instead ([1, 4096] x [4096]: 686 us against 122), so 16 is the smallest
+// there.
+int64_t row_bucket(int64_t n, DType type) {
+  const int64_t smallest = type == DType::kF32 ? 16 : 128;
   const auto octave = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(n)));
-  if (n <= 256) return std::max(octave, kSmallest);
+  if (n <= 256) return std::max(octave, smallest);
   const int64_t step = octave / 8;
   return (n + step - 1) / step * step;
 }
@@ -169,7 +171,7 @@ class CublasLt::Plan {
     const auto known = algorithms_.find(n);
     if (known != algorithms_.end()) return known->second;
 
-    const int64_t bucket = row_bucket(n);
+    const int64_t bucket = row_bucket(n, key_.type);
     auto entry = bucket_algorithms_.find(bucket);
     if (entry == bucket_algorithms_.end()) {
       entry = bucket_algorithms_.emplace(bucket, best_algorithm(handle, bucket)).first;
