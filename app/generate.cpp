@@ -15,7 +15,7 @@
 #include "app/job/row_source.h"
 #include "app/job/stopwatch.h"
 #include "app/options.h"
-#include "app/version.h"
+#include "lib/device.h"
 #include "weights_tools/checkpoint.h"
 
 namespace eet {

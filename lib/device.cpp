@@ -7,6 +7,8 @@
 #include "lib/core/error.h"
 #include "lib/ops/cpu/simd.h"
 #if EET_HAVE_CUDA
+#include <cuda_runtime_api.h>
+
 #include "lib/cuda/cublas_lt.h"
 #include "lib/cuda/cuda_context.h"
 #else
@@ -20,7 +22,8 @@ namespace {
 
 #if !EET_HAVE_CUDA
 std::optional<std::string> why_cuda_is_unavailable() {
-  return "this eet was built without CUDA; build it where nvcc is installed, with -DEET_CUDA=ON";
+  return "this eet was built without CUDA; build it where nvcc is installed, with -DEET_CUDA=ON, "
+         "or use --device cpu";
 }
 #endif
 
@@ -33,6 +36,13 @@ int cuda_index(const std::string& name) {
   const auto [stop, error] = std::from_chars(name.data() + 5, end, index);
   return error == std::errc() && stop == end ? index : -1;
 }
+
+#if EET_HAVE_CUDA
+std::string version_text(int version) {  // 1000 * major + 10 * minor
+  if (version == 0) return {};
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+#endif
 
 // A line of /proc/meminfo, in bytes.
 int64_t host_memory(const std::string& key) {
@@ -47,6 +57,18 @@ int64_t host_memory(const std::string& key) {
 
 }  // namespace
 
+CudaVersions cuda_versions() {
+#if EET_HAVE_CUDA
+  int runtime = 0;
+  int driver = 0;
+  cudaRuntimeGetVersion(&runtime);
+  cudaDriverGetVersion(&driver);  // 0 where there is no driver
+  return {version_text(runtime), version_text(driver)};
+#else
+  return {};
+#endif
+}
+
 OpenDevice::OpenDevice(const std::string& name, int num_threads)
     : pool_(std::make_unique<ThreadPool>(num_threads > 0 ? num_threads : available_cores())) {
   context_.pool = pool_.get();
@@ -55,7 +77,7 @@ OpenDevice::OpenDevice(const std::string& name, int num_threads)
           "'");
   if (name == "cpu") return;
   if (const auto reason = why_cuda_is_unavailable()) {
-    require(name == "auto", "--device ", name, ": ", *reason, "; or use --device cpu");
+    require(name == "auto", "--device ", name, ": ", *reason);
     return;
   }
 #if EET_HAVE_CUDA

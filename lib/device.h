@@ -9,6 +9,14 @@
 
 namespace eet {
 
+// CUDA's versions as "13.0"; empty in a build without CUDA, and the driver's also where there is
+// none.
+struct CudaVersions {
+  std::string runtime;
+  std::string driver;
+};
+CudaVersions cuda_versions();
+
 // A device's context with everything behind it.
 class OpenDevice {
  public:

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "app/job/completion.h"
-#include "app/version.h"
+#include "lib/device.h"
 #include "lib/engine.h"
 
 namespace eet {
