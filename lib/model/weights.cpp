@@ -40,7 +40,6 @@ class WeightPlacer {
     } else {
       fill_bytes(ctx_, view.data, 0, view.bytes());
     }
-    weights_.bytes_read_per_step += view.bytes();
     return view;
   }
 
@@ -81,7 +80,6 @@ class WeightPlacer {
       const int64_t used = out * in * static_cast<int64_t>(dtype_size(dtype_));
       fill_bytes(ctx_, weight.data.as<std::byte>() + used, 0, weight.data.bytes() - used);
     }
-    weights_.bytes_read_per_step += weight.data.bytes();
     return weight;
   }
 

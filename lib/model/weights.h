@@ -56,7 +56,6 @@ struct Weights {
   std::vector<Buffer> storage;
   std::vector<std::shared_ptr<const void>> owners;  // mapped files that views point into (CPU)
   int64_t bytes = 0;
-  int64_t bytes_read_per_step = 0;  // what one decode step must read: all but the embedding tables
 };
 
 // Loads every tensor of tensor_specs(config), converted to `dtype` (fp32 on the CPU).
