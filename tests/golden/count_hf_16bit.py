@@ -2,10 +2,10 @@
 """Counts the golden rows that transformers' own bf16 and fp16 runs leave.
 
 Each row of each golden runs alone through `generate` (greedy, with its KV cache). Writes the counts
-under the device's key of tests/golden/hf_16bit.json; the other device's counts are kept. The models
-of ../shared/data are counted too where they are present.
+under the device's key of tests/golden/hf_16bit.json; counts of other devices and other models are
+kept. The models of ../shared/data are counted too where they are present.
 
-Usage: count_hf_16bit.py --device cpu|cuda
+Usage: count_hf_16bit.py --device cpu|cuda [--models NAME...]
 """
 import argparse
 import json
@@ -59,16 +59,20 @@ def leaves(model, prompt, golden):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    device = parser.parse_args().device
-    models = {}
+    parser.add_argument("--models", nargs="*", help="count only these")
+    arguments = parser.parse_args()
+    device = arguments.device
+    path = HERE / "hf_16bit.json"
+    document = json.loads(path.read_text()) if path.exists() else {}
+    models = document.get(device, {}).get("models", {})
     for name, folder, rows in goldens():
+        if arguments.models and name not in arguments.models:
+            continue
         models[name] = {"rows": len(rows)}
         for word, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16)):
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
             models[name][word] = sum(leaves(model, *row) for row in rows)
         print(name, models[name], flush=True)
-    path = HERE / "hf_16bit.json"
-    document = json.loads(path.read_text()) if path.exists() else {}
     document[device] = {
         "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine() + " CPU",
         "torch": torch.__version__, "transformers": transformers.__version__, "models": models}
