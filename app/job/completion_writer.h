@@ -1,4 +1,4 @@
-// Rows of the output, one JSON object a line, in the order of the input.
+// Rows of the output in the order of the input.
 #pragma once
 
 #include <cstddef>
@@ -8,17 +8,9 @@
 
 #include "app/job/completion.h"
 #include "app/job/result_file.h"
+#include "app/job/row_format.h"
 
 namespace eet {
-
-struct OutputFormat {
-  bool token_ids = false;
-  bool logprobs = false;
-};
-
-// One row: {"id","text","token_ids"?,"logprobs"?,"finish_reason","usage","error", what passes
-// through}, the same fields for good and bad rows, valid UTF-8, with "\n".
-std::string format_row(const Completion& completion, const OutputFormat& format);
 
 // Puts completions, which come in any order, in the order of their rows. It holds those that wait
 // for an earlier row: the caller bounds them by bounding how far it reads ahead (rows_written()).
