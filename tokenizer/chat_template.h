@@ -1,0 +1,50 @@
+// A model's own chat template: messages to the text of a prompt.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace eet {
+
+namespace jinja {
+class Template;
+}
+
+// Renders as `apply_chat_template` of transformers does, with the Jinja template that a model
+// publishes. Immutable once loaded: any number of threads may render at the same time.
+class ChatTemplate {
+ public:
+  using Time = std::chrono::system_clock::time_point;
+
+  // The template of a tokenizer's directory: chat_template.jinja, else `chat_template` of
+  // tokenizer_config.json (a string, or a list of {name, template}, of which "default" is taken).
+  // The special tokens of tokenizer_config.json and special_tokens_map.json become its variables.
+  // Nothing where a model has no template. Throws TokenizerError, which names file and line, on one
+  // that is outside the supported subset of Jinja.
+  static std::optional<ChatTemplate> load(const std::filesystem::path& directory);
+
+  // A template from its text. `name` stands for it in messages; `variables`, an object, holds the
+  // special tokens ("bos_token", ...).
+  ChatTemplate(std::string_view source, std::string name, nlohmann::ordered_json variables);
+
+  // The text of a prompt. Its special tokens are there as text, BOS included where the template
+  // writes one: encode it without adding special tokens. `messages` is an array of objects with
+  // `role` and `content`; what else a template accepts is its own affair. `variables`, an object,
+  // adds to or overrides the special tokens: tools, documents, enable_thinking, ... `now` is what
+  // strftime_now tells, in local time. Throws TokenizerError when the template refuses the messages
+  // (raise_exception), uses what is not there, or exceeds its limits.
+  std::string render(const nlohmann::ordered_json& messages, bool add_generation_prompt,
+                     const nlohmann::ordered_json& variables = nlohmann::ordered_json::object(),
+                     Time now = std::chrono::system_clock::now()) const;
+
+ private:
+  std::shared_ptr<const jinja::Template> template_;
+  nlohmann::ordered_json variables_;
+};
+
+}  // namespace eet
