@@ -128,6 +128,7 @@ Engine::Impl::Impl(const ModelConfig& model_config, const TensorLoader& loader,
   }
   collected_at = Clock::now();
   stats.load_seconds = seconds_between(started_at, collected_at);
+  stats.decode_steps_by_rows.resize(shape.max_num_seqs + 1);
 }
 
 // Takes the next batch of waiting rows into slots [0, rows).
@@ -192,9 +193,11 @@ void Engine::Impl::issue_decode_step() {
   for (const SequencePtr& sequence : live) {
     slots.push_back(sequence->slot);
     max_context_len = std::max(max_context_len, ++sequence->position);
+    stats.decode_context_tokens += sequence->position;
     if (sequence->position >= sequence->prompt_len()) ++sequence->num_issued;
   }
   ++stats.decode_steps;
+  ++stats.decode_steps_by_rows[slots.size()];
   stats.decode_row_steps += static_cast<int64_t>(live.size());
   stats.prompt_positions += replayed;
   // Steps of nearly the same shape share a graph: idle rows fill up the batch, and the context is

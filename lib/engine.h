@@ -72,7 +72,9 @@ struct EngineStats {
   int64_t batches = 0;
   int64_t prefill_passes = 0;
   int64_t decode_steps = 0;
-  int64_t decode_row_steps = 0;  // rows summed over decode steps
+  int64_t decode_row_steps = 0;       // rows summed over decode steps
+  int64_t decode_context_tokens = 0;  // cached tokens read, summed over rows and decode steps
+  std::vector<int64_t> decode_steps_by_rows;  // how many decode steps ran with [i] rows
 };
 
 class Engine {
