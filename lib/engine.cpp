@@ -35,6 +35,12 @@ Weights place(const Context& ctx, const ModelConfig& config, const EngineShape& 
                 : random_weights(ctx, config, shape.dtype, shape.max_model_len, seed);
 }
 
+// Tokens that the tokens of a segment attend to, added up: each to those before it and to itself.
+int64_t attended_tokens(const PromptSegment& segment) {
+  const int64_t count = segment.count;
+  return count * segment.first + count * (count + 1) / 2;
+}
+
 // Rows of the graph that runs a decode step of `rows` rows.
 size_t graph_rows(size_t rows, int max_num_seqs) {
   const size_t step = rows <= 8 ? 1 : rows <= 64 ? 8 : 16;
@@ -169,6 +175,8 @@ void Engine::Impl::issue_prompt_pass() {
   }
   std::vector<SequencePtr> rows;
   for (const PromptSegment& segment : pass) {
+    stats.prefill_tokens += segment.count;
+    stats.prefill_context_tokens += attended_tokens(segment);
     if (segment.first + segment.count == segment.sequence->prompt_len()) {
       rows.push_back(segment.sequence);
       ++segment.sequence->num_issued;

@@ -71,6 +71,8 @@ struct EngineStats {
   int64_t output_tokens = 0;
   int64_t batches = 0;
   int64_t prefill_passes = 0;
+  int64_t prefill_tokens = 0;          // prompt tokens that the prompt passes fed, without pads
+  int64_t prefill_context_tokens = 0;  // tokens that each of those attends to, itself included
   int64_t decode_steps = 0;
   int64_t decode_row_steps = 0;       // rows summed over decode steps
   int64_t decode_context_tokens = 0;  // cached tokens read, summed over rows and decode steps
