@@ -1,4 +1,5 @@
-// Lines of a file or of standard input, with a bound on what one line may cost.
+// Lines of a file or of standard input, plain or compressed, with a bound on what one line may
+// cost.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "app/job/file_descriptor.h"
+#include "app/job/byte_source.h"
 
 namespace eet {
 
@@ -16,7 +17,7 @@ struct Line {
   uint64_t number = 0;  // from 1, blank lines counted
   std::string_view
       text;           // without its line end ("\n" or "\r\n"), valid until the next line is read
-  int64_t bytes = 0;  // in the input, the line end included
+  int64_t bytes = 0;  // in the (decompressed) input, the line end included
   bool too_long = false;  // longer than the limit: `text` is empty, the line was skipped
 };
 
@@ -27,29 +28,25 @@ class LineReader {
 
   // The next line; nothing at the end. A byte order mark before the first line is dropped, and a
   // last line need not end in "\n". Memory is bounded by a small multiple of max_line_bytes. Throws
-  // Error when reading fails.
+  // Error when reading or decompressing fails.
   std::optional<Line> next();
 
   // Ends the input, also for a thread that waits in next() for a pipe or a terminal. May be called
   // from any thread.
-  void cancel();
+  void cancel() { source_.cancel(); }
 
-  const std::string& name() const { return name_; }  // for messages
-  int descriptor() const { return fd_.get(); }
-  // Size of the input where it is a regular file.
-  std::optional<int64_t> total_bytes() const { return total_bytes_; }
+  const std::string& name() const { return source_.file().name(); }  // for messages
+  int descriptor() const { return source_.file().descriptor(); }
+  // Bytes of all lines where the input is a regular file, estimated where that is compressed. May
+  // be called from any thread.
+  std::optional<int64_t> total_bytes() const { return source_.total_bytes(); }
 
  private:
   bool fill();  // appends what one read gives to buffer_; false at the end of the input
-  bool wait_for_input() const;  // false when cancelled
   Line finish_line(size_t length, size_t line_end_bytes);
 
-  std::string name_;
+  ByteSource source_;
   size_t max_line_bytes_;
-  FileDescriptor fd_;
-  FileDescriptor cancel_read_;  // a pipe: readable once cancelled
-  FileDescriptor cancel_write_;
-  std::optional<int64_t> total_bytes_;
   std::vector<char> buffer_;
   size_t begin_ = 0;           // unread bytes are buffer_[begin_, buffer_.size())
   int64_t skipped_bytes_ = 0;  // of the present line, dropped because it is too long
