@@ -4,35 +4,13 @@
 #include <CLI/Formatter.hpp>
 #include <CLI/Option.hpp>
 #include <CLI/Validators.hpp>
-#include <algorithm>
 #include <charconv>
-#include <map>
 #include <system_error>
 
-#include "lib/core/dtype.h"
+#include "app/engine_options.h"
 
 namespace eet {
 namespace {
-
-const CLI::Validator kDevice(
-    [](std::string& text) -> std::string {
-      constexpr std::string_view kPrefix = "cuda:";
-      if (text == "auto" || text == "cpu" || text == "cuda") return {};
-      const std::string_view index =
-          text.starts_with(kPrefix) ? std::string_view(text).substr(kPrefix.size()) : "";
-      const bool digits =
-          !index.empty() && index.size() <= 4 &&
-          std::all_of(index.begin(), index.end(), [](char c) { return c >= '0' && c <= '9'; });
-      return digits ? std::string() : "expected auto, cpu, cuda or cuda:N, got " + text;
-    },
-    "");
-
-const CLI::Validator kDType(
-    [](std::string& text) -> std::string {
-      return text == "auto" || parse_dtype(text) ? std::string()
-                                                 : "expected auto, fp32, fp16 or bf16, got " + text;
-    },
-    "");
 
 const CLI::Validator kNotEmpty(
     [](std::string& text) -> std::string {
@@ -50,13 +28,6 @@ const CLI::Validator kSeed(
       return good ? std::string() : "expected an integer from 0 to 2^64 - 1, got " + text;
     },
     "");
-
-const std::map<std::string, PromptPolicy> kPromptPolicies = {
-    {"packed", PromptPolicy::kPacked},
-    {"padded", PromptPolicy::kPadded},
-    {"min-length", PromptPolicy::kMinLength},
-    {"serial", PromptPolicy::kSerial},
-};
 
 void add_job_options(CLI::App& command, GenerateOptions& options) {
   command
@@ -77,72 +48,6 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
   command.add_flag("--echo", options.echo, "Put the prompt in front of the text");
   command.add_option("--stats", options.stats, "Write times, counts and memory to this JSON file");
   command.add_flag("-q,--quiet", options.quiet, "Print errors and warnings only");
-}
-
-void add_engine_options(CLI::App& command, GenerateOptions& options) {
-  EngineOptions& engine = options.engine;
-  const std::string group = "Engine";
-  command.add_option("--device", engine.device, "Where to run; auto takes a GPU if there is one")
-      ->check(kDevice)
-      ->type_name("auto|cpu|cuda[:N]")
-      ->capture_default_str()
-      ->group(group);
-  command
-      .add_option_function<std::string>(
-          "--dtype", [&engine](const std::string& name) { engine.dtype = parse_dtype(name); },
-          "Type of weights and activations; auto is the checkpoint's on a GPU (fp32 runs as "
-          "bf16),\n"
-          "fp32 on the CPU")
-      ->check(kDType)
-      ->type_name("auto|fp32|fp16|bf16")
-      ->default_str("auto")
-      ->group(group);
-  command
-      .add_option("--max-num-seqs", engine.max_num_seqs,
-                  "Rows that run together (default: what memory allows)")
-      ->check(CLI::PositiveNumber)
-      ->group(group);
-  command
-      .add_option("--max-num-batched-tokens", engine.max_num_batched_tokens,
-                  "Tokens of one forward pass (default: the device's)")
-      ->check(CLI::PositiveNumber)
-      ->group(group);
-  command
-      .add_option("--max-model-len", engine.max_model_len,
-                  "Prompt and generated tokens of a row together (default: the model's)")
-      ->check(CLI::PositiveNumber)
-      ->group(group);
-  command
-      .add_option("--gpu-memory-utilization", engine.gpu_memory_utilization,
-                  "Share of the GPU's memory that may be used")
-      ->check(CLI::Range(0.01, 1.0))
-      ->capture_default_str()
-      ->group(group);
-  command.add_option("-t,--threads", engine.num_threads, "CPU threads (default: all cores)")
-      ->check(CLI::PositiveNumber)
-      ->group(group);
-  command
-      .add_option("--schedule", options.schedule,
-                  "static: a batch runs until its last row has ended")
-      ->check(CLI::IsMember({"static"}))
-      ->capture_default_str()
-      ->group(group);
-  command
-      .add_option_function<std::string>(
-          "--prompt-policy",
-          [&options](const std::string& name) {
-            options.prompt_policy = name;
-            options.engine.prompt_policy = kPromptPolicies.at(name);
-          },
-          "What is done with prompts of different lengths; the same tokens come out")
-      ->check(CLI::IsMember(&kPromptPolicies))
-      ->default_str(options.prompt_policy)
-      ->group(group);
-  command
-      .add_option("--sort-window", engine.sort_window,
-                  "Rows sorted by prompt length together (default: 16 batches)")
-      ->check(CLI::PositiveNumber)
-      ->group(group);
 }
 
 void add_sampling_options(CLI::App& command, GenerateOptions& options) {
@@ -180,7 +85,7 @@ void add_sampling_options(CLI::App& command, GenerateOptions& options) {
 
 void add_generate_options(CLI::App& command, GenerateOptions& options) {
   add_job_options(command, options);
-  add_engine_options(command, options);
+  add_engine_options(command, options.engine, options.schedule, options.prompt_policy);
   add_sampling_options(command, options);
   command.footer(R"(Examples:
   eet generate -m samples/models/tales-llama -i samples/prompts.jsonl -o out.jsonl

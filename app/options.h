@@ -16,7 +16,7 @@ struct GenerateOptions {
   std::string input;
   std::string output = "-";
   std::string stats;  // path of the JSON report, empty: none
-  std::string schedule = "static";
+  std::string schedule = "refill";
   std::string prompt_policy = "packed";
   bool quiet = false;
   bool echo = false;

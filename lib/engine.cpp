@@ -3,18 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
-#include <unordered_map>
 
 #include "lib/cache/kv_cache.h"
-#include "lib/cache/page_pool.h"
 #include "lib/core/replay_cache.h"
 #include "lib/device.h"
 #include "lib/memory_plan.h"
 #include "lib/model/decoder.h"
 #include "lib/pass_inputs.h"
 #include "lib/sampling/sampler.h"
-#include "lib/schedule/batch_planner.h"
-#include "lib/schedule/prompt_passes.h"
+#include "lib/schedule/scheduler.h"
 
 namespace eet {
 namespace {
@@ -33,6 +30,20 @@ Weights place(const Context& ctx, const ModelConfig& config, const EngineShape& 
               const TensorLoader& loader, uint64_t seed) {
   return loader ? load_weights(ctx, config, shape.dtype, shape.max_model_len, loader)
                 : random_weights(ctx, config, shape.dtype, shape.max_model_len, seed);
+}
+
+SchedulerOptions scheduler_options(const EngineOptions& options, const EngineShape& shape) {
+  const auto max_num_seqs = static_cast<size_t>(shape.max_num_seqs);
+  return {.schedule = options.schedule,
+          .prompt_policy = options.prompt_policy,
+          .max_num_seqs = max_num_seqs,
+          .max_batched_tokens = shape.max_batched_tokens,
+          .sort_window = options.sort_window > 0 ? static_cast<size_t>(options.sort_window)
+                                                 : 16 * max_num_seqs};
+}
+
+bool penalises_prompt(const Sequence& sequence) {
+  return sequence.params.repetition_penalty != 1.0F;
 }
 
 // Tokens that the tokens of a segment attend to, added up: each to those before it and to itself.
@@ -69,13 +80,13 @@ struct Engine::Impl {
   Impl(const ModelConfig& model_config, const TensorLoader& loader, const EngineOptions& opts);
 
   bool issue();
-  void begin_batch();
-  void issue_prompt_pass();
-  void issue_decode_step();
+  void start_rows();
+  void count_prompts(const ForwardBatch& batch, bool penalised);
+  void issue_prompt_pass(const PromptPass& pass);
+  void issue_decode_step(const std::vector<SequencePtr>& rows);
   void record_issued(bool decode, std::vector<SequencePtr> rows, Clock::time_point started);
   void collect();
   void take_token(Sequence& sequence, int32_t token_id, float logprob);
-  void end(Sequence& sequence);
 
   const Clock::time_point started_at = Clock::now();  // before everything that takes memory
   ModelConfig config;
@@ -90,13 +101,8 @@ struct Engine::Impl {
   Sampler sampler;
   KvCache cache;
   ReplayCache decode_steps{ctx};
-  PagePool pages;
-  BatchPlanner planner;
+  Scheduler scheduler;
 
-  std::unordered_map<uint64_t, SequencePtr> running;  // by row
-  std::deque<PromptPass> prompt_passes;               // of the current batch, not yet issued
-  std::vector<SequencePtr> live;  // rows of the current batch that decode steps run over
-  bool count_prompts = false;     // a row of the batch penalises repetition of its prompt
   std::deque<IssuedPass> issued;  // oldest first
   Clock::time_point collected_at;
 
@@ -118,17 +124,17 @@ Engine::Impl::Impl(const ModelConfig& model_config, const TensorLoader& loader,
       sampler(ctx, config.vocab_size, shape.max_num_seqs, shape.max_model_len,
               needs_replay(opts.prompt_policy)),
       cache(ctx, config, shape.dtype, choose_num_pages(config, opts, shape, device)),
-      pages(cache.bytes() / KvCache::page_bytes(config, shape.dtype)),
-      planner(shape.max_num_seqs,
-              opts.sort_window > 0 ? opts.sort_window : size_t{16} * shape.max_num_seqs) {
+      scheduler(scheduler_options(opts, shape),
+                cache.bytes() / KvCache::page_bytes(config, shape.dtype)) {
   synchronize(ctx);
-  ledger = {{"weights", weights.bytes},
-            {"activations", decoder.activation_bytes()},
-            {"logits", decoder.logits_bytes()},
-            {"batch inputs and block tables", inputs.bytes()},
-            {"sampling", sampler.bytes()},
-            {concat("KV cache (", pages.num_pages(), " pages of ", kPageSize, " tokens)"),
-             cache.bytes()}};
+  ledger = {
+      {"weights", weights.bytes},
+      {"activations", decoder.activation_bytes()},
+      {"logits", decoder.logits_bytes()},
+      {"batch inputs and block tables", inputs.bytes()},
+      {"sampling", sampler.bytes()},
+      {concat("KV cache (", scheduler.pages().num_pages(), " pages of ", kPageSize, " tokens)"),
+       cache.bytes()}};
   if (const int64_t bytes = device.workspace_bytes()) {
     ledger.push_back({"matrix product workspace", bytes});
   }
@@ -137,51 +143,43 @@ Engine::Impl::Impl(const ModelConfig& model_config, const TensorLoader& loader,
   stats.decode_steps_by_rows.resize(shape.max_num_seqs + 1);
 }
 
-// Takes the next batch of waiting rows into slots [0, rows).
-void Engine::Impl::begin_batch() {
-  const std::vector<SequencePtr> batch = planner.next_batch(pages.num_free());
-  if (batch.empty()) return;
-  PromptPlan plan = plan_prompts(batch, options.prompt_policy, shape.max_batched_tokens);
+// Lets waiting rows start and tells the device of them.
+void Engine::Impl::start_rows() {
+  const std::vector<SequencePtr> rows = scheduler.start_rows(issued.empty());
+  if (rows.empty()) return;
   int64_t longest = 0;
-  count_prompts = false;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    Sequence& sequence = *batch[i];
-    sequence.slot = static_cast<int>(i);
-    sequence.pages = pages.take(PagePool::pages_for(sequence.max_positions()));
-    const int32_t last_fed = plan.last_fed[i];
-    sequence.position = last_fed + 1;
-    inputs.set_pages(sequence.slot, sequence.pages);
-    sampler.admit(sequence, last_fed + 1 == sequence.prompt_len() ? last_fed : last_fed + 1);
-    running.emplace(sequence.request.row, batch[i]);
-    count_prompts |= sequence.params.repetition_penalty != 1.0F;
-    longest = std::max<int64_t>(longest, sequence.prompt_len());
-    stats.prompt_tokens += sequence.prompt_len();
+  for (const SequencePtr& sequence : rows) {
+    inputs.set_pages(sequence->slot, sequence->pages);
+    sampler.admit(*sequence);
+    longest = std::max<int64_t>(longest, sequence->prompt_len());
+    stats.prompt_tokens += sequence->prompt_len();
   }
-  stats.padded_positions += longest * static_cast<int64_t>(batch.size());
+  stats.padded_positions += longest * static_cast<int64_t>(rows.size());
   ++stats.batches;
-  prompt_passes.assign(std::make_move_iterator(plan.passes.begin()),
-                       std::make_move_iterator(plan.passes.end()));
-  live = batch;
 }
 
-void Engine::Impl::issue_prompt_pass() {
+// Marks the prompt tokens that `batch` feeds, for rows that penalise repeating them.
+void Engine::Impl::count_prompts(const ForwardBatch& batch, bool penalised) {
+  if (!penalised) return;
+  ops::count_prompt_tokens(ctx, sampler.tables(), batch.token_ids, batch.positions,
+                           batch.token_slots, batch.num_tokens);
+}
+
+void Engine::Impl::issue_prompt_pass(const PromptPass& pass) {
   const Clock::time_point started = Clock::now();
-  const PromptPass pass = std::move(prompt_passes.front());
-  prompt_passes.pop_front();
   const ForwardBatch batch = inputs.prompt_pass(pass);
-  if (count_prompts) {
-    ops::count_prompt_tokens(ctx, sampler.tables(), batch.token_ids, batch.positions,
-                             batch.token_slots, batch.num_tokens);
-  }
   std::vector<SequencePtr> rows;
+  bool penalised = false;
   for (const PromptSegment& segment : pass) {
     stats.prefill_tokens += segment.count;
     stats.prefill_context_tokens += attended_tokens(segment);
+    penalised |= penalises_prompt(*segment.sequence);
     if (segment.first + segment.count == segment.sequence->prompt_len()) {
       rows.push_back(segment.sequence);
       ++segment.sequence->num_issued;
     }
   }
+  count_prompts(batch, penalised);
   ++stats.prefill_passes;
   stats.prompt_positions += batch.num_tokens;
   const TensorView logits = decoder.forward(batch, cache);
@@ -189,16 +187,17 @@ void Engine::Impl::issue_prompt_pass() {
   record_issued(false, std::move(rows), started);
 }
 
-void Engine::Impl::issue_decode_step() {
+void Engine::Impl::issue_decode_step(const std::vector<SequencePtr>& rows) {
   const Clock::time_point started = Clock::now();
-  // Rows that replay their prompt come first (ForwardBatch::num_prompt_rows).
-  const auto generating = std::stable_partition(
-      live.begin(), live.end(),
-      [](const SequencePtr& sequence) { return sequence->position < sequence->prompt_len(); });
-  const auto replayed = static_cast<int>(generating - live.begin());
   std::vector<int32_t> slots;
   int32_t max_context_len = 0;
-  for (const SequencePtr& sequence : live) {
+  int replayed = 0;
+  bool penalised = false;  // a replayed row penalises repetition of its prompt
+  for (const SequencePtr& sequence : rows) {
+    if (sequence->position < sequence->prompt_len()) {
+      ++replayed;
+      penalised |= penalises_prompt(*sequence);
+    }
     slots.push_back(sequence->slot);
     max_context_len = std::max(max_context_len, ++sequence->position);
     stats.decode_context_tokens += sequence->position;
@@ -206,7 +205,7 @@ void Engine::Impl::issue_decode_step() {
   }
   ++stats.decode_steps;
   ++stats.decode_steps_by_rows[slots.size()];
-  stats.decode_row_steps += static_cast<int64_t>(live.size());
+  stats.decode_row_steps += static_cast<int64_t>(rows.size());
   stats.prompt_positions += replayed;
   // Steps of nearly the same shape share a graph: idle rows fill up the batch, and the context is
   // only an upper bound. Neither changes the arithmetic of a row.
@@ -217,10 +216,7 @@ void Engine::Impl::issue_decode_step() {
   const ForwardBatch batch = inputs.decode_step(slots, replayed, max_context_len);
   const auto issue_step = [&] {
     inputs.fill_decode_step(batch, sampler.tables());
-    if (count_prompts && replayed > 0) {
-      ops::count_prompt_tokens(ctx, sampler.tables(), batch.token_ids, batch.positions,
-                               batch.token_slots, batch.num_tokens);
-    }
+    count_prompts(batch, penalised);
     sampler.sample(decoder.forward(batch, cache), batch.logits_slots);
   };
   if (replayed > 0) {
@@ -228,7 +224,7 @@ void Engine::Impl::issue_decode_step() {
   } else {
     decode_steps.run({batch.num_rows, batch.max_context_len}, issue_step);
   }
-  record_issued(generating != live.end(), live, started);
+  record_issued(replayed < static_cast<int>(rows.size()), rows, started);
 }
 
 // Notes a pass on its way; `rows` are in the order they were sampled in.
@@ -240,21 +236,14 @@ void Engine::Impl::record_issued(bool decode, std::vector<SequencePtr> rows,
 
 // Issues one pass; false when there is nothing to issue before a result is known.
 bool Engine::Impl::issue() {
-  if (prompt_passes.empty()) {
-    // Rows that have ended, or whose last token has been issued, leave the batch.
-    std::erase_if(live, [](const SequencePtr& sequence) {
-      return sequence->ended || sequence->num_issued >= sequence->params.max_tokens;
-    });
-    // A slot may be written only when nothing issued still uses it.
-    if (live.empty() && issued.empty()) begin_batch();
+  start_rows();
+  if (const std::optional<PromptPass> pass = scheduler.next_prompt_pass()) {
+    issue_prompt_pass(*pass);
+    return true;
   }
-  if (!prompt_passes.empty()) {
-    issue_prompt_pass();
-  } else if (!live.empty()) {
-    issue_decode_step();
-  } else {
-    return false;
-  }
+  const std::vector<SequencePtr>& rows = scheduler.decode_rows();
+  if (rows.empty()) return false;
+  issue_decode_step(rows);
   return true;
 }
 
@@ -292,17 +281,8 @@ void Engine::Impl::take_token(Sequence& sequence, int32_t token_id, float logpro
       output.finish = FinishReason::kLength;
     }
   }
-  if (output.finish != FinishReason::kNone) end(sequence);
+  if (output.finish != FinishReason::kNone) scheduler.end(sequence);
   outputs.push_back(std::move(output));
-}
-
-// The row's pages are free again. A pass in flight may still write its own tokens there, but any
-// later owner's pass comes after it in the stream and reads only what it wrote itself.
-void Engine::Impl::end(Sequence& sequence) {
-  sequence.ended = true;
-  pages.give_back(sequence.pages);
-  sequence.pages.clear();
-  running.erase(sequence.request.row);
 }
 
 Engine::Engine(const ModelConfig& config, const TensorLoader& loader, const EngineOptions& options)
@@ -334,10 +314,10 @@ std::optional<RowError> Engine::check(const Request& request) const {
   const int64_t max_tokens =
       std::min<int64_t>(request.params.max_tokens, impl_->shape.max_model_len - prompt_len + 1);
   const int64_t needed = PagePool::pages_for(prompt_len + max_tokens - 1);
-  if (needed > impl_->pages.num_pages()) {
+  if (needed > impl_->scheduler.pages().num_pages()) {
     return RowError{"does_not_fit", concat("prompt and max_tokens need ", needed * kPageSize,
                                            " positions of KV cache; there are ",
-                                           impl_->pages.num_pages() * kPageSize,
+                                           impl_->scheduler.pages().num_pages() * kPageSize,
                                            "; lower max_tokens or --max-num-seqs")};
   }
   return std::nullopt;
@@ -353,18 +333,18 @@ void Engine::add_request(Request request) {
   sequence->params =
       to_slot_params(request.params, impl_->config, prompt_len, impl_->options.seed, request.row);
   sequence->request = std::move(request);
-  impl_->planner.add(std::move(sequence));
+  impl_->scheduler.add(std::move(sequence));
 }
 
 size_t Engine::num_waiting() const {
-  return impl_->planner.num_waiting();
+  return impl_->scheduler.num_waiting();
 }
 size_t Engine::sort_window() const {
-  return impl_->planner.window();
+  return impl_->scheduler.sort_window();
 }
 
 bool Engine::has_work() const {
-  return num_waiting() > 0 || !impl_->running.empty() || !impl_->issued.empty();
+  return num_waiting() > 0 || impl_->scheduler.has_running() || !impl_->issued.empty();
 }
 
 std::span<const TokenOutput> Engine::step() {
@@ -378,10 +358,7 @@ std::span<const TokenOutput> Engine::step() {
 }
 
 void Engine::stop(uint64_t row) {
-  const auto found = impl_->running.find(row);
-  if (found == impl_->running.end()) return;
-  const SequencePtr sequence = found->second;
-  impl_->end(*sequence);
+  if (const SequencePtr sequence = impl_->scheduler.find(row)) impl_->scheduler.end(*sequence);
 }
 
 const ModelConfig& Engine::config() const {

@@ -24,6 +24,11 @@ namespace eet {
 //   serial      token by token (Faster Transformer 3.1)
 enum class PromptPolicy { kPacked, kPadded, kMinLength, kSerial };
 
+// When waiting rows start:
+//   refill   as soon as slots and memory come free, while the other rows go on
+//   static   when the batch before has ended; finished rows leave their batch in both
+enum class Schedule { kRefill, kStatic };
+
 struct EngineOptions {
   std::string device = "auto";  // auto, cpu, cuda, cuda:N
   std::optional<DType> dtype;   // nothing: the checkpoint's on CUDA (fp32 as bf16), fp32 on the CPU
@@ -32,8 +37,9 @@ struct EngineOptions {
   int64_t max_model_len = 0;       // prompt + generated tokens of a row; 0: the model's positions
   double gpu_memory_utilization = 0.9;  // share of the device's memory that may be used
   int num_threads = 0;                  // 0: all cores of this process
+  Schedule schedule = Schedule::kRefill;
   PromptPolicy prompt_policy = PromptPolicy::kPacked;
-  int sort_window = 0;  // rows sorted by prompt length together; 0: 16 * max_num_seqs
+  int sort_window = 0;  // rows sorted by length together; 0: 16 * max_num_seqs
   uint64_t seed = 0;
 };
 
@@ -67,9 +73,9 @@ struct EngineStats {
   double decode_seconds = 0;     // device time of decode steps
   int64_t prompt_tokens = 0;     // real ones
   int64_t prompt_positions = 0;  // tokens that entered the prompt passes and replays, pads included
-  int64_t padded_positions = 0;  // what `padded` computes for the same batches
+  int64_t padded_positions = 0;  // what `padded` computes for the same groups
   int64_t output_tokens = 0;
-  int64_t batches = 0;
+  int64_t batches = 0;  // groups of rows that started together
   int64_t prefill_passes = 0;
   int64_t prefill_tokens = 0;          // prompt tokens that the prompt passes fed, without pads
   int64_t prefill_context_tokens = 0;  // tokens that each of those attends to, itself included

@@ -14,15 +14,16 @@ PassInputs::Layout PassInputs::make_layout(int64_t max_tokens, int64_t max_rows)
     next += (count + 63) / 64 * 64;  // every array starts on 256 bytes
     return offset;
   };
-  layout.token_ids = place(max_tokens);
-  layout.positions = place(max_tokens);
-  layout.token_slots = place(max_tokens);
   layout.cu_seqlens = place(max_rows + 1);
   layout.pad_counts = place(max_rows);
   layout.context_lens = place(max_rows);
   layout.row_slots = place(max_rows);
   layout.logits_tokens = place(max_rows);
   layout.logits_slots = place(max_rows);
+  layout.row_part = next;
+  layout.token_ids = place(max_tokens);
+  layout.positions = place(max_tokens);
+  layout.token_slots = place(max_tokens);
   layout.total = next;
   return layout;
 }
@@ -54,8 +55,8 @@ int32_t* PassInputs::begin_block() {
   return staging_.as<int32_t>() + next_block_ * layout_.total;
 }
 
-void PassInputs::end_block(const int32_t* block) {
-  upload(ctx_, device_.data(), block, layout_.total * sizeof(int32_t));
+void PassInputs::end_block(const int32_t* block, int64_t count) {
+  upload(ctx_, device_.data(), block, count * sizeof(int32_t));
   copied_[next_block_]->record();
   next_block_ = (next_block_ + 1) % kStagingBlocks;
 }
@@ -106,7 +107,7 @@ ForwardBatch PassInputs::prompt_pass(const PromptPass& pass) {
     batch.max_context_len = std::max(batch.max_context_len, context_len);
   }
   block[layout_.cu_seqlens + batch.num_rows] = batch.num_tokens;
-  end_block(block);
+  end_block(block, layout_.total);
   return batch;
 }
 
@@ -116,7 +117,6 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_
     int32_t* block = begin_block();
     for (size_t i = 0; i < slots.size(); ++i) {
       const auto row = static_cast<int64_t>(i);
-      block[layout_.token_slots + row] = slots[i];
       block[layout_.row_slots + row] = slots[i];
       block[layout_.logits_slots + row] = slots[i];
       block[layout_.logits_tokens + row] = static_cast<int32_t>(row);
@@ -125,10 +125,11 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_
     }
     block[layout_.cu_seqlens + static_cast<int64_t>(slots.size())] =
         static_cast<int32_t>(slots.size());
-    end_block(block);
+    end_block(block, layout_.row_part);
     decode_slots_ = slots;
   }
   ForwardBatch batch = view();
+  batch.token_slots = batch.row_slots;  // a row is a token
   batch.decode = true;
   batch.num_prompt_rows = num_prompt_rows;
   batch.num_rows = static_cast<int>(slots.size());

@@ -36,14 +36,15 @@ class PassInputs {
  private:
   // Offsets, in int32 elements, of the arrays in a block.
   struct Layout {
-    int64_t token_ids, positions, token_slots;                // [max_tokens]
     int64_t cu_seqlens, pad_counts, context_lens, row_slots;  // [max_rows], cu_seqlens one more
     int64_t logits_tokens, logits_slots;                      // [max_rows]
+    int64_t row_part;                                         // elements up to here
+    int64_t token_ids, positions, token_slots;                // [max_tokens]
     int64_t total;
   };
   static Layout make_layout(int64_t max_tokens, int64_t max_rows);
-  int32_t* begin_block();  // a staging block whose last copy is done
-  void end_block(const int32_t* block);
+  int32_t* begin_block();                               // a staging block whose last copy is done
+  void end_block(const int32_t* block, int64_t count);  // uploads its first `count` elements
   ForwardBatch view() const;
 
   static constexpr int kStagingBlocks = 4;

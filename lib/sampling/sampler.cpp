@@ -46,8 +46,10 @@ void Sampler::write_slot(int slot, const SlotParams& params, const SlotState& st
   upload(ctx_, tables_.states + slot, staged_state, sizeof state);
 }
 
-void Sampler::admit(const Sequence& sequence, int32_t next_position) {
+void Sampler::admit(const Sequence& sequence) {
   const int slot = sequence.slot;
+  // Where the passes feed the whole prompt, sampling starts at its last token.
+  const int32_t next_position = std::min(sequence.position, sequence.prompt_len() - 1);
   write_slot(slot, sequence.params, {.position = next_position});
   if (sampling::has_penalties(sequence.params)) {
     fill_bytes(ctx_, tables_.token_counts + slot * tables_.vocab_size, 0,

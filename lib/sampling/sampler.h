@@ -16,10 +16,9 @@ class Sampler {
   // With `replay` the prompts are kept on the device too, so that decode steps can feed them.
   Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t max_model_len, bool replay);
 
-  // Writes the tables for rows that start; `next_position` is what each feeds after its prompt
-  // passes, or, where these end with its last prompt token, that token's position. A slot is
-  // admitted again only once everything issued for its last user is done.
-  void admit(const Sequence& sequence, int32_t next_position);
+  // Writes the tables for a row that starts in its slot; its `position` is what it feeds after its
+  // prompt passes. A slot is admitted again only once its last user's last token is known.
+  void admit(const Sequence& sequence);
 
   // A slot that has ended for good: rows that only fill up a batch use it.
   int idle_slot() const { return static_cast<int>(max_rows_); }

@@ -1,29 +1,49 @@
 #include "lib/schedule/batch_planner.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "lib/cache/page_pool.h"
 
 namespace eet {
 
-std::vector<SequencePtr> BatchPlanner::next_batch(int64_t free_pages) {
-  if (sorted_.empty()) {
-    const auto count = static_cast<std::ptrdiff_t>(std::min(window_, waiting_.size()));
-    sorted_.assign(waiting_.begin(), waiting_.begin() + count);
-    waiting_.erase(waiting_.begin(), waiting_.begin() + count);
-    std::stable_sort(sorted_.begin(), sorted_.end(), [](const auto& a, const auto& b) {
-      return a->prompt_len() > b->prompt_len();
-    });
-  }
-  std::vector<SequencePtr> batch;
-  while (!sorted_.empty() && batch.size() < max_rows_) {
-    const int64_t pages = PagePool::pages_for(sorted_.front()->max_positions());
+void BatchPlanner::sort_next_window() {
+  const auto count = static_cast<std::ptrdiff_t>(std::min(window_, waiting_.size()));
+  std::vector<SequencePtr> window(waiting_.begin(), waiting_.begin() + count);
+  waiting_.erase(waiting_.begin(), waiting_.begin() + count);
+  const auto key = [this](const SequencePtr& sequence) {
+    const int32_t output = order_ == Order::kByOutput ? sequence->params.max_tokens : 0;
+    return std::tuple(output, sequence->prompt_len());
+  };
+  std::stable_sort(window.begin(), window.end(),
+                   [&](const auto& a, const auto& b) { return key(a) > key(b); });
+  sorted_.insert(sorted_.end(), window.begin(), window.end());
+}
+
+BatchPlanner::Group BatchPlanner::next_group(size_t max_rows, int64_t free_pages) {
+  Group group;
+  while (group.rows < max_rows) {
+    if (group.rows == sorted_.size()) {
+      // A batch of sorted rows that is short by what the next window holds would pad more than it
+      // gains: under kByPrompt groups end with their window.
+      if (waiting_.empty() || (order_ == Order::kByPrompt && group.rows > 0)) break;
+      sort_next_window();
+    }
+    const Sequence& sequence = *sorted_[group.rows];
+    const int64_t pages = PagePool::pages_for(sequence.max_positions());
     if (pages > free_pages) break;
     free_pages -= pages;
-    batch.push_back(std::move(sorted_.front()));
-    sorted_.pop_front();
+    ++group.rows;
+    group.prompt_tokens += sequence.prompt_len();
   }
-  return batch;
+  return group;
+}
+
+std::vector<SequencePtr> BatchPlanner::take(size_t rows) {
+  const auto end = sorted_.begin() + static_cast<std::ptrdiff_t>(rows);
+  std::vector<SequencePtr> group(sorted_.begin(), end);
+  sorted_.erase(sorted_.begin(), end);
+  return group;
 }
 
 }  // namespace eet

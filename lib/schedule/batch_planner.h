@@ -1,4 +1,4 @@
-// Sorting and grouping: which waiting rows run together.
+// Sorting and grouping: which waiting rows start together.
 #pragma once
 
 #include <cstddef>
@@ -10,24 +10,38 @@
 
 namespace eet {
 
-// Rows wait in order of arrival. When a batch is asked for and no sorted rows are left, the first
-// `window` of them are sorted by prompt length, longest first (equal lengths stay in order of
-// arrival), and batches are cut from the sorted rows: neighbours in length need little padding, and
-// memory that cannot hold the longest shows at once.
+// Rows wait in order of arrival. They are sorted window by window: the first `window` of them at a
+// time, once the rows sorted before are nearly used up. Groups are cut from the sorted rows.
 class BatchPlanner {
  public:
-  BatchPlanner(size_t max_rows, size_t window) : max_rows_(max_rows), window_(window) {}
+  // Longest first, and in order of arrival among equals:
+  //   by prompt   neighbours in length need little padding, and memory that cannot hold the longest
+  //               shows at once
+  //   by output   rows that may generate most start first, so that none of them runs alone at the
+  //               end; by prompt among equals
+  enum class Order { kByPrompt, kByOutput };
+
+  BatchPlanner(Order order, size_t window) : order_(order), window_(window) {}
 
   void add(SequencePtr sequence) { waiting_.push_back(std::move(sequence)); }
   size_t num_waiting() const { return waiting_.size() + sorted_.size(); }
   size_t window() const { return window_; }
 
-  // The next batch: at most max_rows sequences whose pages add up to no more than `free_pages`.
-  // Empty when nothing waits; never empty otherwise, provided each sequence alone fits.
-  std::vector<SequencePtr> next_batch(int64_t free_pages);
+  // The rows that could start next: the first ones in order, at most `max_rows`, whose pages add up
+  // to no more than `free_pages`.
+  struct Group {
+    size_t rows = 0;
+    int64_t prompt_tokens = 0;
+  };
+  Group next_group(size_t max_rows, int64_t free_pages);
+
+  // Takes the first `rows` of the order; no more than next_group() gave.
+  std::vector<SequencePtr> take(size_t rows);
 
  private:
-  size_t max_rows_;
+  void sort_next_window();
+
+  Order order_;
   size_t window_;
   std::deque<SequencePtr> waiting_;
   std::deque<SequencePtr> sorted_;

@@ -25,13 +25,15 @@ struct Arrangement {
   int max_num_batched_tokens = 0;
   bool shuffled = false;
   PromptPolicy policy = PromptPolicy::kPacked;
+  Schedule schedule = Schedule::kRefill;
   int num_threads = 0;
 };
 
 std::string describe(const Arrangement& arrangement) {
   return concat(arrangement.num_rows, " rows, max_num_seqs ", arrangement.max_num_seqs,
                 ", max_num_batched_tokens ", arrangement.max_num_batched_tokens, ", policy ",
-                static_cast<int>(arrangement.policy), ", threads ", arrangement.num_threads,
+                static_cast<int>(arrangement.policy), ", schedule ",
+                static_cast<int>(arrangement.schedule), ", threads ", arrangement.num_threads,
                 arrangement.shuffled ? ", shuffled" : "");
 }
 
@@ -99,6 +101,7 @@ class BatchCheck {
     options.max_num_seqs = arrangement.max_num_seqs;
     options.max_num_batched_tokens = arrangement.max_num_batched_tokens;
     options.prompt_policy = arrangement.policy;
+    options.schedule = arrangement.schedule;
     options.num_threads = arrangement.num_threads;
     options.seed = 5;
     Engine engine(checkpoint_.config, checkpoint_.loader, options);
@@ -133,8 +136,14 @@ void check_all_arrangements(const BatchCheck& check) {
     check.check({.num_rows = 64, .max_num_seqs = 64, .policy = policy});
     check.check({.num_rows = 64, .max_num_seqs = 64, .shuffled = true, .policy = policy});
   }
-  for (const int max_num_seqs : {1, 3, 16, 0}) {
-    check.check({.num_rows = 64, .max_num_seqs = max_num_seqs, .shuffled = true});
+  for (const Schedule schedule : {Schedule::kRefill, Schedule::kStatic}) {
+    for (const int max_num_seqs : {1, 3, 16, 0}) {
+      check.check(
+          {.num_rows = 64, .max_num_seqs = max_num_seqs, .shuffled = true, .schedule = schedule});
+    }
+  }
+  for (const PromptPolicy policy : kPolicies) {  // rows that replay prompts beside rows that decode
+    check.check({.num_rows = 64, .max_num_seqs = 16, .policy = policy});
   }
   check.check({.num_rows = 64, .max_num_seqs = 64, .max_num_batched_tokens = 512});
 }

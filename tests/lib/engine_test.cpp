@@ -116,11 +116,13 @@ TEST_CASE("rows give the same bits in any batch, order, pass size and prompt pol
                                     PromptPolicy::kMinLength, PromptPolicy::kSerial}) {
     for (const int seqs : {7, 64}) {
       for (const int budget : {64, 200, 4096}) {
+        const Schedule schedule = budget == 200 ? Schedule::kStatic : Schedule::kRefill;
         CAPTURE(static_cast<int>(policy));
         CAPTURE(seqs);
         CAPTURE(budget);
         EngineOptions options = cpu_options();
         options.prompt_policy = policy;
+        options.schedule = schedule;
         options.max_num_seqs = seqs;
         options.max_num_batched_tokens = budget;
         Engine engine(small_config(), {}, options);

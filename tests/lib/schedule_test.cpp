@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <random>
 #include <set>
 
 #include "lib/cache/page_pool.h"
 #include "lib/schedule/batch_planner.h"
 #include "lib/schedule/prompt_passes.h"
+#include "lib/schedule/scheduler.h"
 
 using namespace eet;
 
@@ -69,26 +71,118 @@ TEST_CASE("pages are handed out once and come back") {
   CHECK(PagePool::pages_for(kPageSize + 1) == 2);
 }
 
-TEST_CASE("batches come longest first within the window, in order of arrival among equals") {
-  BatchPlanner planner(2, 4);
+TEST_CASE("groups come longest prompt first within the window, in order of arrival among equals") {
+  BatchPlanner planner(BatchPlanner::Order::kByPrompt, 4);
   const std::vector<int> lengths = {3, 9, 9, 1, 50};  // the last is outside the first window
   for (size_t i = 0; i < lengths.size(); ++i) planner.add(make_sequence(i, lengths[i]));
   std::vector<uint64_t> order;
   while (planner.num_waiting() > 0) {
-    const auto batch = planner.next_batch(100);
-    CHECK(batch.size() <= 2);
-    REQUIRE_FALSE(batch.empty());
-    for (const auto& sequence : batch) order.push_back(sequence->request.row);
+    const BatchPlanner::Group group = planner.next_group(3, 100);
+    REQUIRE(group.rows > 0);
+    for (const auto& sequence : planner.take(group.rows)) order.push_back(sequence->request.row);
   }
   CHECK(order == std::vector<uint64_t>{1, 2, 0, 3, 4});
 }
 
-TEST_CASE("a batch never needs more pages than are free") {
-  BatchPlanner planner(64, 64);
+TEST_CASE("rows that may generate most come first under refill, and groups cross windows") {
+  BatchPlanner planner(BatchPlanner::Order::kByOutput, 3);
+  planner.add(make_sequence(0, 5, 10));
+  planner.add(make_sequence(1, 9, 10));
+  planner.add(make_sequence(2, 1, 70));
+  planner.add(make_sequence(3, 1, 90));
+  const BatchPlanner::Group group = planner.next_group(4, 100);
+  CHECK(group.rows == 4);
+  CHECK(group.prompt_tokens == 16);
+  std::vector<uint64_t> order;
+  for (const auto& sequence : planner.take(4)) order.push_back(sequence->request.row);
+  CHECK(order == std::vector<uint64_t>{2, 1, 0, 3});
+}
+
+TEST_CASE("a group never needs more pages than are free") {
+  BatchPlanner planner(BatchPlanner::Order::kByPrompt, 64);
   for (int i = 0; i < 10; ++i) planner.add(make_sequence(i, kPageSize, 2));  // two pages each
-  CHECK(planner.next_batch(7).size() == 3);
-  CHECK(planner.next_batch(1).empty());
-  CHECK(planner.num_waiting() == 7);
+  CHECK(planner.next_group(64, 7).rows == 3);
+  CHECK(planner.next_group(64, 1).rows == 0);
+  CHECK(planner.num_waiting() == 10);
+}
+
+namespace {
+
+// Runs a scheduler to its end without an engine: row i generates outputs[i] tokens. Returns how
+// many rows each decode step had, and checks that slots and pages are never shared.
+std::vector<size_t> simulate(const SchedulerOptions& options, int64_t num_pages,
+                             const std::vector<int>& prompts, const std::vector<int>& outputs) {
+  Scheduler scheduler(options, num_pages);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    scheduler.add(make_sequence(i, prompts[i], outputs[i]));
+  }
+  std::vector<size_t> rows_of_steps;
+  std::map<uint64_t, int> generated;
+  while (scheduler.num_waiting() > 0 || scheduler.has_running()) {
+    scheduler.start_rows(true);
+    std::vector<SequencePtr> sampled;
+    if (const auto pass = scheduler.next_prompt_pass()) {
+      for (const PromptSegment& segment : *pass) {
+        const SequencePtr& sequence = segment.sequence;
+        if (segment.first + segment.count == sequence->prompt_len()) sampled.push_back(sequence);
+      }
+    } else {
+      std::set<int> slots;
+      std::set<int32_t> pages;
+      size_t num_pages_taken = 0;
+      REQUIRE_FALSE(scheduler.decode_rows().empty());
+      for (const SequencePtr& sequence : scheduler.decode_rows()) {
+        CHECK(sequence->slot < static_cast<int>(options.max_num_seqs));
+        slots.insert(sequence->slot);
+        pages.insert(sequence->pages.begin(), sequence->pages.end());
+        num_pages_taken += sequence->pages.size();
+        ++sequence->position;
+        sampled.push_back(sequence);
+      }
+      CHECK(slots.size() == sampled.size());
+      CHECK(pages.size() == num_pages_taken);
+      rows_of_steps.push_back(sampled.size());
+    }
+    for (const SequencePtr& sequence : sampled) {
+      ++sequence->num_issued;
+      const uint64_t row = sequence->request.row;
+      if (++generated[row] == outputs[row]) scheduler.end(*sequence);
+    }
+  }
+  CHECK(scheduler.pages().num_free() == num_pages);
+  for (size_t i = 0; i < outputs.size(); ++i) CHECK(generated[i] == outputs[i]);
+  return rows_of_steps;
+}
+
+}  // namespace
+
+TEST_CASE("refill keeps the slots busy where static waits for the longest row") {
+  std::vector<int> prompts;
+  std::vector<int> outputs;
+  for (int i = 0; i < 400; ++i) {
+    prompts.push_back(1 + i * 37 % 200);
+    outputs.push_back(1 + i * 53 % 97);
+  }
+  SchedulerOptions options{.max_num_seqs = 32, .max_batched_tokens = 1024, .sort_window = 100};
+  const std::vector<size_t> refill = simulate(options, 1000, prompts, outputs);
+  options.schedule = Schedule::kStatic;
+  const std::vector<size_t> fixed = simulate(options, 1000, prompts, outputs);
+  const auto work = std::accumulate(outputs.begin(), outputs.end(), size_t{0}) - outputs.size();
+  CHECK(std::accumulate(refill.begin(), refill.end(), size_t{0}) == work);
+  CHECK(std::accumulate(fixed.begin(), fixed.end(), size_t{0}) == work);
+  // 601 steps of 32 rows would do.
+  CHECK(refill.size() < 690);
+  CHECK(fixed.size() > 1100);
+}
+
+TEST_CASE("refill goes on where memory, not slots, bounds the rows") {
+  const std::vector<int> prompts(50, kPageSize);  // two pages each with their output
+  std::vector<int> outputs;
+  for (int i = 0; i < 50; ++i) outputs.push_back(2 + i % 20);
+  const SchedulerOptions options{.max_num_seqs = 64, .max_batched_tokens = 8192, .sort_window = 64};
+  const std::vector<size_t> rows = simulate(options, 9, prompts, outputs);
+  CHECK(*std::max_element(rows.begin(), rows.end()) == 4);
+  CHECK(rows.size() < 150);  // 525 tokens after the first of each row, 4 at a time: 132
 }
 
 TEST_CASE("packed prompts enter passes without pads, cut at page borders") {

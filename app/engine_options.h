@@ -1,0 +1,16 @@
+// The flags of the engine, which `generate` and `bench` have in common.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <string>
+
+#include "lib/engine.h"
+
+namespace eet {
+
+// Declares the flags; parsing fills `engine`, and the names of its schedule and prompt policy,
+// whose values so far are the defaults. All of them must outlive `command`.
+void add_engine_options(CLI::App& command, EngineOptions& engine, std::string& schedule,
+                        std::string& prompt_policy);
+
+}  // namespace eet

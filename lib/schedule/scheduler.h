@@ -1,0 +1,78 @@
+// What the engine does next: which rows start, which prompt tokens are fed, which rows decode.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "lib/cache/page_pool.h"
+#include "lib/schedule/batch_planner.h"
+#include "lib/schedule/prompt_passes.h"
+#include "lib/schedule/sequence.h"
+
+namespace eet {
+
+struct SchedulerOptions {
+  Schedule schedule = Schedule::kRefill;
+  PromptPolicy prompt_policy = PromptPolicy::kPacked;
+  size_t max_num_seqs = 1;
+  int max_batched_tokens = 1;  // of one prompt pass
+  size_t sort_window = 1;
+};
+
+// Host bookkeeping only: it knows slots and pages by number and never touches a device.
+//
+// A row starts only when there is a slot for it and pages for its prompt and every token that it
+// may generate: what runs can always finish, nothing is ever evicted. Prompts are fed before the
+// next decode step, so that new rows decode with the others.
+//   static   rows start together when no row is left, and the batch shrinks as they end
+//   refill   rows start as slots and pages come free. Groups that are too small for an efficient
+//            prompt pass wait for more, at the cost of idle slots: until they are a sixteenth of
+//            the running rows, or have an eighth of a full pass's tokens. Slots are finite, so that
+//            prompts cannot starve decode steps.
+class Scheduler {
+ public:
+  Scheduler(const SchedulerOptions& options, int64_t num_pages);
+
+  void add(SequencePtr sequence) { planner_.add(std::move(sequence)); }
+  size_t num_waiting() const { return planner_.num_waiting(); }
+  size_t sort_window() const { return planner_.window(); }
+  const PagePool& pages() const { return pages_; }
+
+  // Rows that start now, with slot, pages and position set; their prompt passes are queued. Empty
+  // while prompt passes are left, and when it is not time. `device_idle`: nothing that was issued
+  // is still on its way.
+  std::vector<SequencePtr> start_rows(bool device_idle);
+
+  // The next pass over prompts that have started.
+  std::optional<PromptPass> next_prompt_pass();
+
+  // The rows of the next decode step, those that replay their prompt first; empty while prompt
+  // passes are left. Rows that have ended, or whose last token has been issued, are gone.
+  const std::vector<SequencePtr>& decode_rows();
+
+  // A row that has started and not ended; null otherwise.
+  SequencePtr find(uint64_t row) const;
+  bool has_running() const { return !running_.empty(); }
+
+  // Takes back the row's slot and pages. A pass on its way may still write its own tokens there,
+  // but any later owner's pass comes after it in the stream and reads only what it wrote itself.
+  void end(Sequence& sequence);
+
+ private:
+  bool worth_starting(const BatchPlanner::Group& group) const;
+  void drop_finished_rows();
+
+  SchedulerOptions options_;
+  PagePool pages_;
+  BatchPlanner planner_;
+  std::vector<int> free_slots_;                        // the lowest last
+  std::unordered_map<uint64_t, SequencePtr> running_;  // by row
+  std::deque<PromptPass> prompt_passes_;
+  std::vector<SequencePtr> live_;  // started, and with tokens still to be issued
+};
+
+}  // namespace eet
