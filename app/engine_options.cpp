@@ -1,3 +1,5 @@
+#include "app/engine_options.h"
+
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <CLI/Option.hpp>
@@ -6,7 +8,6 @@
 #include <map>
 #include <string_view>
 
-#include "app/engine_options.h"
 #include "lib/core/dtype.h"
 
 namespace eet {
@@ -37,6 +38,11 @@ const std::map<std::string, PromptPolicy> kPromptPolicies = {
     {"padded", PromptPolicy::kPadded},
     {"min-length", PromptPolicy::kMinLength},
     {"serial", PromptPolicy::kSerial},
+};
+
+const std::map<std::string, Schedule> kSchedules = {
+    {"refill", Schedule::kRefill},
+    {"static", Schedule::kStatic},
 };
 
 }  // namespace
@@ -83,9 +89,17 @@ void add_engine_options(CLI::App& command, EngineOptions& engine, std::string& s
   command.add_option("-t,--threads", engine.num_threads, "CPU threads (default: all cores)")
       ->check(CLI::PositiveNumber)
       ->group(group);
-  command.add_option("--schedule", schedule, "static: a batch runs until its last row has ended")
-      ->check(CLI::IsMember({"static"}))
-      ->capture_default_str()
+  command
+      .add_option_function<std::string>(
+          "--schedule",
+          [&](const std::string& name) {
+            schedule = name;
+            engine.schedule = kSchedules.at(name);
+          },
+          "When waiting rows start: refill, as slots and memory come free; static, when the batch\n"
+          "before has ended. The same tokens come out")
+      ->check(CLI::IsMember(&kSchedules))
+      ->default_str(schedule)
       ->group(group);
   command
       .add_option_function<std::string>(
@@ -100,7 +114,7 @@ void add_engine_options(CLI::App& command, EngineOptions& engine, std::string& s
       ->group(group);
   command
       .add_option("--sort-window", engine.sort_window,
-                  "Rows sorted by prompt length together (default: 16 batches)")
+                  "Rows sorted by length together (default: 16 batches)")
       ->check(CLI::PositiveNumber)
       ->group(group);
 }
