@@ -1,6 +1,6 @@
 // The MLP's activation functions.
 #include "kernels/activation.h"
-#include "kernels/cuda_check.h"
+#include "kernels/launch.cuh"
 #include "kernels/vector.cuh"
 
 namespace eet::kernels {
@@ -25,6 +25,7 @@ __device__ __forceinline__ float apply(float x) {
 template <typename T, ActivationFunction kFunction, bool kGated, int N>
 __global__ void __launch_bounds__(kMaxThreads)
     activation_kernel(T* out, const T* x, int64_t width) {
+  wait_for_previous_kernel();
   const int64_t column = (static_cast<int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * N;
   if (column >= width) return;
   const T* x_row = x + blockIdx.x * (kGated ? 2 * width : width);
@@ -45,8 +46,8 @@ void launch(T* out, const T* x, int num_rows, int64_t width, cudaStream_t stream
   const int threads = block_threads(items, kMaxThreads);
   const dim3 grid(static_cast<unsigned>(num_rows),
                   static_cast<unsigned>((items + threads - 1) / threads));
-  activation_kernel<T, kFunction, kGated, N><<<grid, threads, 0, stream>>>(out, x, width);
-  CUDA_CHECK_LAUNCH();
+  launch_overlapped(activation_kernel<T, kFunction, kGated, N>, grid, threads, 0, stream, out, x,
+                    width);
 }
 
 template <typename T, ActivationFunction kFunction, bool kGated>

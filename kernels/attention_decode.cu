@@ -10,7 +10,7 @@
 #include "kernels/attention.cuh"
 #include "kernels/attention_decode.cuh"
 #include "kernels/attention_decode.h"
-#include "kernels/cuda_check.h"
+#include "kernels/launch.cuh"
 #include "kernels/mma.cuh"
 #include "kernels/vector.cuh"
 
@@ -277,6 +277,7 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
   constexpr int kRing = ring_slots(kDim);
   extern __shared__ uint4 shared[];
   __shared__ float2 stats[kDecodeWarps][kMaxAttentionGroup];
+  wait_for_previous_kernel();
   const DecodeWork work = find_work(args);
   if (work.begin >= work.end) {
     finish_without_tokens(args, work);
@@ -346,8 +347,7 @@ void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
                                   cudaSharedmemCarveoutMaxShared));
-  kernel<<<grid, kDecodeThreads, shared_bytes, stream>>>(args);
-  CUDA_CHECK_LAUNCH();
+  launch_overlapped(kernel, grid, kDecodeThreads, shared_bytes, stream, args);
 }
 
 template <typename T, int kDim>
@@ -360,6 +360,7 @@ void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
 template <typename T>
 __global__ void __launch_bounds__(kDecodeThreads)
     combine_splits_kernel(const DecodeArgs<T> args, int num_row_heads) {
+  wait_for_previous_kernel();
   const int index =
       static_cast<int>(blockIdx.x) * kDecodeWarps + static_cast<int>(threadIdx.x) / 32;
   if (index >= num_row_heads) return;
@@ -435,8 +436,8 @@ void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
   }
   if (splits == 1) return;
   const auto blocks = static_cast<unsigned>(ceil_div(num_row_heads, kDecodeWarps));
-  combine_splits_kernel<T><<<blocks, kDecodeThreads, 0, stream>>>(args, num_row_heads);
-  CUDA_CHECK_LAUNCH();
+  launch_overlapped(combine_splits_kernel<T>, blocks, kDecodeThreads, 0, stream, args,
+                    num_row_heads);
 }
 
 template void attention_decode(float*, void*, const float*, const PagedKv<float>&,

@@ -1,6 +1,6 @@
 // Token and position embeddings, added into the residual stream.
-#include "kernels/cuda_check.h"
 #include "kernels/embedding.h"
+#include "kernels/launch.cuh"
 #include "kernels/vector.cuh"
 
 namespace eet::kernels {
@@ -11,9 +11,10 @@ constexpr int kMaxThreads = 256;
 // One block per token; N elements per thread and pass.
 template <typename T, int N>
 __global__ void __launch_bounds__(kMaxThreads)
-    embed_kernel(float* __restrict__ residual, const int32_t* __restrict__ token_ids,
-                 const int32_t* __restrict__ positions, const T* __restrict__ token_table,
-                 const T* __restrict__ position_table, int hidden) {
+    embed_kernel(float* residual, const int32_t* token_ids, const int32_t* positions,
+                 const T* __restrict__ token_table, const T* __restrict__ position_table,
+                 int hidden) {
+  wait_for_previous_kernel();
   const int64_t token = blockIdx.x;
   const int64_t position = positions[token];
   const bool is_real = position >= 0;
@@ -40,9 +41,8 @@ void launch(float* residual, const int32_t* token_ids, const int32_t* positions,
             const T* token_table, const T* position_table, int num_tokens, int hidden,
             cudaStream_t stream) {
   const int threads = block_threads((hidden + N - 1) / N, kMaxThreads);
-  embed_kernel<T, N><<<num_tokens, threads, 0, stream>>>(residual, token_ids, positions,
-                                                         token_table, position_table, hidden);
-  CUDA_CHECK_LAUNCH();
+  launch_overlapped(embed_kernel<T, N>, num_tokens, threads, 0, stream, residual, token_ids,
+                    positions, token_table, position_table, hidden);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // The residual addition and the norm after it, in one pass over the row.
-#include "kernels/cuda_check.h"
+#include "kernels/launch.cuh"
 #include "kernels/norm.h"
 #include "kernels/reduce.cuh"
 #include "kernels/vector.cuh"
@@ -7,47 +7,65 @@
 namespace eet::kernels {
 namespace {
 
-// Elements that a thread keeps in registers: with kMaxThreads a row of kMaxNormHidden.
-constexpr int kElementsPerThread = 16;
-constexpr int kMaxThreads = kMaxNormHidden / kElementsPerThread;
+constexpr int kMaxThreads = 1024;
+// Elements that a thread keeps in registers. The few leave room for the weights beside them.
+constexpr int kFewElements = 8;
+constexpr int kManyElements = kMaxNormHidden / kMaxThreads;
+
+// A thread's part of a row; zeros beyond the row, and where there is none.
+template <typename T, int N, int kSteps>
+__device__ __forceinline__ void load_row(Vec<T, N> (&part)[kSteps], const T* row, int first,
+                                         int stride, int hidden) {
+#pragma unroll
+  for (int step = 0; step < kSteps; ++step) {
+    const int column = first + step * stride;
+    if (row != nullptr && column < hidden) {
+      part[step] = load_vec<N>(row + column);
+    } else {
+      part[step] = {};
+    }
+  }
+}
 
 // One block per row. Each thread holds its part of the row, N neighbouring elements at a time, from
-// the first load to the last store; all loads are issued before the first sum.
-template <typename T, Norm kKind, int N>
+// the first load to the last store. Where registers suffice the weights come while the previous
+// kernel ends; all other loads are issued before the first sum.
+template <typename T, Norm kKind, int N, int kElements>
 __global__ void __launch_bounds__(kMaxThreads)
-    add_norm_kernel(T* __restrict__ out, float* __restrict__ residual, const T* __restrict__ delta,
-                    const T* __restrict__ weight, const T* __restrict__ bias,
-                    const int32_t* __restrict__ rows, int hidden, float eps) {
-  constexpr int kSteps = kElementsPerThread / N;
+    add_norm_kernel(T* out, float* residual, const T* delta, const T* __restrict__ weight,
+                    const T* __restrict__ bias, const int32_t* rows, int hidden, float eps) {
+  constexpr int kSteps = kElements / N;
+  constexpr bool kEarlyWeights = kElements == kFewElements;
   __shared__ float partial_mean[kMaxWarps];
   __shared__ float partial_variance[kMaxWarps];
 
-  const int64_t token = rows == nullptr ? blockIdx.x : rows[blockIdx.x];
-  float* residual_row = residual + token * hidden;
   // Rows that cannot be read as vectors have an access for each element; with a constant stride
   // these share one address register.
   const int stride = N == 1 ? kMaxThreads : static_cast<int>(blockDim.x) * N;
   const int first = static_cast<int>(threadIdx.x) * N;
 
+  Vec<T, N> w[kSteps];
+  Vec<T, N> b[kSteps];
+  const auto load_weights = [&] {
+    load_row(w, weight, first, stride, hidden);
+    load_row(b, bias, first, stride, hidden);
+  };
+  if constexpr (kEarlyWeights) load_weights();
+  wait_for_previous_kernel();
+
+  const int64_t token = rows == nullptr ? blockIdx.x : rows[blockIdx.x];
+  float* residual_row = residual + token * hidden;
   Vec<float, N> x[kSteps];
-#pragma unroll
-  for (int step = 0; step < kSteps; ++step) {
-    const int column = first + step * stride;
-    if (column < hidden) {
-      x[step] = load_vec<N>(residual_row + column);
-    } else {
-      x[step] = {};
-    }
-  }
+  Vec<T, N> d[kSteps];
+  load_row(x, residual_row, first, stride, hidden);
+  load_row(d, delta == nullptr ? nullptr : delta + token * hidden, first, stride, hidden);
   if (delta != nullptr) {
-    const T* delta_row = delta + token * hidden;
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       const int column = first + step * stride;
       if (column >= hidden) continue;
-      const Vec<float, N> d = load_floats<N>(delta_row + column);
 #pragma unroll
-      for (int i = 0; i < N; ++i) x[step].value[i] += d.value[i];
+      for (int i = 0; i < N; ++i) x[step].value[i] += to_float(d[step].value[i]);
       store_vec<N>(residual_row + column, x[step]);
     }
   }
@@ -75,32 +93,32 @@ __global__ void __launch_bounds__(kMaxThreads)
   const float variance = block_sum(sum_of_squares, partial_variance) / static_cast<float>(hidden);
   const float inverse = 1.0F / sqrtf(variance + eps);
 
+  if constexpr (!kEarlyWeights) load_weights();
   T* out_row = out + static_cast<int64_t>(blockIdx.x) * hidden;
 #pragma unroll
   for (int step = 0; step < kSteps; ++step) {
     const int column = first + step * stride;
     if (column >= hidden) continue;
-    const Vec<float, N> w = load_floats<N>(weight + column);
     Vec<float, N> y;
 #pragma unroll
-    for (int i = 0; i < N; ++i) y.value[i] = (x[step].value[i] - mean) * inverse * w.value[i];
+    for (int i = 0; i < N; ++i) {
+      y.value[i] = (x[step].value[i] - mean) * inverse * to_float(w[step].value[i]);
+    }
     if (bias != nullptr) {
-      const Vec<float, N> b = load_floats<N>(bias + column);
 #pragma unroll
-      for (int i = 0; i < N; ++i) y.value[i] += b.value[i];
+      for (int i = 0; i < N; ++i) y.value[i] += to_float(b[step].value[i]);
     }
     store_floats<N>(out_row + column, y);
   }
 }
 
-template <typename T, Norm kKind, int N>
+template <typename T, Norm kKind, int N, int kElements>
 void launch(T* out, float* residual, const T* delta, const T* weight, const T* bias,
             const int32_t* rows, int num_rows, int hidden, float eps, cudaStream_t stream) {
-  const int items = (hidden + kElementsPerThread - 1) / kElementsPerThread;
+  const int items = (hidden + kElements - 1) / kElements;
   const int threads = N == 1 ? kMaxThreads : block_threads(items, kMaxThreads);
-  add_norm_kernel<T, kKind, N>
-      <<<num_rows, threads, 0, stream>>>(out, residual, delta, weight, bias, rows, hidden, eps);
-  CUDA_CHECK_LAUNCH();
+  launch_overlapped(add_norm_kernel<T, kKind, N, kElements>, num_rows, threads, 0, stream, out,
+                    residual, delta, weight, bias, rows, hidden, eps);
 }
 
 }  // namespace
@@ -115,14 +133,15 @@ void add_norm(T* out, float* residual, const T* delta, const T* weight, const T*
       is_vectorisable<kWidth>(out, hidden) && is_vectorisable<kWidth>(residual, hidden) &&
       is_vectorisable<kWidth>(delta, hidden) && is_vectorisable<kWidth>(weight, hidden) &&
       is_vectorisable<kWidth>(bias, hidden);
-  const auto run = [&](auto launcher) {
+  const auto run = [&]<Norm kKind>() {
+    const auto launcher = !vectorised ? launch<T, kKind, 1, kManyElements>
+                          : hidden <= kFewElements * kMaxThreads
+                              ? launch<T, kKind, kWidth, kFewElements>
+                              : launch<T, kKind, kWidth, kManyElements>;
     launcher(out, residual, delta, weight, bias, rows, num_rows, hidden, eps, stream);
   };
-  if (kind == Norm::kRms) {
-    run(vectorised ? launch<T, Norm::kRms, kWidth> : launch<T, Norm::kRms, 1>);
-  } else {
-    run(vectorised ? launch<T, Norm::kLayer, kWidth> : launch<T, Norm::kLayer, 1>);
-  }
+  kind == Norm::kRms ? run.template operator()<Norm::kRms>()
+                     : run.template operator()<Norm::kLayer>();
 }
 
 template void add_norm(float*, float*, const float*, const float*, const float*, const int32_t*,

@@ -1,6 +1,6 @@
 // Rotary position embedding, and the step that moves new keys and values into the KV pages.
-#include "kernels/cuda_check.h"
 #include "kernels/kv_layout.h"
+#include "kernels/launch.cuh"
 #include "kernels/rope_append.h"
 #include "kernels/vector.cuh"
 
@@ -47,9 +47,9 @@ __device__ __forceinline__ Pairs<T, N> rotate(const Pairs<T, N>& pairs,
 // thread keeps its place over all heads it handles, and so its angles.
 template <typename T, int N, bool kRotate>
 __global__ void __launch_bounds__(kMaxThreads)
-    rope_append_kernel(T* __restrict__ qkv, T* __restrict__ keys, T* __restrict__ values,
-                       KvDestination destination, QkvShape shape,
+    rope_append_kernel(T* qkv, T* keys, T* values, KvDestination destination, QkvShape shape,
                        const float* __restrict__ rope_table) {
+  wait_for_previous_kernel();
   const int64_t token = blockIdx.x;
   const int position = destination.positions[token];
   if (position < 0) return;
@@ -96,9 +96,8 @@ void launch(T* qkv, T* keys, T* values, const KvDestination& destination, int nu
   const int passes = (heads + max_heads_at_once - 1) / max_heads_at_once;
   const dim3 block(static_cast<unsigned>(places),
                    static_cast<unsigned>((heads + passes - 1) / passes));
-  rope_append_kernel<T, N, kRotate><<<static_cast<unsigned>(num_tokens), block, 0, stream>>>(
-      qkv, keys, values, destination, shape, rope_table);
-  CUDA_CHECK_LAUNCH();
+  launch_overlapped(rope_append_kernel<T, N, kRotate>, static_cast<unsigned>(num_tokens), block, 0,
+                    stream, qkv, keys, values, destination, shape, rope_table);
 }
 
 }  // namespace

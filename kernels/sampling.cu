@@ -4,7 +4,7 @@
 // in a fixed order, so a row's result does not depend on the rows beside it.
 #include <cfloat>
 
-#include "kernels/cuda_check.h"
+#include "kernels/launch.cuh"
 #include "kernels/reduce.cuh"
 #include "kernels/sampling.h"
 #include "kernels/sampling_filter.cuh"
@@ -96,9 +96,12 @@ __device__ void load_group(float (&z)[kGroup], const RowLogits& row, int id) {
 
 // slices: [num_rows, gridDim.y]; grid (num_rows, slices).
 template <bool kVectorised>
-__global__ __launch_bounds__(kScanThreads) void scan_slices_kernel(
-    SliceResult* __restrict__ slices, SamplingTables tables, const float* __restrict__ logits,
-    int64_t stride, const int32_t* __restrict__ slots) {
+__global__ __launch_bounds__(kScanThreads) void scan_slices_kernel(SliceResult* slices,
+                                                                   SamplingTables tables,
+                                                                   const float* logits,
+                                                                   int64_t stride,
+                                                                   const int32_t* slots) {
+  wait_for_previous_kernel();
   const int64_t row_index = blockIdx.x;
   const int32_t slot = slots[row_index];
   const SlotParams& params = tables.params[slot];
@@ -184,10 +187,10 @@ __device__ SliceResult merge_slices(const SliceResult* slices, int num_slices) {
 
 // slices: [num_rows, num_slices]; one block for each row.
 __global__ __launch_bounds__(kFilterThreads) void choose_token_kernel(
-    int32_t* __restrict__ token_ids, float* __restrict__ logprobs, SamplingTables tables,
-    const SliceResult* __restrict__ slices, int num_slices, const float* __restrict__ logits,
-    int64_t stride, const int32_t* __restrict__ slots) {
+    int32_t* token_ids, float* logprobs, SamplingTables tables, const SliceResult* slices,
+    int num_slices, const float* logits, int64_t stride, const int32_t* slots) {
   __shared__ FilterShared filter;
+  wait_for_previous_kernel();
   const int64_t row_index = blockIdx.x;
   const int32_t slot = slots[row_index];
   const SlotParams& params = tables.params[slot];
@@ -241,11 +244,9 @@ void sample(int32_t* token_ids, float* logprobs, const SamplingTables& tables, c
   const dim3 grid(static_cast<unsigned>(num_rows), slices_per_row);
   const auto scan = is_vectorisable<kGroup>(logits, stride) ? scan_slices_kernel<true>
                                                             : scan_slices_kernel<false>;
-  scan<<<grid, kScanThreads, 0, stream>>>(slices, tables, logits, stride, slots);
-  CUDA_CHECK_LAUNCH();
-  choose_token_kernel<<<num_rows, kFilterThreads, 0, stream>>>(
-      token_ids, logprobs, tables, slices, static_cast<int>(slices_per_row), logits, stride, slots);
-  CUDA_CHECK_LAUNCH();
+  launch_overlapped(scan, grid, kScanThreads, 0, stream, slices, tables, logits, stride, slots);
+  launch_overlapped(choose_token_kernel, num_rows, kFilterThreads, 0, stream, token_ids, logprobs,
+                    tables, slices, static_cast<int>(slices_per_row), logits, stride, slots);
 }
 
 size_t sample_scratch_bytes(int num_rows, int64_t vocab_size) {

@@ -1,5 +1,5 @@
 // The small kernels at the two ends of a step.
-#include "kernels/cuda_check.h"
+#include "kernels/launch.cuh"
 #include "kernels/step.h"
 
 namespace eet::kernels {
@@ -11,13 +11,11 @@ int num_blocks(int num_threads) {
   return (num_threads + kThreads - 1) / kThreads;
 }
 
-__global__ void prepare_decode_kernel(int32_t* __restrict__ token_ids,
-                                      int32_t* __restrict__ positions,
-                                      int32_t* __restrict__ context_lens,
-                                      const int32_t* __restrict__ row_slots, int num_rows,
-                                      const SlotParams* __restrict__ params,
-                                      const SlotState* __restrict__ states,
-                                      const int32_t* __restrict__ prompts, int64_t prompts_stride) {
+__global__ void prepare_decode_kernel(int32_t* token_ids, int32_t* positions, int32_t* context_lens,
+                                      const int32_t* row_slots, int num_rows,
+                                      const SlotParams* params, const SlotState* states,
+                                      const int32_t* prompts, int64_t prompts_stride) {
+  wait_for_previous_kernel();
   const int row = blockIdx.x * kThreads + threadIdx.x;
   if (row >= num_rows) return;
   const int32_t slot = row_slots[row];
@@ -34,11 +32,10 @@ __global__ void prepare_decode_kernel(int32_t* __restrict__ token_ids,
   context_lens[row] = state.position + 1;
 }
 
-__global__ void count_prompt_tokens_kernel(uint16_t* __restrict__ token_counts, int64_t vocab_size,
-                                           const int32_t* __restrict__ token_ids,
-                                           const int32_t* __restrict__ positions,
-                                           const int32_t* __restrict__ token_slots,
-                                           int num_tokens) {
+__global__ void count_prompt_tokens_kernel(uint16_t* token_counts, int64_t vocab_size,
+                                           const int32_t* token_ids, const int32_t* positions,
+                                           const int32_t* token_slots, int num_tokens) {
+  wait_for_previous_kernel();
   const int token = blockIdx.x * kThreads + threadIdx.x;
   if (token >= num_tokens || positions[token] < 0) return;
   uint16_t* count = token_counts + token_slots[token] * vocab_size + token_ids[token];
@@ -58,19 +55,17 @@ void prepare_decode(int32_t* token_ids, int32_t* positions, int32_t* context_len
                     const SlotState* states, const int32_t* prompts, int64_t prompts_stride,
                     cudaStream_t stream) {
   if (num_rows == 0) return;
-  prepare_decode_kernel<<<num_blocks(num_rows), kThreads, 0, stream>>>(
-      token_ids, positions, context_lens, row_slots, num_rows, params, states, prompts,
-      prompts_stride);
-  CUDA_CHECK_LAUNCH();
+  launch_overlapped(prepare_decode_kernel, num_blocks(num_rows), kThreads, 0, stream, token_ids,
+                    positions, context_lens, row_slots, num_rows, params, states, prompts,
+                    prompts_stride);
 }
 
 void count_prompt_tokens(uint16_t* token_counts, int64_t vocab_size, const int32_t* token_ids,
                          const int32_t* positions, const int32_t* token_slots, int num_tokens,
                          cudaStream_t stream) {
   if (num_tokens == 0) return;
-  count_prompt_tokens_kernel<<<num_blocks(num_tokens), kThreads, 0, stream>>>(
-      token_counts, vocab_size, token_ids, positions, token_slots, num_tokens);
-  CUDA_CHECK_LAUNCH();
+  launch_overlapped(count_prompt_tokens_kernel, num_blocks(num_tokens), kThreads, 0, stream,
+                    token_counts, vocab_size, token_ids, positions, token_slots, num_tokens);
 }
 
 }  // namespace eet::kernels
