@@ -79,7 +79,9 @@ int generate(const GenerateOptions& options) {
   output.start();
   CompletionWriter writer(output, options.format);
   RowSource source(reader, tokenizer.get(), engine.max_model_len());
-  Progress progress(stderr, reader.lines().total_bytes(), options.quiet);
+  Progress progress(
+      stderr, [&reader] { return reader.lines().total_bytes(); },
+      options.quiet ? ProgressStyle::kNone : options.progress);
   Job job(source, engine, tokenizer.get(), writer, progress, options.echo);
   job.run();
   progress.finish();

@@ -29,6 +29,13 @@ const CLI::Validator kSeed(
     },
     "");
 
+const std::map<std::string, ProgressStyle> kProgressStyles = {
+    {"auto", ProgressStyle::kAuto},
+    {"bar", ProgressStyle::kBar},
+    {"lines", ProgressStyle::kLines},
+    {"none", ProgressStyle::kNone},
+};
+
 void add_job_options(CLI::App& command, GenerateOptions& options) {
   command
       .add_option("-m,--model", options.model,
@@ -47,6 +54,14 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
                    "Add logprobs to each row: the log-probability of each generated token");
   command.add_flag("--echo", options.echo, "Put the prompt in front of the text");
   command.add_option("--stats", options.stats, "Write times, counts and memory to this JSON file");
+  command
+      .add_option_function<std::string>(
+          "--progress",
+          [&options](const std::string& name) { options.progress = kProgressStyles.at(name); },
+          "On stderr: a bar, a line every 10 s, or none; auto is a bar on a terminal")
+      ->check(CLI::IsMember(&kProgressStyles))
+      ->type_name("auto|bar|lines|none")
+      ->default_str("auto");
   command.add_flag("-q,--quiet", options.quiet, "Print errors and warnings only");
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "app/job/completion_writer.h"
+#include "app/job/progress.h"
 #include "app/job/request_reader.h"
 #include "lib/engine.h"
 
@@ -18,6 +19,7 @@ struct GenerateOptions {
   std::string stats;  // path of the JSON report, empty: none
   std::string schedule = "refill";
   std::string prompt_policy = "packed";
+  ProgressStyle progress = ProgressStyle::kAuto;
   bool quiet = false;
   bool echo = false;
   OutputFormat format;

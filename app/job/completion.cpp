@@ -71,6 +71,7 @@ Completion CompletionBuilder::take() {
   completion_.id = std::move(row_.id);
   completion_.extra = std::move(row_.extra);
   completion_.prompt_tokens = static_cast<int64_t>(row_.prompt_ids.size());
+  completion_.seconds = watch_.seconds();
   return std::move(completion_);
 }
 

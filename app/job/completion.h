@@ -9,6 +9,7 @@
 
 #include "app/job/request_reader.h"
 #include "app/job/stop_matcher.h"
+#include "app/job/stopwatch.h"
 #include "lib/core/error.h"
 #include "lib/engine.h"
 #include "tokenizer/incremental_decoder.h"
@@ -24,6 +25,7 @@ struct Completion {
   std::vector<int32_t> token_ids;  // all generated, the stop token included
   std::vector<float> logprobs;     // of token_ids
   int64_t prompt_tokens = 0;
+  double seconds = 0;  // from when the row was ready to run to its end, its wait included
   FinishReason finish = FinishReason::kNone;
   std::optional<RowError> error;  // with kError, and then without text and tokens
 };
@@ -61,6 +63,7 @@ class CompletionBuilder {
   InputRow row_;
   std::optional<IncrementalDecoder> decoder_;
   StopMatcher stops_;
+  Stopwatch watch_;
   Completion completion_;
 };
 

@@ -43,7 +43,8 @@ struct Derived {
             rate(stats.counts.prompt_tokens + stats.counts.output_tokens, stats.job_seconds)),
         row_rate(rate(stats.counts.rows, stats.job_seconds)),
         rows_per_step(
-            rate(stats.engine.decode_row_steps, static_cast<double>(stats.engine.decode_steps))) {}
+            rate(stats.engine.decode_row_steps, static_cast<double>(stats.engine.decode_steps))),
+        occupancy(stats.max_num_seqs > 0 ? rows_per_step / stats.max_num_seqs : 0.0) {}
   int64_t pads;
   int64_t pads_of_padded;
   double total_seconds;
@@ -53,6 +54,7 @@ struct Derived {
   double total_rate;
   double row_rate;
   double rows_per_step;
+  double occupancy;  // share of the slots that a decode step works on
 };
 
 std::string format_counts(const std::map<std::string, int64_t>& counts) {
@@ -75,6 +77,7 @@ void JobCounts::add(const Completion& completion, int64_t row_input_bytes) {
   }
   prompt_tokens += completion.prompt_tokens;
   output_tokens += static_cast<int64_t>(completion.token_ids.size());
+  row_seconds.add(completion.seconds);
 }
 
 int64_t peak_host_bytes() {
@@ -107,10 +110,14 @@ std::string format_summary(const JobStats& stats) {
   text += printed("  load        %8.3f s\n", stats.load_seconds);
   text += printed("  tokenize    %8.3f s\n", stats.tokenize_seconds);
   text += printed("  prefill     %8.3f s  %10.1f tokens/s\n", e.prefill_seconds, d.prefill_rate);
-  text += printed("  decode      %8.3f s  %10.1f tokens/s, %.1f rows a step\n", e.decode_seconds,
-                  d.decode_rate, d.rows_per_step);
+  text += printed("  decode      %8.3f s  %10.1f tokens/s, %.1f rows a step (%.0f %% of %d)\n",
+                  e.decode_seconds, d.decode_rate, d.rows_per_step, 100 * d.occupancy,
+                  stats.max_num_seqs);
   text += printed("  write       %8.3f s  (with detokenizing)\n", stats.output_seconds);
   text += printed("  overall     %8.3f s  after loading\n", stats.job_seconds);
+  const QuantileSketch& latency = stats.counts.row_seconds;
+  text += printed("  row latency %8.3f s median, %.3f s p99\n", latency.quantile(0.5),
+                  latency.quantile(0.99));
   text += concat("  batches     ", e.batches, ", ", stats.prompt_policy, ": ", d.pads,
                  " pads computed, padded would have ", d.pads_of_padded, "\n");
   text += concat("  peak memory ", format_bytes(stats.peak_device_bytes), " device, ",
@@ -130,6 +137,7 @@ std::string format_json(const JobStats& stats) {
   ordered_json versions = {{"eet", EET_VERSION}};
   if (!stats.cuda.runtime.empty()) versions["cuda_runtime"] = stats.cuda.runtime;
   if (!stats.cuda.driver.empty()) versions["cuda_driver"] = stats.cuda.driver;
+  const QuantileSketch& latency = stats.counts.row_seconds;
   const ordered_json report = {
       {"versions", versions},
       {"model", stats.model},
@@ -162,6 +170,12 @@ std::string format_json(const JobStats& stats) {
       {"prefill_passes", e.prefill_passes},
       {"decode_steps", e.decode_steps},
       {"rows_per_decode_step", d.rows_per_step},
+      {"occupancy", d.occupancy},
+      {"row_latency_seconds",
+       {{"p50", latency.quantile(0.5)},
+        {"p90", latency.quantile(0.9)},
+        {"p99", latency.quantile(0.99)},
+        {"max", latency.max()}}},
       {"padding",
        {{"prompt_tokens", e.prompt_tokens},
         {"computed", d.pads},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/job/completion.h"
+#include "app/job/quantile_sketch.h"
 #include "lib/device.h"
 #include "lib/engine.h"
 
@@ -21,6 +22,7 @@ struct JobCounts {
   int64_t output_tokens = 0;  // delivered
   std::map<std::string, int64_t> finish_reasons = {{"stop", 0}, {"length", 0}, {"error", 0}};
   std::map<std::string, int64_t> error_codes;
+  QuantileSketch row_seconds;  // latency of rows that ran
 
   void add(const Completion& completion, int64_t row_input_bytes);
   int64_t failed_rows() const { return finish_reasons.at("error"); }

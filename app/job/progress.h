@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -11,16 +12,33 @@
 
 namespace eet {
 
-// "12,345 rows, 678 tokens/s, ETA 1:02:03". The ETA supposes that the rest of the input, by bytes,
-// takes as long as what is done; without a size there is none.
-std::string progress_line(const JobCounts& counts, double seconds,
-                          std::optional<int64_t> total_input_bytes);
+enum class ProgressStyle {
+  kAuto,   // a bar on a terminal, otherwise lines
+  kBar,    // one line that is rewritten a few times a second
+  kLines,  // a line every 10 s, fit for a log
+  kNone,
+};
+
+// How far a job is, as it is shown.
+struct ProgressReport {
+  std::string text;            // "12345 rows, 678 tokens/s, 2 failed, ETA 1:02:03"
+  std::optional<double> done;  // share of the input, where its size is known
+};
+
+// The ETA supposes that the rest of the input, by bytes, takes as long as what is done; without a
+// size there is none.
+ProgressReport report_progress(const JobCounts& counts, double seconds,
+                               std::optional<int64_t> total_input_bytes);
+
+// "[=====>    ]  52 % ", or nothing for a share that is not known.
+std::string format_bar(std::optional<double> done);
 
 class Progress {
  public:
-  // On a terminal one line that is rewritten a few times a second; otherwise a line every 10 s, fit
-  // for a log. `quiet`: nothing.
-  Progress(std::FILE* stream, std::optional<int64_t> total_input_bytes, bool quiet);
+  // Asked for now and then, as the estimate for a compressed input gets better.
+  using TotalBytes = std::function<std::optional<int64_t>()>;
+
+  Progress(std::FILE* stream, TotalBytes total_input_bytes, ProgressStyle style);
   ~Progress() { finish(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -28,15 +46,14 @@ class Progress {
   // Cheap enough to be called after every step.
   void update(const JobCounts& counts);
 
-  // Clears the line on a terminal.
+  // Clears the bar.
   void finish();
 
  private:
   std::FILE* stream_;
-  std::optional<int64_t> total_input_bytes_;
-  bool quiet_;
-  bool terminal_;
-  bool line_open_ = false;  // a line on the terminal waits to be rewritten
+  TotalBytes total_input_bytes_;
+  ProgressStyle style_;    // not kAuto
+  bool bar_open_ = false;  // a bar waits to be rewritten
   double next_seconds_;
   Stopwatch watch_;
 };

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/job/progress.h"
+#include "tests/app/temp_directory.h"
 
 namespace eet {
 namespace {
@@ -20,7 +21,9 @@ JobStats sample_stats() {
   good.finish = FinishReason::kLength;
   good.prompt_tokens = 10;
   good.token_ids.assign(30, 1);
+  good.seconds = 1;
   stats.counts.add(good, 100);
+  good.seconds = 3;
   stats.counts.add(good, 100);
   Completion bad;
   bad.finish = FinishReason::kError;
@@ -78,12 +81,70 @@ TEST_CASE("the memory plan ends with its sum") {
         "       3.0 KiB  in all\n");
 }
 
+TEST_CASE("a report has occupancy and the quantiles of row latency") {
+  JobStats stats = sample_stats();
+  stats.max_num_seqs = 4;
+  const auto json = nlohmann::json::parse(format_json(stats));
+  CHECK(json["occupancy"] == 0.5);
+  CHECK(json["row_latency_seconds"]["max"] == 3.0);
+  CHECK(json["row_latency_seconds"]["p50"].get<double>() == doctest::Approx(1.0).epsilon(0.02));
+  CHECK(json["row_latency_seconds"]["p99"].get<double>() == doctest::Approx(3.0).epsilon(0.02));
+  CHECK(format_summary(stats).find("2.0 rows a step (50 % of 4)") != std::string::npos);
+}
+
+TEST_CASE("quantiles of a long stream are within 2 %") {
+  QuantileSketch sketch;
+  for (int i = 1; i <= 100'000; ++i) sketch.add(i * 1e-3);
+  for (const double q : {0.01, 0.5, 0.9, 0.99, 1.0}) {
+    CHECK(sketch.quantile(q) == doctest::Approx(100 * q).epsilon(0.02));
+  }
+  CHECK(sketch.count() == 100'000);
+  CHECK(sketch.max() == 100.0);
+}
+
+TEST_CASE("quantiles of nothing and of what is out of range are defined") {
+  QuantileSketch sketch;
+  CHECK(sketch.quantile(0.5) == 0.0);
+  sketch.add(0.0);
+  sketch.add(1e9);
+  CHECK(sketch.quantile(0.0) <= 1e-5);
+  CHECK(sketch.quantile(1.0) >= 0.9e6);
+  CHECK(sketch.max() == 1e9);
+}
+
 TEST_CASE("progress names rows, speed and, where the size is known, the time left") {
   const JobCounts counts = sample_stats().counts;
-  CHECK(progress_line(counts, 2.0, std::nullopt) == "3 rows, 30 tokens/s, 1 failed");
-  CHECK(progress_line(counts, 2.0, 250 + 250 * 1800) ==
-        "3 rows, 30 tokens/s, 1 failed, ETA 1:00:00");
-  CHECK(progress_line(JobCounts(), 0.0, 100) == "0 rows, 0 tokens/s");
+  CHECK(report_progress(counts, 2.0, std::nullopt).text == "3 rows, 30 tokens/s, 1 failed");
+  const ProgressReport report = report_progress(counts, 2.0, 250 + 250 * 1800);
+  CHECK(report.text == "3 rows, 30 tokens/s, 1 failed, ETA 1:00:00");
+  CHECK(*report.done == doctest::Approx(1.0 / 1801));
+  CHECK(report_progress(JobCounts(), 0.0, 100).text == "0 rows, 0 tokens/s");
+  CHECK_FALSE(report_progress(JobCounts(), 0.0, 0).done);
+}
+
+TEST_CASE("a bar fills up, and is left out where nobody knows how far the job is") {
+  CHECK(format_bar(0.0) == "[>                       ]   0 % ");
+  CHECK(format_bar(0.5) == "[============>           ]  50 % ");
+  CHECK(format_bar(1.0) == "[========================] 100 % ");
+  CHECK(format_bar(std::nullopt).empty());
+}
+
+// What a style has put on its stream after one update.
+std::string shown(ProgressStyle style) {
+  const TempDirectory dir;
+  std::FILE* stream = std::fopen(dir.file("log").c_str(), "w");
+  Progress progress(
+      stream, [] { return 500; }, style);
+  progress.update(sample_stats().counts);
+  std::fclose(stream);
+  return read_text(dir.file("log"));
+}
+
+TEST_CASE("only a bar is shown at once, and off a terminal only when asked for") {
+  CHECK(shown(ProgressStyle::kBar).starts_with("\r[============>           ]  50 % 3 rows"));
+  CHECK(shown(ProgressStyle::kLines).empty());
+  CHECK(shown(ProgressStyle::kAuto).empty());
+  CHECK(shown(ProgressStyle::kNone).empty());
 }
 
 }  // namespace
