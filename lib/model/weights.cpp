@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "lib/core/error.h"
+#include "lib/model/tensor_upload.h"
 #include "lib/ops/cpu/gemm.h"
 
 namespace eet {
@@ -25,7 +27,8 @@ class WeightPlacer {
                const TensorLoader& loader, uint64_t seed)
       : ctx_(ctx), config_(config), dtype_(dtype), loader_(loader), seed_(seed) {
     if (!ctx.on_cuda() || !loader) return;
-    staging_ = allocate_staging(ctx, kStagingBytes, "weight upload staging");
+    ahead_.emplace(loader_, tensor_specs(config));
+    upload_.emplace(ctx);
   }
 
   Weights take() { return std::move(weights_); }
@@ -109,8 +112,6 @@ class WeightPlacer {
   }
 
   void untied_head() {
-    weights_.token_embedding =
-        table("token_embedding.weight", config_.vocab_size, config_.hidden_size);
     weights_.lm_head =
         matrix("lm_head.weight", config_.vocab_size, config_.hidden_size, kHeadRowMultiple);
   }
@@ -121,7 +122,6 @@ class WeightPlacer {
 
  private:
   static constexpr float kRandomStddev = 0.02F;
-  static constexpr size_t kStagingBytes = 64U << 20;
 
   uint64_t next_seed() { return seed_ + 0x9E3779B97F4A7C15ULL * ++tensors_drawn_; }
 
@@ -133,33 +133,14 @@ class WeightPlacer {
     return view;
   }
 
-  HostTensor load(const std::string& name, std::vector<int64_t> shape) const {
-    return loader_({name, std::move(shape)});
+  HostTensor load(const std::string& name, std::vector<int64_t> shape) {
+    const TensorSpec spec{name, std::move(shape)};
+    return ahead_ ? ahead_->load(spec) : loader_(spec);
   }
 
-  // Converts on the host, a staging buffer at a time, and uploads.
   void copy_in(const TensorView& view, const HostTensor& tensor) {
-    const int64_t count = view.numel();
-    if (!ctx_.on_cuda()) {
-      convert_elements(view.data, view.dtype, tensor.data, tensor.dtype, count);
-      return;
-    }
-    const auto out_size = static_cast<int64_t>(dtype_size(view.dtype));
-    const auto in_size = static_cast<int64_t>(dtype_size(tensor.dtype));
-    const int64_t batch = static_cast<int64_t>(kStagingBytes) / out_size;
-    const auto* source = static_cast<const std::byte*>(tensor.data);
-    for (int64_t first = 0; first < count; first += batch) {
-      const int64_t n = std::min(batch, count - first);
-      constexpr int64_t kChunk = 256 * 1024;
-      ctx_.pool->parallel_for((n + kChunk - 1) / kChunk, [&](int64_t c) {
-        const int64_t begin = c * kChunk;
-        convert_elements(staging_.as<std::byte>() + begin * out_size, view.dtype,
-                         source + (first + begin) * in_size, tensor.dtype,
-                         std::min(kChunk, n - begin));
-      });
-      upload(ctx_, view.as<std::byte>() + first * out_size, staging_.data(), n * out_size);
-      synchronize(ctx_);
-    }
+    if (upload_) return upload_->upload(view, tensor);
+    convert_elements(view.data, view.dtype, tensor.data, tensor.dtype, view.numel());
   }
 
   const Context& ctx_;
@@ -168,7 +149,8 @@ class WeightPlacer {
   const TensorLoader& loader_;
   uint64_t seed_;
   uint64_t tensors_drawn_ = 0;
-  Buffer staging_;
+  std::optional<LoaderAhead> ahead_;    // on CUDA, with a loader
+  std::optional<TensorUpload> upload_;  // likewise
 };
 
 // Inverse frequencies as transformers' modeling_rope_utils computes them: theta^(-2i/d), then
@@ -222,10 +204,11 @@ Weights place_weights(const Context& ctx, const ModelConfig& config, DType dtype
   WeightPlacer placer(ctx, config, dtype, loader, seed);
   Weights& weights = placer.weights_;
   const int64_t hidden = config.hidden_size;
+  // In the order of tensor_specs(), so that the loader can work ahead.
   if (config.tie_word_embeddings) {
     placer.tied_head();
   } else {
-    placer.untied_head();
+    weights.token_embedding = placer.table("token_embedding.weight", config.vocab_size, hidden);
   }
   if (config.position == PositionKind::kLearned) {
     weights.position_embedding =
@@ -248,6 +231,7 @@ Weights place_weights(const Context& ctx, const ModelConfig& config, DType dtype
     weights.layers.push_back(layer);
   }
   weights.final_norm = placer.norm("final_norm");
+  if (!config.tie_word_embeddings) placer.untied_head();
   synchronize(ctx);
   return placer.take();
 }

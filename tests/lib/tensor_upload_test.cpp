@@ -1,0 +1,63 @@
+#include "lib/model/tensor_upload.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <numeric>
+
+#include "lib/core/error.h"
+
+using namespace eet;
+
+namespace {
+
+HostTensor make_tensor(const std::vector<int64_t>& shape, float first) {
+  const auto count = static_cast<size_t>(
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()));
+  auto elements = std::make_shared<std::vector<float>>(count);
+  std::iota(elements->begin(), elements->end(), first);
+  return {DType::kF32, shape, elements->data(), elements};
+}
+
+}  // namespace
+
+TEST_CASE("tensors loaded ahead come in order, each once, and others are loaded when asked for") {
+  std::vector<TensorSpec> specs;
+  for (int i = 0; i < 20; ++i) specs.push_back({std::to_string(i), {3, 2}});
+  std::atomic<int> loads = 0;
+  const TensorLoader loader = [&](const TensorSpec& spec) {
+    ++loads;
+    return make_tensor(spec.shape, std::stof(spec.name));
+  };
+  LoaderAhead ahead(loader, specs);
+  for (int i = 0; i < 20; ++i) {
+    CHECK(static_cast<const float*>(ahead.load(specs[static_cast<size_t>(i)]).data)[0] == i);
+    if (i == 7) CHECK(static_cast<const float*>(ahead.load({"0", {3, 2}}).data)[0] == 0);
+  }
+  CHECK(loads == 21);
+}
+
+TEST_CASE("what a loader throws on its thread reaches who asks for the tensor") {
+  const TensorLoader loader = [](const TensorSpec& spec) {
+    if (spec.name == "b") throw Error("b is broken");
+    return make_tensor(spec.shape, 0);
+  };
+  const std::vector<TensorSpec> specs = {{"a", {1}}, {"b", {1}}, {"c", {1}}};
+  LoaderAhead ahead(loader, specs);
+  CHECK_NOTHROW(ahead.load(specs[0]));
+  CHECK_THROWS_WITH_AS(ahead.load(specs[1]), "b is broken", Error);
+}
+
+TEST_CASE("a tensor larger than the whole ring of blocks arrives converted and complete") {
+  ThreadPool pool(2);
+  Context ctx;
+  ctx.pool = &pool;
+  const std::vector<int64_t> shape = {4099, 9001};  // 74 MB in bf16; the ring has 64 MiB
+  const HostTensor tensor = make_tensor(shape, 1.0F);
+  std::vector<uint16_t> out(4099 * 9001, 0xffff);
+  TensorUpload(ctx).upload({out.data(), DType::kBF16, {4099, 9001}}, tensor);
+  const auto* in = static_cast<const float*>(tensor.data);
+  size_t wrong = 0;
+  for (size_t i = 0; i < out.size(); ++i) wrong += out[i] != f32_to_bf16(in[i]) ? 1 : 0;
+  CHECK(wrong == 0);
+}
