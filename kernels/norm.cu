@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kMaxThreads)
       if (column >= hidden) continue;
 #pragma unroll
       for (int i = 0; i < N; ++i) x[step].value[i] += to_float(d[step].value[i]);
-      store_vec<N>(residual_row + column, x[step]);
+      if (rows == nullptr) store_vec<N>(residual_row + column, x[step]);
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <deque>
 
 #include "lib/cache/kv_cache.h"
@@ -11,6 +12,7 @@
 #include "lib/model/decoder.h"
 #include "lib/pass_inputs.h"
 #include "lib/sampling/sampler.h"
+#include "lib/sampling/scorer.h"
 #include "lib/schedule/scheduler.h"
 
 namespace eet {
@@ -20,10 +22,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_between(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
-}
-
-bool needs_replay(PromptPolicy policy) {
-  return policy == PromptPolicy::kMinLength || policy == PromptPolicy::kSerial;
 }
 
 Weights place(const Context& ctx, const ModelConfig& config, const EngineShape& shape,
@@ -66,27 +64,50 @@ int graph_context_len(int context_len, int64_t max_model_len) {
   return static_cast<int>(std::min<int64_t>(rounded, max_model_len));
 }
 
+// Prompt tokens [first, first + count) of a row whose scores a pass brings.
+struct ScoredTokens {
+  SequencePtr sequence;
+  int32_t first = 0;
+  int32_t count = 0;
+};
+
 // A pass that was issued, and what its tokens mean once they are known.
 struct IssuedPass {
   bool decode = false;
-  std::vector<SequencePtr> rows;  // in the order of the results
+  std::vector<SequencePtr> rows;     // in the order of the results
+  std::vector<ScoredTokens> scored;  // likewise
+  Scorer::Result scores;
   Sampler::Result result;
-  Clock::time_point started;
+  Clock::time_point started = Clock::now();
 };
+
+TokenOutput non_finite(const Sequence& sequence) {
+  return {.row = sequence.request.row,
+          .sample = sequence.sample,
+          .finish = FinishReason::kError,
+          .error = RowError{"non_finite_logits",
+                            "the model's logits are not finite; try another --dtype"}};
+}
 
 }  // namespace
 
 struct Engine::Impl {
   Impl(const ModelConfig& model_config, const TensorLoader& loader, const EngineOptions& opts);
 
+  std::optional<RowError> check_score_from(const Request& request) const;
+  int32_t max_tokens(const Request& request) const;
   bool issue();
   void start_rows();
   void count_prompts(const ForwardBatch& batch, bool penalised);
+  void share_prompt(const Sequence& leader);
+  void score(const ForwardBatch& batch);
   void issue_prompt_pass(const PromptPass& pass);
   void issue_decode_step(const std::vector<SequencePtr>& rows);
-  void record_issued(bool decode, std::vector<SequencePtr> rows, Clock::time_point started);
+  void record_issued(IssuedPass pass);
   void collect();
   void take_token(Sequence& sequence, int32_t token_id, float logprob);
+  void take_scores(const ScoredTokens& tokens, const float* logprobs, const int32_t* is_argmax);
+  void give_out(Sequence& sequence, TokenOutput output);
 
   const Clock::time_point started_at = Clock::now();  // before everything that takes memory
   ModelConfig config;
@@ -99,6 +120,7 @@ struct Engine::Impl {
   Decoder decoder;
   PassInputs inputs;
   Sampler sampler;
+  Scorer scorer;
   KvCache cache;
   ReplayCache decode_steps{ctx};
   Scheduler scheduler;
@@ -122,7 +144,8 @@ Engine::Impl::Impl(const ModelConfig& model_config, const TensorLoader& loader,
               shape.max_model_len),
       inputs(ctx, shape.max_batched_tokens, shape.max_num_seqs, shape.max_model_len),
       sampler(ctx, config.vocab_size, shape.max_num_seqs, shape.max_model_len,
-              needs_replay(opts.prompt_policy)),
+              replays_prompts(opts.prompt_policy)),
+      scorer(ctx, config.vocab_size, shape.max_batched_tokens),
       cache(ctx, config, shape.dtype, choose_num_pages(config, opts, shape, device)),
       scheduler(scheduler_options(opts, shape),
                 cache.bytes() / KvCache::page_bytes(config, shape.dtype)) {
@@ -132,7 +155,7 @@ Engine::Impl::Impl(const ModelConfig& model_config, const TensorLoader& loader,
       {"activations", decoder.activation_bytes()},
       {"logits", decoder.logits_bytes()},
       {"batch inputs and block tables", inputs.bytes()},
-      {"sampling", sampler.bytes()},
+      {"sampling and scoring", sampler.bytes() + scorer.bytes()},
       {concat("KV cache (", scheduler.pages().num_pages(), " pages of ", kPageSize, " tokens)"),
        cache.bytes()}};
   if (const int64_t bytes = device.workspace_bytes()) {
@@ -143,18 +166,44 @@ Engine::Impl::Impl(const ModelConfig& model_config, const TensorLoader& loader,
   stats.decode_steps_by_rows.resize(shape.max_num_seqs + 1);
 }
 
+std::optional<RowError> Engine::Impl::check_score_from(const Request& request) const {
+  if (!request.score_from) return std::nullopt;
+  const auto size = static_cast<int64_t>(request.prompt.size());
+  if (*request.score_from < 1 || *request.score_from >= size) {
+    return RowError{"nothing_to_score",
+                    concat("of ", size, " tokens none from token ", *request.score_from,
+                           " on has a token before it to be predicted from")};
+  }
+  if (replays_prompts(options.prompt_policy)) {
+    return RowError{"unsupported_parameter",
+                    "scoring feeds whole prompts; use --prompt-policy packed or padded"};
+  }
+  return std::nullopt;
+}
+
+// Tokens that the row may get, one where it is scored. Past the last position there is nothing to
+// generate: the row ends with "length" there.
+int32_t Engine::Impl::max_tokens(const Request& request) const {
+  if (request.score_from) return 1;
+  const int64_t room = shape.max_model_len - fed_tokens(request) + 1;
+  return static_cast<int32_t>(std::min<int64_t>(request.params.max_tokens, room));
+}
+
 // Lets waiting rows start and tells the device of them.
 void Engine::Impl::start_rows() {
   const std::vector<SequencePtr> rows = scheduler.start_rows(issued.empty());
   if (rows.empty()) return;
   int64_t longest = 0;
+  int64_t num_prompts = 0;
   for (const SequencePtr& sequence : rows) {
     inputs.set_pages(sequence->slot, sequence->pages);
     sampler.admit(*sequence);
+    if (sequence->follows) continue;
+    ++num_prompts;
     longest = std::max<int64_t>(longest, sequence->prompt_len());
     stats.prompt_tokens += sequence->prompt_len();
   }
-  stats.padded_positions += longest * static_cast<int64_t>(rows.size());
+  stats.padded_positions += longest * num_prompts;
   ++stats.batches;
 }
 
@@ -165,30 +214,61 @@ void Engine::Impl::count_prompts(const ForwardBatch& batch, bool penalised) {
                            batch.token_slots, batch.num_tokens);
 }
 
+// Gives the followers of a sequence, whose whole prompt has been fed, what they do not have in
+// common with it: a copy of the page that the prompt fills in part, and of its counts.
+void Engine::Impl::share_prompt(const Sequence& leader) {
+  const int32_t page = leader.prompt_len() / kPageSize;
+  const bool has_part = leader.prompt_len() % kPageSize != 0;
+  for (const SequencePtr& follower : leader.followers) {
+    if (has_part) cache.copy_page(leader.pages[page], follower->pages[page]);
+    if (penalises_prompt(leader)) sampler.copy_prompt_counts(leader.slot, follower->slot);
+  }
+}
+
+// Scores the batch's tokens, as many at a time as the LM head takes.
+void Engine::Impl::score(const ForwardBatch& batch) {
+  for (int first = 0; first < batch.num_scored; first += shape.max_num_seqs) {
+    const int count = std::min(shape.max_num_seqs, batch.num_scored - first);
+    scorer.score(decoder.logits(batch.scored_tokens + first, count), batch.scored_targets + first,
+                 first);
+  }
+}
+
 void Engine::Impl::issue_prompt_pass(const PromptPass& pass) {
-  const Clock::time_point started = Clock::now();
+  IssuedPass issued_pass;
   const ForwardBatch batch = inputs.prompt_pass(pass);
-  std::vector<SequencePtr> rows;
   bool penalised = false;
   for (const PromptSegment& segment : pass) {
+    const SequencePtr& sequence = segment.sequence;
     stats.prefill_tokens += segment.count;
     stats.prefill_context_tokens += attended_tokens(segment);
-    penalised |= penalises_prompt(*segment.sequence);
-    if (segment.first + segment.count == segment.sequence->prompt_len()) {
-      rows.push_back(segment.sequence);
-      ++segment.sequence->num_issued;
+    penalised |= penalises_prompt(*sequence);
+    if (segment.first_scored() < segment.end()) {
+      issued_pass.scored.push_back({.sequence = sequence,
+                                    .first = segment.first_scored() + 1,
+                                    .count = segment.end() - segment.first_scored()});
     }
+    if (segment.samples_next()) {
+      std::vector<SequencePtr>& rows = issued_pass.rows;
+      rows.push_back(sequence);
+      rows.insert(rows.end(), sequence->followers.begin(), sequence->followers.end());
+    }
+    if (segment.ends_prompt()) ++sequence->num_issued;
   }
   count_prompts(batch, penalised);
   ++stats.prefill_passes;
   stats.prompt_positions += batch.num_tokens;
   const TensorView logits = decoder.forward(batch, cache);
-  if (!rows.empty()) sampler.sample(logits, batch.logits_slots);
-  record_issued(false, std::move(rows), started);
+  for (const SequencePtr& sequence : issued_pass.rows) share_prompt(*sequence);
+  if (!issued_pass.rows.empty()) sampler.sample(logits, batch.logits_slots);
+  score(batch);
+  issued_pass.scores = scorer.fetch(batch.num_scored);
+  record_issued(std::move(issued_pass));
 }
 
 void Engine::Impl::issue_decode_step(const std::vector<SequencePtr>& rows) {
-  const Clock::time_point started = Clock::now();
+  IssuedPass issued_pass;
+  issued_pass.rows = rows;
   std::vector<int32_t> slots;
   int32_t max_context_len = 0;
   int replayed = 0;
@@ -224,14 +304,14 @@ void Engine::Impl::issue_decode_step(const std::vector<SequencePtr>& rows) {
   } else {
     decode_steps.run({batch.num_rows, batch.max_context_len}, issue_step);
   }
-  record_issued(replayed < static_cast<int>(rows.size()), rows, started);
+  issued_pass.decode = replayed < static_cast<int>(rows.size());
+  record_issued(std::move(issued_pass));
 }
 
-// Notes a pass on its way; `rows` are in the order they were sampled in.
-void Engine::Impl::record_issued(bool decode, std::vector<SequencePtr> rows,
-                                 Clock::time_point started) {
-  const Sampler::Result result = sampler.fetch(static_cast<int64_t>(rows.size()));
-  issued.push_back({decode, std::move(rows), result, started});
+// Notes a pass on its way; its rows are in the order they were sampled in.
+void Engine::Impl::record_issued(IssuedPass pass) {
+  pass.result = sampler.fetch(static_cast<int64_t>(pass.rows.size()));
+  issued.push_back(std::move(pass));
 }
 
 // Issues one pass; false when there is nothing to issue before a result is known.
@@ -261,28 +341,53 @@ void Engine::Impl::collect() {
       take_token(*pass.rows[i], pass.result.token_ids[i], pass.result.logprobs[i]);
     }
   }
+  int64_t score = 0;
+  for (const ScoredTokens& tokens : pass.scored) {
+    take_scores(tokens, pass.scores.logprobs + score, pass.scores.is_argmax + score);
+    score += tokens.count;
+  }
+}
+
+// Hands an output to the caller; the sequence ends where it says so.
+void Engine::Impl::give_out(Sequence& sequence, TokenOutput output) {
+  if (output.finish != FinishReason::kNone) scheduler.end(sequence);
+  outputs.push_back(std::move(output));
 }
 
 void Engine::Impl::take_token(Sequence& sequence, int32_t token_id, float logprob) {
   if (token_id == kTokenNone) return;
-  TokenOutput output{.row = sequence.request.row, .token_id = token_id, .logprob = logprob};
-  if (token_id == kTokenNonFinite) {
-    output.finish = FinishReason::kError;
-    output.error =
-        RowError{"non_finite_logits", "the model's logits are not finite; try another --dtype"};
-  } else {
-    ++sequence.num_generated;
-    ++stats.output_tokens;
-    const int32_t* stops = sequence.params.stop_token_ids;
-    const int32_t* stops_end = stops + sequence.params.num_stop_token_ids;
-    if (std::find(stops, stops_end, token_id) != stops_end) {
-      output.finish = FinishReason::kStop;
-    } else if (sequence.num_generated == sequence.params.max_tokens) {
-      output.finish = FinishReason::kLength;
-    }
+  if (token_id == kTokenNonFinite) return give_out(sequence, non_finite(sequence));
+  TokenOutput output{.row = sequence.request.row,
+                     .sample = sequence.sample,
+                     .token_id = token_id,
+                     .logprob = logprob};
+  ++sequence.num_generated;
+  ++stats.output_tokens;
+  const int32_t* stops = sequence.params.stop_token_ids;
+  const int32_t* stops_end = stops + sequence.params.num_stop_token_ids;
+  if (std::find(stops, stops_end, token_id) != stops_end) {
+    output.finish = FinishReason::kStop;
+  } else if (sequence.num_generated == sequence.params.max_tokens) {
+    output.finish = FinishReason::kLength;
   }
-  if (output.finish != FinishReason::kNone) scheduler.end(sequence);
-  outputs.push_back(std::move(output));
+  give_out(sequence, std::move(output));
+}
+
+void Engine::Impl::take_scores(const ScoredTokens& tokens, const float* logprobs,
+                               const int32_t* is_argmax) {
+  Sequence& sequence = *tokens.sequence;
+  const std::vector<int32_t>& prompt = sequence.request.prompt;
+  for (int32_t i = 0; i < tokens.count && !sequence.ended; ++i) {
+    if (!std::isfinite(logprobs[i])) return give_out(sequence, non_finite(sequence));
+    const auto index = static_cast<size_t>(tokens.first + i);
+    ++stats.scored_tokens;
+    give_out(sequence,
+             {.row = sequence.request.row,
+              .token_id = prompt[index],
+              .logprob = logprobs[i],
+              .is_argmax = is_argmax[i] != 0,
+              .finish = index + 1 == prompt.size() ? FinishReason::kStop : FinishReason::kNone});
+  }
 }
 
 Engine::Engine(const ModelConfig& config, const TensorLoader& loader, const EngineOptions& options)
@@ -297,8 +402,9 @@ Engine::~Engine() {
 }
 
 std::optional<RowError> Engine::check(const Request& request) const {
-  const auto prompt_len = static_cast<int64_t>(request.prompt.size());
-  if (prompt_len == 0) return RowError{"empty_prompt", "the prompt has no tokens"};
+  if (request.prompt.empty()) return RowError{"empty_prompt", "the prompt has no tokens"};
+  if (auto error = impl_->check_score_from(request)) return error;
+  const int64_t prompt_len = fed_tokens(request);
   if (prompt_len > impl_->shape.max_model_len) {
     return RowError{"prompt_too_long",
                     concat("the prompt has ", prompt_len, " tokens; at most ",
@@ -311,28 +417,29 @@ std::optional<RowError> Engine::check(const Request& request) const {
     }
   }
   if (auto error = eet::check(request.params, impl_->config)) return error;
-  const int64_t max_tokens =
-      std::min<int64_t>(request.params.max_tokens, impl_->shape.max_model_len - prompt_len + 1);
-  const int64_t needed = PagePool::pages_for(prompt_len + max_tokens - 1);
+  if (request.num_samples < 1 || request.num_samples > impl_->shape.max_num_seqs) {
+    return RowError{"invalid_parameter",
+                    concat("n, best_of: expected 1 to ", impl_->shape.max_num_seqs,
+                           " samples (--max-num-seqs), got ", request.num_samples)};
+  }
+  const int64_t max_positions = prompt_len + impl_->max_tokens(request) - 1;
+  const int64_t needed =
+      impl_->scheduler.pages_needed(request.num_samples, prompt_len, max_positions);
   if (needed > impl_->scheduler.pages().num_pages()) {
     return RowError{"does_not_fit", concat("prompt and max_tokens need ", needed * kPageSize,
                                            " positions of KV cache; there are ",
                                            impl_->scheduler.pages().num_pages() * kPageSize,
-                                           "; lower max_tokens or --max-num-seqs")};
+                                           "; lower max_tokens, n or --max-num-seqs")};
   }
   return std::nullopt;
 }
 
 void Engine::add_request(Request request) {
   auto sequence = std::make_shared<Sequence>();
-  const auto prompt_len = static_cast<int32_t>(request.prompt.size());
-  // Past the last position there is nothing to generate: the row ends with "length" there.
-  const int64_t room = impl_->shape.max_model_len - prompt_len + 1;
-  request.params.max_tokens =
-      static_cast<int32_t>(std::min<int64_t>(request.params.max_tokens, room));
-  sequence->params =
-      to_slot_params(request.params, impl_->config, prompt_len, impl_->options.seed, request.row);
+  request.params.max_tokens = impl_->max_tokens(request);
   sequence->request = std::move(request);
+  sequence->params = to_slot_params(sequence->request.params, impl_->config, sequence->prompt_len(),
+                                    impl_->options.seed, sequence->request.row);
   impl_->scheduler.add(std::move(sequence));
 }
 
@@ -357,8 +464,10 @@ std::span<const TokenOutput> Engine::step() {
   return impl_->outputs;
 }
 
-void Engine::stop(uint64_t row) {
-  if (const SequencePtr sequence = impl_->scheduler.find(row)) impl_->scheduler.end(*sequence);
+void Engine::stop(uint64_t row, int32_t sample) {
+  if (const SequencePtr sequence = impl_->scheduler.find(row, sample)) {
+    impl_->scheduler.end(*sequence);
+  }
 }
 
 const ModelConfig& Engine::config() const {

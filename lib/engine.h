@@ -46,17 +46,26 @@ struct EngineOptions {
 enum class FinishReason { kNone, kStop, kLength, kError };
 
 struct Request {
-  uint64_t row = 0;  // unique within the job; names the row's random stream and its outputs
+  uint64_t row = 0;  // unique within the job; names the row's random streams and its outputs
   std::vector<int32_t> prompt;
   SamplingParams params;
+  // Completions drawn from the prompt, which is computed and stored once for all of them (except
+  // under min-length and serial). They start together.
+  int32_t num_samples = 1;
+  // Index of the first prompt token to be scored, at least 1: nothing is generated, the outputs are
+  // prompt[score_from..) with their log-probabilities given all tokens before.
+  std::optional<int32_t> score_from = {};
 };
 
-// One new token of one row, or the row's end. With kStop by a stop token, `token_id` is that token;
-// with kError there is no token and `error` says why.
+// One new token of one sample of a row, or its end. With kStop by a stop token, `token_id` is that
+// token; with kError there is no token and `error` says why. The last token that is scored comes
+// with kStop.
 struct TokenOutput {
   uint64_t row = 0;
+  int32_t sample = 0;
   int32_t token_id = -1;
   float logprob = 0.0F;
+  bool is_argmax = false;  // a scored token that greedy sampling would have chosen
   FinishReason finish = FinishReason::kNone;
   std::optional<RowError> error = {};
 };
@@ -71,10 +80,11 @@ struct EngineStats {
   double load_seconds = 0;       // weights and all other memory
   double prefill_seconds = 0;    // device time of prompt passes
   double decode_seconds = 0;     // device time of decode steps
-  int64_t prompt_tokens = 0;     // real ones
+  int64_t prompt_tokens = 0;     // real ones; once for samples that share them
   int64_t prompt_positions = 0;  // tokens that entered the prompt passes and replays, pads included
   int64_t padded_positions = 0;  // what `padded` computes for the same groups
   int64_t output_tokens = 0;
+  int64_t scored_tokens = 0;
   int64_t batches = 0;  // groups of rows that started together
   int64_t prefill_passes = 0;
   int64_t prefill_tokens = 0;          // prompt tokens that the prompt passes fed, without pads
@@ -109,8 +119,8 @@ class Engine {
   // Runs one forward pass and returns the tokens that have become known. Valid until the next call.
   std::span<const TokenOutput> step();
 
-  // Ends a running row (a stop string matched): no further tokens of it are returned.
-  void stop(uint64_t row);
+  // Ends a running sample (a stop string matched): no further tokens of it are returned.
+  void stop(uint64_t row, int32_t sample = 0);
 
   const ModelConfig& config() const;
   int64_t max_model_len() const;

@@ -24,6 +24,9 @@ PassInputs::Layout PassInputs::make_layout(int64_t max_tokens, int64_t max_rows)
   layout.token_ids = place(max_tokens);
   layout.positions = place(max_tokens);
   layout.token_slots = place(max_tokens);
+  layout.token_part = next;
+  layout.scored_tokens = place(max_tokens);
+  layout.scored_targets = place(max_tokens);
   layout.total = next;
   return layout;
 }
@@ -75,7 +78,44 @@ ForwardBatch PassInputs::view() const {
   batch.block_table_stride = block_table_stride_;
   batch.logits_tokens = base + layout_.logits_tokens;
   batch.logits_slots = base + layout_.logits_slots;
+  batch.scored_tokens = base + layout_.scored_tokens;
+  batch.scored_targets = base + layout_.scored_targets;
   return batch;
+}
+
+void PassInputs::add_columns(int32_t* block, ForwardBatch& batch,
+                             const PromptSegment& segment) const {
+  const Sequence& sequence = *segment.sequence;
+  for (int column = 0; column < segment.columns(); ++column) {
+    // A pad is fed as the prompt's first token: any id of the vocabulary will do.
+    const int position = column < segment.pads ? -1 : segment.first + column - segment.pads;
+    const int token = batch.num_tokens++;
+    block[layout_.token_ids + token] = sequence.request.prompt[std::max(position, 0)];
+    block[layout_.positions + token] = position;
+    block[layout_.token_slots + token] = sequence.slot;
+  }
+}
+
+// The segment's columns are the last ones of the batch, here and in add_scored().
+void PassInputs::add_logits(int32_t* block, ForwardBatch& batch,
+                            const PromptSegment& segment) const {
+  const auto add = [&](const Sequence& sequence) {
+    block[layout_.logits_tokens + batch.num_logits] = batch.num_tokens - 1;
+    block[layout_.logits_slots + batch.num_logits] = sequence.slot;
+    ++batch.num_logits;
+  };
+  add(*segment.sequence);
+  for (const SequencePtr& follower : segment.sequence->followers) add(*follower);
+}
+
+void PassInputs::add_scored(int32_t* block, ForwardBatch& batch,
+                            const PromptSegment& segment) const {
+  const std::vector<int32_t>& prompt = segment.sequence->request.prompt;
+  for (int32_t position = segment.first_scored(); position < segment.end(); ++position) {
+    block[layout_.scored_tokens + batch.num_scored] = batch.num_tokens - (segment.end() - position);
+    block[layout_.scored_targets + batch.num_scored] = prompt[position + 1];
+    ++batch.num_scored;
+  }
 }
 
 ForwardBatch PassInputs::prompt_pass(const PromptPass& pass) {
@@ -83,31 +123,19 @@ ForwardBatch PassInputs::prompt_pass(const PromptPass& pass) {
   int32_t* block = begin_block();
   ForwardBatch batch = view();
   for (const PromptSegment& segment : pass) {
-    const Sequence& sequence = *segment.sequence;
     const int row = batch.num_rows++;
-    const int context_len = segment.first + segment.count;
     block[layout_.cu_seqlens + row] = batch.num_tokens;
     block[layout_.pad_counts + row] = segment.pads;
-    block[layout_.context_lens + row] = context_len;
-    block[layout_.row_slots + row] = sequence.slot;
-    for (int column = 0; column < segment.columns(); ++column) {
-      // A pad is fed as the prompt's first token: any id of the vocabulary will do.
-      const int position = column < segment.pads ? -1 : segment.first + column - segment.pads;
-      const int token = batch.num_tokens++;
-      block[layout_.token_ids + token] = sequence.request.prompt[std::max(position, 0)];
-      block[layout_.positions + token] = position;
-      block[layout_.token_slots + token] = sequence.slot;
-    }
-    if (context_len == sequence.prompt_len()) {
-      block[layout_.logits_tokens + batch.num_logits] = batch.num_tokens - 1;
-      block[layout_.logits_slots + batch.num_logits] = sequence.slot;
-      ++batch.num_logits;
-    }
+    block[layout_.context_lens + row] = segment.end();
+    block[layout_.row_slots + row] = segment.sequence->slot;
+    add_columns(block, batch, segment);
+    add_scored(block, batch, segment);
+    if (segment.samples_next()) add_logits(block, batch, segment);
     batch.max_query_len = std::max(batch.max_query_len, segment.columns());
-    batch.max_context_len = std::max(batch.max_context_len, context_len);
+    batch.max_context_len = std::max(batch.max_context_len, segment.end());
   }
   block[layout_.cu_seqlens + batch.num_rows] = batch.num_tokens;
-  end_block(block, layout_.total);
+  end_block(block, batch.num_scored > 0 ? layout_.total : layout_.token_part);
   return batch;
 }
 

@@ -21,7 +21,8 @@ class PassInputs {
   // Makes `pages` the row of `slot` in the block tables.
   void set_pages(int slot, const std::vector<int32_t>& pages);
 
-  // Batch of a prompt pass; rows whose last prompt token it feeds get logits.
+  // Batch of a prompt pass. A sequence whose last prompt token it feeds, unless it is scored, gets
+  // logits, and its followers after it.
   ForwardBatch prompt_pass(const PromptPass& pass);
 
   // Batch of a decode step over rows in `slots`, of which the first `num_prompt_rows` feed a token
@@ -40,12 +41,17 @@ class PassInputs {
     int64_t logits_tokens, logits_slots;                      // [max_rows]
     int64_t row_part;                                         // elements up to here
     int64_t token_ids, positions, token_slots;                // [max_tokens]
+    int64_t token_part;                                       // elements up to here
+    int64_t scored_tokens, scored_targets;                    // [max_tokens]
     int64_t total;
   };
   static Layout make_layout(int64_t max_tokens, int64_t max_rows);
   int32_t* begin_block();                               // a staging block whose last copy is done
   void end_block(const int32_t* block, int64_t count);  // uploads its first `count` elements
   ForwardBatch view() const;
+  void add_columns(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
+  void add_logits(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
+  void add_scored(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
 
   static constexpr int kStagingBlocks = 4;
   const Context& ctx_;

@@ -19,9 +19,14 @@ class KvCache {
 
   // Layer `i`'s keys and values, [num_pages, num_kv_heads, kPageSize, head_dim] each.
   KvLayer layer(int64_t i) const;
+
+  // Copies a page's keys and values in all layers.
+  void copy_page(int32_t from, int32_t to);
+
   int64_t bytes() const { return static_cast<int64_t>(buffer_.bytes()); }
 
  private:
+  const Context& ctx_;
   Buffer buffer_;   // [num_layers, 2, num_pages, num_kv_heads, kPageSize, head_dim]
   TensorView one_;  // shape of one layer's keys
 };

@@ -4,7 +4,7 @@
 
 namespace eet {
 
-PagePool::PagePool(int64_t num_pages) : num_pages_(num_pages) {
+PagePool::PagePool(int64_t num_pages) : num_owners_(num_pages, 0) {
   free_.reserve(num_pages);
   for (int64_t page = num_pages - 1; page >= 0; --page) free_.push_back(static_cast<int32_t>(page));
 }
@@ -14,11 +14,22 @@ std::vector<int32_t> PagePool::take(int64_t count) {
           " free");
   std::vector<int32_t> pages(free_.end() - count, free_.end());
   free_.resize(free_.size() - count);
+  for (const int32_t page : pages) num_owners_[page] = 1;
   return pages;
 }
 
-void PagePool::give_back(const std::vector<int32_t>& pages) {
-  free_.insert(free_.end(), pages.begin(), pages.end());
+void PagePool::share(std::span<const int32_t> pages) {
+  for (const int32_t page : pages) {
+    require(num_owners_[page] > 0, "internal error: KV page ", page, " to share is free");
+    ++num_owners_[page];
+  }
+}
+
+void PagePool::give_back(std::span<const int32_t> pages) {
+  for (const int32_t page : pages) {
+    require(num_owners_[page] > 0, "internal error: KV page ", page, " given back twice");
+    if (--num_owners_[page] == 0) free_.push_back(page);
+  }
 }
 
 }  // namespace eet

@@ -95,6 +95,21 @@ void download(const Context& ctx, void* host_out, const void* device_in, size_t 
   std::memcpy(host_out, device_in, bytes);
 }
 
+void copy_rows(const Context& ctx, void* device_out, const void* device_in, size_t row_bytes,
+               size_t stride, int64_t rows) {
+#if EET_HAVE_CUDA
+  if (ctx.on_cuda()) {
+    return cuda::copy_rows(*ctx.cuda, device_out, device_in, row_bytes, stride, rows);
+  }
+#endif
+  (void)ctx;
+  for (int64_t row = 0; row < rows; ++row) {
+    const size_t offset = static_cast<size_t>(row) * stride;
+    std::memcpy(static_cast<std::byte*>(device_out) + offset,
+                static_cast<const std::byte*>(device_in) + offset, row_bytes);
+  }
+}
+
 void fill_bytes(const Context& ctx, void* device_out, int byte, size_t bytes) {
   if (bytes == 0) return;
 #if EET_HAVE_CUDA

@@ -46,6 +46,11 @@ Buffer allocate_staging(const Context& ctx, size_t bytes, const char* what);
 // is until a fence recorded after the copy has passed; on the CPU they are memcpy.
 void upload(const Context& ctx, void* device_out, const void* host_in, size_t bytes);
 void download(const Context& ctx, void* host_out, const void* device_in, size_t bytes);
+// Copies `rows` runs of `row_bytes`, each `stride` bytes behind the one before, within the device's
+// memory and in stream order. They do not overlap.
+void copy_rows(const Context& ctx, void* device_out, const void* device_in, size_t row_bytes,
+               size_t stride, int64_t rows);
+
 void fill_bytes(const Context& ctx, void* device_out, int byte, size_t bytes);
 
 // Waits until everything issued on `ctx` is done.

@@ -51,6 +51,23 @@ void download(const CudaContext& context, void* host_out, const void* device_in,
   CUDA_CHECK(cudaMemcpyAsync(host_out, device_in, bytes, cudaMemcpyDeviceToHost, context.stream()));
 }
 
+void copy_rows(const CudaContext& context, void* device_out, const void* device_in,
+               size_t row_bytes, size_t stride, int64_t rows) {
+  constexpr size_t kMaxPitch = 0x7FFFFFFF;  // of cudaMemcpy2DAsync
+  if (stride <= kMaxPitch) {
+    CUDA_CHECK(cudaMemcpy2DAsync(device_out, stride, device_in, stride, row_bytes,
+                                 static_cast<size_t>(rows), cudaMemcpyDeviceToDevice,
+                                 context.stream()));
+    return;
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    const size_t offset = static_cast<size_t>(row) * stride;
+    CUDA_CHECK(cudaMemcpyAsync(static_cast<std::byte*>(device_out) + offset,
+                               static_cast<const std::byte*>(device_in) + offset, row_bytes,
+                               cudaMemcpyDeviceToDevice, context.stream()));
+  }
+}
+
 void fill_bytes(const CudaContext& context, void* device_out, int byte, size_t bytes) {
   CUDA_CHECK(cudaMemsetAsync(device_out, byte, bytes, context.stream()));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <new>
 
 namespace eet {
@@ -27,6 +28,8 @@ void free_pinned(void* memory) noexcept;
 // In stream order; the host side must stay until the copy is done.
 void upload(const CudaContext& context, void* device_out, const void* host_in, size_t bytes);
 void download(const CudaContext& context, void* host_out, const void* device_in, size_t bytes);
+void copy_rows(const CudaContext& context, void* device_out, const void* device_in,
+               size_t row_bytes, size_t stride, int64_t rows);
 void fill_bytes(const CudaContext& context, void* device_out, int byte, size_t bytes);
 
 // Waits for everything issued on the context's stream; errors of kernels surface here.

@@ -43,9 +43,8 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
   const TensorView activated = activated_.first(tokens);
   const TensorView delta = delta_.first(tokens);
   const auto eps = static_cast<float>(config_.norm_eps);
-  const auto add_norm = [&](TensorView out, TensorView add, const NormWeights& norm,
-                            const int32_t* rows = nullptr) {
-    ops::add_norm(ctx_, out, residual, add, norm.weight, norm.bias, config_.norm, eps, rows);
+  const auto add_norm = [&](TensorView out, TensorView add, const NormWeights& norm) {
+    ops::add_norm(ctx_, out, residual, add, norm.weight, norm.bias, config_.norm, eps);
   };
   const auto linear = [&](TensorView out, TensorView x, const LinearWeights& weights) {
     ops::linear(ctx_, out, x, weights.weight, weights.bias);
@@ -68,10 +67,15 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
     linear(delta, activated, layer.mlp_down);
     previous = delta;
   }
-  const TensorView logits = logits_.first(batch.num_logits);
-  if (batch.num_logits == 0) return logits;
-  const TensorView last = last_.first(batch.num_logits);
-  add_norm(last, previous, weights_.final_norm, batch.logits_tokens);
+  return logits(batch.logits_tokens, batch.num_logits);
+}
+
+TensorView Decoder::logits(const int32_t* tokens, int64_t count) {
+  const TensorView logits = logits_.first(count);
+  if (count == 0) return logits;
+  const TensorView last = last_.first(count);
+  ops::add_norm(ctx_, last, residual_, delta_, weights_.final_norm.weight, weights_.final_norm.bias,
+                config_.norm, static_cast<float>(config_.norm_eps), tokens);
   ops::linear(ctx_, logits, last, weights_.lm_head, {});
   return logits;
 }

@@ -21,6 +21,10 @@ class Decoder {
   // pass.
   TensorView forward(const ForwardBatch& batch, const KvCache& cache);
 
+  // Logits of `count` tokens of the pass that ran last, at most max_rows of them, by their index in
+  // the pass; a token may come more than once. Takes the place of what was returned before.
+  TensorView logits(const int32_t* tokens, int64_t count);
+
   int64_t activation_bytes() const { return activation_bytes_; }
   int64_t logits_bytes() const { return logits_.bytes(); }
 

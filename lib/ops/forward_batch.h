@@ -31,7 +31,11 @@ struct ForwardBatch {
 
   int num_logits = 0;                      // rows whose last token gets logits
   const int32_t* logits_tokens = nullptr;  // [num_logits], token index in this pass
-  const int32_t* logits_slots = nullptr;   // [num_logits]
+  const int32_t* logits_slots = nullptr;   // [num_logits]; samples of a row share a token
+
+  int num_scored = 0;                       // tokens whose logits score the token after them
+  const int32_t* scored_tokens = nullptr;   // [num_scored], token index in this pass
+  const int32_t* scored_targets = nullptr;  // [num_scored], id of the token after it
 };
 
 }  // namespace eet

@@ -166,6 +166,14 @@ void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView 
   EET_DISPATCH(sample(ctx, token_ids, logprobs, logits, slots, tables, scratch));
 }
 
+void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,
+           const int32_t* targets, int64_t vocab_size) {
+  check(logits.rank == 2 && logits.dtype == DType::kF32 && logits.dim(1) >= vocab_size,
+        "score: logits", logits);
+  if (logits.dim(0) == 0) return;
+  EET_DISPATCH(score(ctx, logprobs, is_argmax, logits, targets, vocab_size));
+}
+
 size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size) {
   EET_DISPATCH(sample_scratch_bytes(ctx, max_num_seqs, vocab_size));
 }

@@ -58,10 +58,15 @@ void Sampler::admit(const Sequence& sequence) {
   if (tables_.prompts != nullptr) {
     const int64_t first = slot * tables_.prompts_stride;
     int32_t* staging = prompt_staging_.as<int32_t>() + first;
-    std::copy(sequence.request.prompt.begin(), sequence.request.prompt.end(), staging);
-    upload(ctx_, prompts_.as<int32_t>() + first, staging,
-           sequence.request.prompt.size() * sizeof(int32_t));
+    std::copy_n(sequence.request.prompt.begin(), sequence.prompt_len(), staging);
+    upload(ctx_, prompts_.as<int32_t>() + first, staging, sequence.prompt_len() * sizeof(int32_t));
   }
+}
+
+void Sampler::copy_prompt_counts(int from_slot, int to_slot) {
+  const auto bytes = static_cast<size_t>(tables_.vocab_size) * sizeof(uint16_t);
+  copy_rows(ctx_, tables_.token_counts + to_slot * tables_.vocab_size,
+            tables_.token_counts + from_slot * tables_.vocab_size, bytes, bytes, 1);
 }
 
 void Sampler::sample(TensorView logits, const int32_t* slots) {

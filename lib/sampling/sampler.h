@@ -20,6 +20,9 @@ class Sampler {
   // prompt passes. A slot is admitted again only once its last user's last token is known.
   void admit(const Sequence& sequence);
 
+  // Gives one slot the counts of another, whose prompt it shares: they hold the prompt's tokens.
+  void copy_prompt_counts(int from_slot, int to_slot);
+
   // A slot that has ended for good: rows that only fill up a batch use it.
   int idle_slot() const { return static_cast<int>(max_rows_); }
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "lib/cache/page_pool.h"
-
 namespace eet {
 
 void BatchPlanner::sort_next_window() {
@@ -20,9 +18,9 @@ void BatchPlanner::sort_next_window() {
   sorted_.insert(sorted_.end(), window.begin(), window.end());
 }
 
-BatchPlanner::Group BatchPlanner::next_group(size_t max_rows, int64_t free_pages) {
+BatchPlanner::Group BatchPlanner::next_group(size_t max_samples, int64_t free_pages) {
   Group group;
-  while (group.rows < max_rows) {
+  while (group.samples < max_samples) {
     if (group.rows == sorted_.size()) {
       // A batch of sorted rows that is short by what the next window holds would pad more than it
       // gains: under kByPrompt groups end with their window.
@@ -30,10 +28,13 @@ BatchPlanner::Group BatchPlanner::next_group(size_t max_rows, int64_t free_pages
       sort_next_window();
     }
     const Sequence& sequence = *sorted_[group.rows];
-    const int64_t pages = PagePool::pages_for(sequence.max_positions());
-    if (pages > free_pages) break;
+    const auto samples = static_cast<size_t>(sequence.request.num_samples);
+    const int64_t pages = pages_of_samples(sequence.request.num_samples, sequence.prompt_len(),
+                                           sequence.max_positions(), share_prompts_);
+    if (samples > max_samples - group.samples || pages > free_pages) break;
     free_pages -= pages;
     ++group.rows;
+    group.samples += samples;
     group.prompt_tokens += sequence.prompt_len();
   }
   return group;

@@ -21,19 +21,22 @@ class BatchPlanner {
   //               end; by prompt among equals
   enum class Order { kByPrompt, kByOutput };
 
-  BatchPlanner(Order order, size_t window) : order_(order), window_(window) {}
+  // `share_prompts`: the samples of a row have the pages of its prompt in common.
+  BatchPlanner(Order order, size_t window, bool share_prompts = true)
+      : order_(order), window_(window), share_prompts_(share_prompts) {}
 
   void add(SequencePtr sequence) { waiting_.push_back(std::move(sequence)); }
   size_t num_waiting() const { return waiting_.size() + sorted_.size(); }
   size_t window() const { return window_; }
 
-  // The rows that could start next: the first ones in order, at most `max_rows`, whose pages add up
-  // to no more than `free_pages`.
+  // The rows that could start next: the first ones in order whose samples are at most `max_samples`
+  // and need no more than `free_pages`.
   struct Group {
     size_t rows = 0;
-    int64_t prompt_tokens = 0;
+    size_t samples = 0;         // of these rows
+    int64_t prompt_tokens = 0;  // each row's once
   };
-  Group next_group(size_t max_rows, int64_t free_pages);
+  Group next_group(size_t max_samples, int64_t free_pages);
 
   // Takes the first `rows` of the order; no more than next_group() gave.
   std::vector<SequencePtr> take(size_t rows);
@@ -43,6 +46,7 @@ class BatchPlanner {
 
   Order order_;
   size_t window_;
+  bool share_prompts_;
   std::deque<SequencePtr> waiting_;
   std::deque<SequencePtr> sorted_;
 };

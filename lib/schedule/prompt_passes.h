@@ -1,6 +1,7 @@
 // How a prompt policy turns the prompts of a batch into forward passes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -9,6 +10,11 @@
 
 namespace eet {
 
+// Whether decode steps feed a part of the prompt, token by token.
+inline bool replays_prompts(PromptPolicy policy) {
+  return policy == PromptPolicy::kMinLength || policy == PromptPolicy::kSerial;
+}
+
 // Columns of one row in one pass: `pads` pads, then prompt tokens [first, first + count).
 struct PromptSegment {
   SequencePtr sequence;
@@ -16,6 +22,12 @@ struct PromptSegment {
   int32_t first = 0;
   int32_t count = 0;
   int32_t columns() const { return pads + count; }
+  int32_t end() const { return first + count; }
+  bool ends_prompt() const { return end() == sequence->prompt_len(); }
+  // Whether the logits of the last token choose the row's first one.
+  bool samples_next() const { return ends_prompt() && !sequence->request.score_from; }
+  // The logits of tokens [first_scored(), end()) score the tokens after them.
+  int32_t first_scored() const { return std::clamp(sequence->first_scored(), first, end()); }
 };
 
 using PromptPass = std::vector<PromptSegment>;

@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <iterator>
 
+#include "lib/sampling/sampling_params.h"
+
 namespace eet {
 
 Scheduler::Scheduler(const SchedulerOptions& options, int64_t num_pages)
     : options_(options),
+      share_prompts_(!replays_prompts(options.prompt_policy)),
       pages_(num_pages),
       planner_(options.schedule == Schedule::kStatic ? BatchPlanner::Order::kByPrompt
                                                      : BatchPlanner::Order::kByOutput,
-               options.sort_window) {
+               options.sort_window, share_prompts_) {
   for (auto slot = static_cast<int>(options.max_num_seqs); slot-- > 0;) free_slots_.push_back(slot);
 }
 
@@ -24,8 +27,43 @@ bool Scheduler::worth_starting(const BatchPlanner::Group& group) const {
   constexpr size_t kShareOfRows = 16;
   constexpr int kShareOfPass = 8;
   return live_.empty() || group.rows == planner_.num_waiting() ||
-         group.rows * kShareOfRows >= live_.size() + group.rows ||
+         group.samples * kShareOfRows >= live_.size() + group.samples ||
          group.prompt_tokens * kShareOfPass >= options_.max_batched_tokens;
+}
+
+// All samples of `rows`, which are their first ones.
+std::vector<SequencePtr> Scheduler::with_samples(const std::vector<SequencePtr>& rows) const {
+  std::vector<SequencePtr> samples;
+  for (const SequencePtr& leader : rows) {
+    std::vector<SequencePtr> others;
+    for (int32_t sample = 1; sample < leader->request.num_samples; ++sample) {
+      others.push_back(std::make_shared<Sequence>(*leader));
+      others.back()->sample = sample;
+      others.back()->params.stream = sample_stream(leader->params.stream, sample);
+      others.back()->follows = share_prompts_;
+    }
+    samples.push_back(leader);
+    samples.insert(samples.end(), others.begin(), others.end());
+    if (share_prompts_) leader->followers = std::move(others);
+  }
+  return samples;
+}
+
+// Gives a starting sequence its slot and pages. A follower shares the pages that the prompt of its
+// leader, who has them already, fills.
+void Scheduler::place(Sequence& sequence, const Sequence& leader) {
+  sequence.slot = free_slots_.back();
+  free_slots_.pop_back();
+  if (sequence.follows) {
+    const int32_t num_shared = sequence.prompt_len() / kPageSize;
+    sequence.pages.assign(leader.pages.begin(), leader.pages.begin() + num_shared);
+    pages_.share(sequence.pages);
+    sequence.position = leader.position;
+  }
+  const auto num_shared = static_cast<int64_t>(sequence.pages.size());
+  const std::vector<int32_t> own =
+      pages_.take(PagePool::pages_for(sequence.max_positions()) - num_shared);
+  sequence.pages.insert(sequence.pages.end(), own.begin(), own.end());
 }
 
 std::vector<SequencePtr> Scheduler::start_rows(bool device_idle) {
@@ -35,15 +73,16 @@ std::vector<SequencePtr> Scheduler::start_rows(bool device_idle) {
   const BatchPlanner::Group group = planner_.next_group(free_slots_.size(), pages_.num_free());
   if (group.rows == 0 || !worth_starting(group)) return {};
 
-  std::vector<SequencePtr> rows = planner_.take(group.rows);
-  PromptPlan plan = plan_prompts(rows, options_.prompt_policy, options_.max_batched_tokens);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    Sequence& sequence = *rows[i];
-    sequence.slot = free_slots_.back();
-    free_slots_.pop_back();
-    sequence.pages = pages_.take(PagePool::pages_for(sequence.max_positions()));
-    sequence.position = plan.last_fed[i] + 1;
-    running_.emplace(sequence.request.row, rows[i]);
+  const std::vector<SequencePtr> leaders = planner_.take(group.rows);
+  std::vector<SequencePtr> rows = with_samples(leaders);
+  const std::vector<SequencePtr>& fed = share_prompts_ ? leaders : rows;
+  PromptPlan plan = plan_prompts(fed, options_.prompt_policy, options_.max_batched_tokens);
+  for (size_t i = 0; i < fed.size(); ++i) fed[i]->position = plan.last_fed[i] + 1;
+  const Sequence* leader = nullptr;
+  for (const SequencePtr& sequence : rows) {
+    if (!sequence->follows) leader = sequence.get();
+    place(*sequence, *leader);
+    running_.emplace(Key(sequence->request.row, sequence->sample), sequence);
   }
   prompt_passes_.assign(std::make_move_iterator(plan.passes.begin()),
                         std::make_move_iterator(plan.passes.end()));
@@ -68,17 +107,16 @@ const std::vector<SequencePtr>& Scheduler::decode_rows() {
   return live_;
 }
 
-SequencePtr Scheduler::find(uint64_t row) const {
-  const auto found = running_.find(row);
+SequencePtr Scheduler::find(uint64_t row, int32_t sample) const {
+  const auto found = running_.find(Key(row, sample));
   return found == running_.end() ? nullptr : found->second;
 }
 
 void Scheduler::end(Sequence& sequence) {
   sequence.ended = true;
   pages_.give_back(sequence.pages);
-  sequence.pages.clear();
   free_slots_.push_back(sequence.slot);
-  running_.erase(sequence.request.row);
+  running_.erase(Key(sequence.request.row, sequence.sample));
 }
 
 }  // namespace eet

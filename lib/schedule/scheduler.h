@@ -4,8 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "lib/cache/page_pool.h"
@@ -27,7 +28,7 @@ struct SchedulerOptions {
 //
 // A row starts only when there is a slot for it and pages for its prompt and every token that it
 // may generate: what runs can always finish, nothing is ever evicted. Prompts are fed before the
-// next decode step, so that new rows decode with the others.
+// next decode step, so that new rows decode with the others. The samples of a row start together.
 //   static   rows start together when no row is left, and the batch shrinks as they end
 //   refill   rows start as slots and pages come free. Groups that are too small for an efficient
 //            prompt pass wait for more, at the cost of idle slots: until they are a sixteenth of
@@ -42,9 +43,9 @@ class Scheduler {
   size_t sort_window() const { return planner_.window(); }
   const PagePool& pages() const { return pages_; }
 
-  // Rows that start now, with slot, pages and position set; their prompt passes are queued. Empty
-  // while prompt passes are left, and when it is not time. `device_idle`: nothing that was issued
-  // is still on its way.
+  // Rows that start now, all samples of a row one after another, with slot, pages and position set;
+  // their prompt passes are queued. Empty while prompt passes are left, and when it is not time.
+  // `device_idle`: nothing that was issued is still on its way.
   std::vector<SequencePtr> start_rows(bool device_idle);
 
   // The next pass over prompts that have started.
@@ -54,23 +55,35 @@ class Scheduler {
   // passes are left. Rows that have ended, or whose last token has been issued, are gone.
   const std::vector<SequencePtr>& decode_rows();
 
-  // A row that has started and not ended; null otherwise.
-  SequencePtr find(uint64_t row) const;
+  // A row's sample that has started and not ended; null otherwise.
+  SequencePtr find(uint64_t row, int32_t sample) const;
   bool has_running() const { return !running_.empty(); }
 
-  // Takes back the row's slot and pages. A pass on its way may still write its own tokens there,
+  // Pages that all samples of such a row need.
+  int64_t pages_needed(int64_t num_samples, int64_t prompt_len, int64_t max_positions) const {
+    return pages_of_samples(num_samples, prompt_len, max_positions, share_prompts_);
+  }
+
+  // Takes back the sample's slot and pages. A pass on its way may still write its own tokens there,
   // but any later owner's pass comes after it in the stream and reads only what it wrote itself.
   void end(Sequence& sequence);
 
  private:
+  // Identifies a running sequence: row and sample.
+  using Key = std::pair<uint64_t, int32_t>;
+
+  std::vector<SequencePtr> with_samples(const std::vector<SequencePtr>& rows) const;
+  void place(Sequence& sequence, const Sequence& leader);
   bool worth_starting(const BatchPlanner::Group& group) const;
   void drop_finished_rows();
 
   SchedulerOptions options_;
+  // Whether one sample of a row feeds the prompt for all; replayed prompts are fed by each.
+  bool share_prompts_;
   PagePool pages_;
   BatchPlanner planner_;
-  std::vector<int> free_slots_;                        // the lowest last
-  std::unordered_map<uint64_t, SequencePtr> running_;  // by row
+  std::vector<int> free_slots_;  // the lowest last
+  std::map<Key, SequencePtr> running_;
   std::deque<PromptPass> prompt_passes_;
   std::vector<SequencePtr> live_;  // started, and with tokens still to be issued
 };

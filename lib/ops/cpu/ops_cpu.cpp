@@ -58,16 +58,18 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
   for_rows(ctx, out.dim(0), hidden, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t t = rows == nullptr ? i : rows[i];
+      float* y = out.as<float>() + i * hidden;
       float* x = residual.as<float>() + t * hidden;
       if (delta) {
         const float* d = delta.as<float>() + t * hidden;
-        for (int64_t j = 0; j < hidden; ++j) x[j] += d[j];
+        float* sum = rows == nullptr ? x : y;
+        for (int64_t j = 0; j < hidden; ++j) sum[j] = x[j] + d[j];
+        x = sum;
       }
       const float n = static_cast<float>(hidden);
       const float mean = kind == NormKind::kLayerNorm ? simd.sum(x, hidden) / n : 0.0F;
       const float variance = simd.sum_squared_distance(x, mean, hidden) / n;
       const float inverse = 1.0F / std::sqrt(variance + eps);
-      float* y = out.as<float>() + i * hidden;
       const auto* w = weight.as<float>();
       const auto* b = bias.as<float>();
       if (b == nullptr) {

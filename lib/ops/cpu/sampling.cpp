@@ -312,6 +312,18 @@ size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_
   return 2 * sizeof(float) * static_cast<size_t>(num_tasks) * static_cast<size_t>(vocab_size);
 }
 
+void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,
+           const int32_t* targets, int64_t vocab_size) {
+  ctx.pool->parallel_for(logits.dim(0), [&](int64_t i) {
+    const float* row = logits.as<float>() + i * logits.dim(1);
+    const RawScan scan = scan_raw(row, vocab_size);
+    const bool finite = !scan.peak.has_nan && std::isfinite(scan.peak.value);
+    logprobs[i] = finite ? row[targets[i]] - scan.peak.value - scan.log_sum_exp
+                         : std::numeric_limits<float>::quiet_NaN();
+    is_argmax[i] = static_cast<int32_t>(finite && scan.peak.index == targets[i]);
+  });
+}
+
 void prepare_decode(const Context& /*ctx*/, int32_t* token_ids, int32_t* positions,
                     int32_t* context_lens, const int32_t* row_slots, int num_rows,
                     const SlotTables& slots) {
