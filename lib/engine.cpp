@@ -11,6 +11,7 @@
 #include "lib/memory_plan.h"
 #include "lib/model/decoder.h"
 #include "lib/pass_inputs.h"
+#include "lib/request_check.h"
 #include "lib/sampling/sampler.h"
 #include "lib/sampling/scorer.h"
 #include "lib/schedule/scheduler.h"
@@ -402,26 +403,14 @@ Engine::~Engine() {
 }
 
 std::optional<RowError> Engine::check(const Request& request) const {
-  if (request.prompt.empty()) return RowError{"empty_prompt", "the prompt has no tokens"};
+  if (auto error = check_request(request, impl_->config, impl_->shape.max_model_len)) return error;
   if (auto error = impl_->check_score_from(request)) return error;
-  const int64_t prompt_len = fed_tokens(request);
-  if (prompt_len > impl_->shape.max_model_len) {
-    return RowError{"prompt_too_long",
-                    concat("the prompt has ", prompt_len, " tokens; at most ",
-                           impl_->shape.max_model_len, " fit (--max-model-len)")};
-  }
-  for (const int32_t id : request.prompt) {
-    if (id < 0 || id >= impl_->config.vocab_size) {
-      return RowError{"token_out_of_range", concat("prompt token id ", id, " is not in [0, ",
-                                                   impl_->config.vocab_size, ")")};
-    }
-  }
-  if (auto error = eet::check(request.params, impl_->config)) return error;
   if (request.num_samples < 1 || request.num_samples > impl_->shape.max_num_seqs) {
     return RowError{"invalid_parameter",
                     concat("n, best_of: expected 1 to ", impl_->shape.max_num_seqs,
                            " samples (--max-num-seqs), got ", request.num_samples)};
   }
+  const int64_t prompt_len = fed_tokens(request);
   const int64_t max_positions = prompt_len + impl_->max_tokens(request) - 1;
   const int64_t needed =
       impl_->scheduler.pages_needed(request.num_samples, prompt_len, max_positions);

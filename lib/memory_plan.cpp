@@ -67,9 +67,12 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
   return shape;
 }
 
-int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
-                         const EngineShape& shape, const OpenDevice& device) {
-  const OpenDevice::Memory memory = device.memory();
+namespace {
+
+// As choose_num_pages, where `free_bytes` of the device's memory are left.
+int64_t pages_that_fit(const ModelConfig& config, const EngineOptions& options,
+                       const EngineShape& shape, const OpenDevice& device, int64_t free_bytes) {
+  const OpenDevice::Memory memory = {free_bytes, device.memory().total_bytes};
   const auto share = static_cast<int64_t>(options.gpu_memory_utilization *
                                           static_cast<double>(memory.total_bytes));
   const int64_t used = memory.total_bytes - memory.free_bytes;
@@ -83,6 +86,47 @@ int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options
           " MiB are left of ", memory.total_bytes / kMiB,
           "; lower --max-num-batched-tokens or --max-num-seqs, or raise --gpu-memory-utilization");
   return pages;
+}
+
+}  // namespace
+
+int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
+                         const EngineShape& shape, const OpenDevice& device) {
+  return pages_that_fit(config, options, shape, device, device.memory().free_bytes);
+}
+
+MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& options,
+                               const EngineShape& shape, const OpenDevice& device) {
+  const Context& ctx = device.context();
+  const auto element = static_cast<int64_t>(dtype_size(shape.dtype));
+  const int64_t rows = shape.max_num_seqs;
+  const int64_t columns = 2 * config.hidden_size + config.qkv_size() + config.attention_size() +
+                          config.intermediate_size * (config.gated_mlp ? 3 : 1);
+  const AttentionShape attention = {.num_heads = static_cast<int>(config.num_heads),
+                                    .num_kv_heads = static_cast<int>(config.num_kv_heads),
+                                    .head_dim = static_cast<int>(config.head_dim)};
+  const auto attention_scratch = static_cast<int64_t>(
+      ops::attention_scratch_bytes(ctx, attention, shape.max_num_seqs, shape.max_model_len));
+  const auto sample_scratch =
+      static_cast<int64_t>(ops::sample_scratch_bytes(ctx, shape.max_num_seqs, config.vocab_size));
+  constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
+
+  MemoryEstimate estimate;
+  estimate.ledger = {
+      {"weights", parameter_count(config) * element},
+      {"activations", shape.max_batched_tokens * (config.hidden_size * kFloat + columns * element) +
+                          rows * config.hidden_size * element + attention_scratch},
+      {"logits", rows * config.vocab_size * kFloat},
+      {"block tables", rows * PagePool::pages_for(shape.max_model_len) * kFloat},
+      {"sampling",
+       rows * config.vocab_size * static_cast<int64_t>(sizeof(uint16_t)) + sample_scratch}};
+  int64_t free_bytes = device.memory().free_bytes;
+  for (const MemoryItem& item : estimate.ledger) free_bytes -= item.bytes;
+  estimate.num_pages = pages_that_fit(config, options, shape, device, free_bytes);
+  estimate.ledger.push_back(
+      {concat("KV cache (", estimate.num_pages, " pages of ", kPageSize, " tokens)"),
+       estimate.num_pages * KvCache::page_bytes(config, shape.dtype)});
+  return estimate;
 }
 
 }  // namespace eet

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "lib/device.h"
 #include "lib/engine.h"
@@ -25,5 +26,15 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
 // one page.
 int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
                          const EngineShape& shape, const OpenDevice& device);
+
+// What an engine of this shape would take, without taking it.
+struct MemoryEstimate {
+  std::vector<MemoryItem> ledger;  // as Engine::memory(), to within a few percent of the sum
+  int64_t num_pages = 0;           // of the KV cache
+};
+
+// Throws Error as choose_num_pages does.
+MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& options,
+                               const EngineShape& shape, const OpenDevice& device);
 
 }  // namespace eet

@@ -1,0 +1,53 @@
+#include "lib/memory_plan.h"
+
+#include <doctest/doctest.h>
+
+#include <numeric>
+
+namespace eet {
+namespace {
+
+// The shape of a small model of each family's kind.
+ModelConfig config_of(bool gated_mlp) {
+  ModelConfig config;
+  config.family = "test";
+  config.vocab_size = 2000;
+  config.hidden_size = 256;
+  config.intermediate_size = 700;
+  config.num_layers = 3;
+  config.num_heads = 8;
+  config.num_kv_heads = gated_mlp ? 2 : 8;
+  config.head_dim = 32;
+  config.attention_scale = 0.2;
+  config.max_position_embeddings = 512;
+  config.gated_mlp = gated_mlp;
+  return config;
+}
+
+int64_t sum_of(const std::vector<MemoryItem>& ledger) {
+  return std::accumulate(ledger.begin(), ledger.end(), int64_t{0},
+                         [](int64_t sum, const MemoryItem& item) { return sum + item.bytes; });
+}
+
+TEST_CASE("the estimate of an engine's memory is within 3 % of what it takes") {
+  for (const bool gated_mlp : {false, true}) {
+    for (const int rows : {1, 32}) {
+      const ModelConfig config = config_of(gated_mlp);
+      EngineOptions options;
+      options.device = "cpu";
+      options.num_threads = 1;
+      options.max_num_seqs = rows;
+      const OpenDevice device("cpu", 1);
+      const EngineShape shape = choose_shape(config, options, device);
+      const MemoryEstimate estimate = estimate_memory(config, options, shape, device);
+      const Engine engine(config, {}, options);
+      CAPTURE(gated_mlp);
+      CAPTURE(rows);
+      CHECK(static_cast<double>(sum_of(estimate.ledger)) ==
+            doctest::Approx(static_cast<double>(sum_of(engine.memory()))).epsilon(0.03));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace eet
