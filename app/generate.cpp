@@ -61,7 +61,8 @@ int generate(const GenerateOptions& options) {
   }
   check_defaults(options, checkpoint.config);
   RequestReader reader(options.input,
-                       {options.params, options.stop, options.format.logprobs, options.echo});
+                       {options.params, options.stop, options.format.logprobs, options.echo},
+                       options.input_options);
   const int input = reader.lines().descriptor();
   ResultFile output(options.output, {input});
   std::optional<ResultFile> report;
@@ -70,6 +71,8 @@ int generate(const GenerateOptions& options) {
   }
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(options.tokenizer, checkpoint.tokenizer_directory);
+  const ModelChat chat(options.tokenizer.empty() ? checkpoint.tokenizer_directory
+                                                 : std::filesystem::path(options.tokenizer));
   Engine engine(checkpoint.config, checkpoint.loader, options.engine);
   JobStats stats = describe(options, engine);
   stats.load_seconds = load_watch.seconds();
@@ -77,8 +80,11 @@ int generate(const GenerateOptions& options) {
 
   const Stopwatch job_watch;
   output.start();
-  CompletionWriter writer(output, options.format);
-  RowSource source(reader, tokenizer.get(), engine.max_model_len());
+  OutputFormat format = options.format;
+  format.model = options.model;
+  CompletionWriter writer(output, format);
+  RowSource source(reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(),
+                                         options.long_prompts));
   Progress progress(
       stderr, [&reader] { return reader.lines().total_bytes(); },
       options.quiet ? ProgressStyle::kNone : options.progress);

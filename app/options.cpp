@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "app/engine_options.h"
+#include "app/input_options.h"
 
 namespace eet {
 namespace {
@@ -44,7 +45,7 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
   command.add_option(
       "--tokenizer", options.tokenizer,
       "Directory, *.model or tokenizer.json, where the model's own is not beside it");
-  command.add_option("-i,--input", options.input, "Prompts, one JSON object a line; - is stdin")
+  command.add_option("-i,--input", options.input, "Prompts: JSON lines, text or a table; - is stdin")
       ->required();
   command.add_option("-o,--output", options.output, "Completions, in input order; - is stdout")
       ->capture_default_str();
@@ -63,6 +64,27 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
       ->type_name("auto|bar|lines|none")
       ->default_str("auto");
   command.add_flag("-q,--quiet", options.quiet, "Print errors and warnings only");
+}
+
+void add_row_options(CLI::App& command, GenerateOptions& options) {
+  command
+      .add_option_function<std::string>(
+          "--on-error",
+          [&options](const std::string& name) { options.fail_on_bad_row = name == "fail"; },
+          "A bad row takes its place in the output (row), or the first one ends the job (fail)")
+      ->check(CLI::IsMember({"row", "fail"}))
+      ->type_name("row|fail")
+      ->default_str("row");
+  command
+      .add_option_function<std::string>(
+          "--output-format",
+          [&options](const std::string& name) {
+            options.format.style = name == "openai" ? RowStyle::kOpenAi : RowStyle::kSimple;
+          },
+          "Rows as the README has them, or lines of OpenAI's batch output")
+      ->check(CLI::IsMember({"simple", "openai"}))
+      ->type_name("simple|openai")
+      ->default_str("simple");
 }
 
 void add_sampling_options(CLI::App& command, GenerateOptions& options) {
@@ -100,6 +122,8 @@ void add_sampling_options(CLI::App& command, GenerateOptions& options) {
 
 void add_generate_options(CLI::App& command, GenerateOptions& options) {
   add_job_options(command, options);
+  add_input_options(command, options.input_options, options.long_prompts);
+  add_row_options(command, options);
   add_engine_options(command, options.engine, options.schedule, options.prompt_policy);
   add_sampling_options(command, options);
   command.footer(R"(Examples:

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "app/job/completion_writer.h"
+#include "app/job/input_format.h"
 #include "app/job/progress.h"
+#include "app/job/prompt_encoder.h"
 #include "app/job/request_reader.h"
 #include "lib/engine.h"
 
@@ -21,6 +23,9 @@ struct GenerateOptions {
   std::string prompt_policy = "packed";
   ProgressStyle progress = ProgressStyle::kAuto;
   bool quiet = false;
+  InputOptions input_options;
+  LongPrompts long_prompts = LongPrompts::kError;
+  bool fail_on_bad_row = false;
   bool echo = false;
   OutputFormat format;
   EngineOptions engine;

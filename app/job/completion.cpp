@@ -3,6 +3,20 @@
 #include <utility>
 
 namespace eet {
+namespace {
+
+// What a completion, good or bad, has of its row.
+void take_identity(Completion& completion, InputRow& row) {
+  completion.row = row.row;
+  completion.id = std::move(row.id);
+  completion.extra = std::move(row.extra);
+  completion.model = std::move(row.model);
+  completion.is_chat = row.is_chat;
+  completion.truncated = row.truncated;
+  completion.prompt_tokens = static_cast<int64_t>(row.prompt_ids.size());
+}
+
+}  // namespace
 
 const char* finish_name(FinishReason reason) {
   switch (reason) {
@@ -17,10 +31,7 @@ const char* finish_name(FinishReason reason) {
 
 Completion failed_completion(InputRow row) {
   Completion completion;
-  completion.row = row.row;
-  completion.id = std::move(row.id);
-  completion.extra = std::move(row.extra);
-  completion.prompt_tokens = static_cast<int64_t>(row.prompt_ids.size());
+  take_identity(completion, row);
   completion.finish = FinishReason::kError;
   completion.error = std::move(row.error);
   return completion;
@@ -67,10 +78,7 @@ bool CompletionBuilder::push(const TokenOutput& output) {
 
 Completion CompletionBuilder::take() {
   if (completion_.finish == FinishReason::kError) return failed_completion(std::move(row_));
-  completion_.row = row_.row;
-  completion_.id = std::move(row_.id);
-  completion_.extra = std::move(row_.extra);
-  completion_.prompt_tokens = static_cast<int64_t>(row_.prompt_ids.size());
+  take_identity(completion_, row_);
   completion_.seconds = watch_.seconds();
   return std::move(completion_);
 }

@@ -21,6 +21,9 @@ struct Completion {
   uint64_t row = 0;
   std::string id;     // JSON text
   std::string extra;  // JSON text of the fields that pass through: ,"key":value for each
+  std::string model;  // JSON text of the model that the row names, or empty
+  bool is_chat = false;
+  bool truncated = false;  // the prompt that ran is not all of the row's
   std::string text;
   std::vector<int32_t> token_ids;  // all generated, the stop token included
   std::vector<float> logprobs;     // of token_ids

@@ -28,11 +28,13 @@ Line LineReader::finish_line(size_t length, size_t line_end_bytes) {
   line.number = ++lines_;
   line.bytes = skipped_bytes_ + static_cast<int64_t>(length + line_end_bytes);
   line.text = {buffer_.data() + begin_, length};
+  const char* end = line.text.data() + length + line_end_bytes;
   begin_ += length + line_end_bytes;
   if (line.number == 1 && line.text.starts_with(kByteOrderMark)) {
     line.text.remove_prefix(kByteOrderMark.size());
   }
   if (line.text.ends_with('\r')) line.text.remove_suffix(1);
+  line.line_end = {line.text.data() + line.text.size(), end};
   line.too_long = skipped_bytes_ > 0 || length > max_line_bytes_;
   if (line.too_long) line.text = {};
   skipped_bytes_ = 0;

@@ -16,7 +16,8 @@ namespace eet {
 struct Line {
   uint64_t number = 0;  // from 1, blank lines counted
   std::string_view
-      text;           // without its line end ("\n" or "\r\n"), valid until the next line is read
+      text;  // without its line end ("\n" or "\r\n"), valid until the next line is read
+  std::string_view line_end;  // valid as long
   int64_t bytes = 0;  // in the (decompressed) input, the line end included
   bool too_long = false;  // longer than the limit: `text` is empty, the line was skipped
 };

@@ -7,21 +7,15 @@
 #include <thread>
 
 #include "app/job/bounded_queue.h"
+#include "app/job/prompt_encoder.h"
 #include "app/job/request_reader.h"
-#include "tokenizer/tokenizer.h"
 
 namespace eet {
 
-// Turns the row's text into ids; a row that has ids stays as it is. Marks the row as bad when there
-// is no tokenizer (no_tokenizer), when the prompt is empty (empty_prompt; text that is empty is a
-// prompt where the tokenizer adds BOS), or when its text is so long that it cannot be at most
-// `max_tokens` tokens (prompt_too_long).
-void encode_prompt(InputRow& row, const Tokenizer* tokenizer, int64_t max_tokens);
-
 class RowSource {
  public:
-  // `reader` and `tokenizer` (null: none) are used by the source's thread until it ends.
-  RowSource(RequestReader& reader, const Tokenizer* tokenizer, int64_t max_tokens);
+  // `reader` is used by the source's thread until it ends.
+  RowSource(RequestReader& reader, const PromptEncoder& encoder);
   ~RowSource();
   RowSource(const RowSource&) = delete;
   RowSource& operator=(const RowSource&) = delete;
@@ -38,9 +32,10 @@ class RowSource {
   double tokenize_seconds() const { return tokenize_seconds_; }
 
  private:
-  void run(const Tokenizer* tokenizer, int64_t max_tokens);
+  void run();
 
   RequestReader& reader_;
+  const PromptEncoder encoder_;
   BoundedQueue<InputRow> queue_;
   double tokenize_seconds_ = 0;
   std::thread thread_;

@@ -136,8 +136,8 @@ TEST_CASE("good and bad rows have the same fields") {
   CHECK(format_row(failed_completion(row_of(R"({"k": 1})", 3)), format) ==
         R"({"id":3,"text":"","token_ids":[],"logprobs":[],"finish_reason":"error",)"
         R"("usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0},)"
-        R"("error":{"code":"missing_prompt","message":"line 3: expected a field prompt or )"
-        R"(prompt_token_ids, got neither"},"k":1})"
+        R"("error":{"code":"missing_prompt","message":"line 3: expected a field prompt, )"
+        R"(prompt_token_ids or messages, got none"},"k":1})"
         "\n");
 }
 

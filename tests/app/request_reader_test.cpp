@@ -254,6 +254,7 @@ TEST_CASE("a line over the limit is a bad row and the next row is good") {
   const TempDirectory dir;
   const std::string huge(3'000'000, 'x');
   RequestReader reader(dir.write("in", "{\"prompt\":\"" + huge + "\"}\n{\"prompt\":\"b\"}\n"), {},
+                       {},
                        /*max_line_bytes=*/1000);
   const auto first = reader.next();
   REQUIRE(first);

@@ -18,7 +18,7 @@ namespace {
 
 InputRow encoded(std::string_view text, const Tokenizer* tokenizer, int64_t max_tokens = 1024) {
   InputRow row = parse_row(text, 4, {});
-  encode_prompt(row, tokenizer, max_tokens);
+  PromptEncoder(tokenizer, {}, max_tokens).encode(row);
   return row;
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("rows arrive in order with their errors") {
   for (int i = 0; i < 5000; ++i) content += i % 7 == 0 ? "bad\n" : "{\"prompt\":\"p\"}\n";
   RequestReader reader(dir.write("in", content), {});
   const ByteTokenizer tokenizer(true);
-  RowSource source(reader, &tokenizer, 1024);
+  RowSource source(reader, PromptEncoder(&tokenizer, {}, 1024));
   for (uint64_t i = 0; i < 5000; ++i) {
     const std::optional<InputRow> row = source.pop();
     REQUIRE(row);
@@ -76,7 +76,7 @@ TEST_CASE("a source that is not read to its end stops its thread") {
   std::string content;
   for (int i = 0; i < 5000; ++i) content += "{\"prompt\":\"p\"}\n";
   RequestReader reader(dir.write("in", content), {});
-  RowSource source(reader, nullptr, 1024);
+  RowSource source(reader, PromptEncoder(nullptr, {}, 1024));
   CHECK(source.pop());
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("a source that waits for a silent pipe can be given up") {
   REQUIRE(writer >= 0);
   {
     RequestReader reader(dir.file("pipe"), {});
-    RowSource source(reader, nullptr, 1024);
+    RowSource source(reader, PromptEncoder(nullptr, {}, 1024));
     CHECK_FALSE(source.pop_within(std::chrono::milliseconds(0)));
   }
   ::close(writer);
@@ -105,7 +105,7 @@ TEST_CASE("what stops the thread is thrown where its rows are taken") {
   const TempDirectory dir;
   RequestReader reader(dir.write("in", "{\"prompt\":\"good\"}\n{\"prompt\":\"bad\"}\n"), {});
   const Broken tokenizer;
-  RowSource source(reader, &tokenizer, 1024);
+  RowSource source(reader, PromptEncoder(&tokenizer, {}, 1024));
   CHECK(source.pop());
   CHECK_THROWS_AS(source.pop(), std::logic_error);
 }

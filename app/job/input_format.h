@@ -1,0 +1,28 @@
+// What kind of file the input is.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "app/job/row_parser.h"
+
+namespace eet {
+
+enum class InputFormat {
+  kAuto,   // by the name of the file
+  kJsonl,  // a JSON object a line
+  kText,   // a prompt a line
+  kCsv,    // a header and records, with commas
+  kTsv,    // the same with tabs
+};
+
+struct InputOptions {
+  InputFormat format = InputFormat::kAuto;
+  PromptOptions prompts;
+};
+
+// The format that the name of a file tells: .txt, .csv and .tsv, also in front of .gz or .zst, in
+// any case of letters; JSON lines for all others and for "-".
+InputFormat format_of_name(std::string_view path);
+
+}  // namespace eet

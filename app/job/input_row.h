@@ -1,0 +1,47 @@
+// A row of the input as a request, whatever format it came in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/core/error.h"
+#include "lib/sampling/sampling_params.h"
+
+namespace eet {
+
+// What a row is given where it says nothing itself.
+struct RowDefaults {
+  SamplingParams params;
+  std::vector<std::string> stop;
+  // Of the whole job: a row may name them, but not differ.
+  bool logprobs = false;
+  bool echo = false;
+};
+
+// One row of the input. A row that cannot run has `error` and still takes its place in the output.
+struct InputRow {
+  uint64_t row = 0;         // index among the rows of the job: names its random stream
+  uint64_t line = 0;        // in the input, from 1; the first one of a record of several lines
+  int64_t input_bytes = 0;  // of its lines
+  std::string id;           // JSON text: the row's own id, or its line number
+  std::string extra;        // JSON text of the fields that pass through: ,"key":value for each
+  std::string model;        // JSON text of the model that an OpenAI row names, or empty
+  bool is_chat = false;     // asks for the next message of a conversation
+
+  // The prompt is one of these until it is tokenized into prompt_ids.
+  std::optional<std::string> prompt;    // text
+  std::optional<std::string> messages;  // JSON text of a conversation that check_messages passed
+  std::vector<int32_t> prompt_ids;
+  bool truncated = false;  // prompt_ids are not all of the prompt
+
+  SamplingParams params;
+  std::vector<std::string> stop;
+  std::optional<RowError> error;
+
+  // Marks the row as bad; the message gets the line's number in front.
+  void fail(RowError reason);
+};
+
+}  // namespace eet
