@@ -1,5 +1,5 @@
 // The MLP's activation functions.
-#include "kernels/activation.h"
+#include "kernels/activation.cuh"
 #include "kernels/launch.cuh"
 #include "kernels/vector.cuh"
 
@@ -7,19 +7,6 @@ namespace eet::kernels {
 namespace {
 
 constexpr int kMaxThreads = 256;
-
-template <ActivationFunction kFunction>
-__device__ __forceinline__ float apply(float x) {
-  if constexpr (kFunction == ActivationFunction::kSilu) {
-    return x / (1.0F + expf(-x));
-  } else if constexpr (kFunction == ActivationFunction::kGeluTanh) {
-    // x/2 * (1 + tanh(u)) = x * sigmoid(2u), which loses no digits where tanh(u) nears -1.
-    const float u = 0.7978845608F * (x + 0.044715F * x * x * x);
-    return x / (1.0F + expf(-2.0F * u));
-  } else {
-    return 0.5F * x * (1.0F + erff(x * 0.7071067812F));
-  }
-}
 
 // blockIdx.x is the row, blockIdx.y the part of its columns; N elements per thread.
 template <typename T, ActivationFunction kFunction, bool kGated, int N>
@@ -34,7 +21,7 @@ __global__ void __launch_bounds__(kMaxThreads)
   if constexpr (kGated) factor = load_floats<N>(x_row + width + column);
 #pragma unroll
   for (int i = 0; i < N; ++i) {
-    y.value[i] = apply<kFunction>(y.value[i]);
+    y.value[i] = activate<kFunction>(y.value[i]);
     if constexpr (kGated) y.value[i] *= factor.value[i];
   }
   store_floats<N>(out + blockIdx.x * width + column, y);

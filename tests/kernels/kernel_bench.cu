@@ -1,5 +1,6 @@
 // Times of the row-wise kernels and of the matrix products, against ceilings measured in the same
 // run. Not a test: ./kernel_bench prints a table.
+#include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "kernels/cuda_check.h"
+#include "kernels/skinny_gemm.h"
 #include "lib/core/error.h"
 #include "lib/core/memory.h"
 #include "lib/core/thread_pool.h"
@@ -130,19 +132,43 @@ class Bench {
                    .padded_out = out_features},
                   {});
     });
+    print_product("linear", type, out_type, n, out_features, in_features, seconds);
+  }
+
+  // The same products by kernels/skinny_gemm.h.
+  void skinny(int64_t n, int64_t out_features, int64_t in_features) {
+    const Rotated x(ctx_, DType::kBF16, {n, in_features}, 1.0F);
+    const Rotated weight(ctx_, DType::kBF16, {out_features, in_features}, 0.02F);
+    const Rotated out(ctx_, DType::kBF16, {n, out_features}, 1.0F);
+    const double seconds = seconds_per_call(ctx_, [&](int i) {
+      kernels::skinny_linear(
+          out.view(i).as<__nv_bfloat16>(),
+          kernels::SkinnyProduct<__nv_bfloat16>{.x = x.view(i).as<__nv_bfloat16>(),
+                                                .weight = weight.view(i).as<__nv_bfloat16>(),
+                                                .bias = nullptr,
+                                                .num_rows = static_cast<int>(n),
+                                                .in_features = static_cast<int>(in_features),
+                                                .out_features = static_cast<int>(out_features)},
+          ctx_.cuda->stream());
+    });
+    print_product("skinny", DType::kBF16, DType::kBF16, n, out_features, in_features, seconds);
+  }
+
+ private:
+  void print_product(const char* kernel, DType type, DType out_type, int64_t n,
+                     int64_t out_features, int64_t in_features, double seconds) const {
     const double bytes = static_cast<double>((n + out_features) * in_features * size(type) +
                                              n * out_features * size(out_type));
     const double flops = 2.0 * static_cast<double>(n) * static_cast<double>(out_features) *
                          static_cast<double>(in_features);
     const double limit =
         std::max(bytes / ceilings_.read_bytes_per_second, flops / flops_per_second_);
-    print("linear",
+    print(kernel,
           std::to_string(n) + " x " + std::to_string(out_features) + " x " +
               std::to_string(in_features),
           type, seconds, bytes, flops, limit);
   }
 
- private:
   static int64_t size(DType type) { return static_cast<int64_t>(dtype_size(type)); }
   static std::string shape(int64_t rows, int64_t columns) {
     return std::to_string(rows) + " x " + std::to_string(columns);
@@ -195,6 +221,19 @@ void run() {
     for (const int64_t n : {1, 8, 32, 64, 128, 256, 1024, 8192}) {
       bench.linear(kType, kType, n, out_features, in_features);
     }
+  }
+  // The same and XL's with few rows.
+  constexpr int64_t kXlShapes[][2] = {{4800, 1600}, {1600, 1600}, {6400, 1600}, {1600, 6400}};
+  for (const int64_t n : {1, 16, 32}) {
+    for (const auto& [out_features, in_features] : kXlShapes) {
+      bench.linear(kType, kType, n, out_features, in_features);
+      bench.skinny(n, out_features, in_features);
+    }
+    for (const auto& [out_features, in_features] : kShapes) {
+      bench.skinny(n, out_features, in_features);
+    }
+    bench.skinny(n, 50304, 768);
+    bench.skinny(n, 128256, 4096);
   }
   for (const int64_t n : {1, 64, 128, 256}) {
     bench.linear(kType, DType::kF32, n, 50304, 768);

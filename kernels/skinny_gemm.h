@@ -1,0 +1,46 @@
+// Matrix products of few rows, bound by the bytes of the weight and by how soon they flow.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "kernels/activation.h"
+
+namespace eet::kernels {
+
+inline constexpr int kMaxSkinnyRows = 32;
+
+// A product x · weightᵀ + bias of 16-bit floating types.
+template <typename T>
+struct SkinnyProduct {
+  const T* x;       // [num_rows, in_features]
+  const T* weight;  // [out_features, in_features]
+  const T* bias;    // [out_features] or null
+  int num_rows;     // at most kMaxSkinnyRows
+  int in_features;  // a multiple of 8
+  int out_features;
+};
+
+// Whether the kernels below can run a product of these sizes and (16-byte aligned) operands.
+bool is_skinny(int64_t num_rows, int64_t in_features, const void* x, const void* weight);
+
+// out = x · weightᵀ + bias, accumulated in fp32 in ascending order of in_features, one chain of
+// 16-wide tensor core products for each result: a row's bits do not depend on num_rows.
+// out: T or float [num_rows, out_features].
+template <typename T, typename Out>
+void skinny_linear(Out* out, const SkinnyProduct<T>& product, cudaStream_t stream);
+
+// The same, rounded to T, followed by activation() (kernels/activation.h) to the bit.
+// out: [num_rows, out_features].
+template <typename T>
+void skinny_linear_activation(T* out, const SkinnyProduct<T>& product, ActivationFunction function,
+                              cudaStream_t stream);
+
+// The same, rounded to T, followed by gated_activation() to the bit.
+// out: [num_rows, out_features / 2].
+template <typename T>
+void skinny_linear_gated_activation(T* out, const SkinnyProduct<T>& product,
+                                    ActivationFunction function, cudaStream_t stream);
+
+}  // namespace eet::kernels
