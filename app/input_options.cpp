@@ -24,6 +24,15 @@ const std::map<std::string, LongPrompts> kLongPrompts = {
     {"truncate-right", LongPrompts::kTruncateRight},
 };
 
+Shard shard_of(const std::string& text) {
+  const std::optional<Shard> shard = parse_shard(text);
+  if (!shard) {
+    throw CLI::ValidationError(
+        "--shard", concat("expected I/N with 0 <= I < N <= ", kMaxShards, ", got ", text));
+  }
+  return *shard;
+}
+
 PromptTemplate parse_template(const std::string& source) {
   try {
     return PromptTemplate(source);
@@ -60,6 +69,14 @@ void add_input_options(CLI::App& command, InputOptions& input, LongPrompts& long
           },
           R"(Prompt made of a row's fields: "Translate: {text}\n"; {{ and }} are braces)")
       ->type_name("TEXT")
+      ->group(group);
+  command
+      .add_option_function<std::string>(
+          "--shard", [&input](const std::string& text) { input.shard = shard_of(text); },
+          "Part I, from 0, of N: every N-th row from row I on, as in a run of all; `eet merge` "
+          "joins\n"
+          "the outputs of all N")
+      ->type_name("I/N")
       ->group(group);
   command
       .add_option_function<std::string>(

@@ -67,6 +67,12 @@ size_t ByteSource::decompress(std::span<char> out) {
 
 size_t ByteSource::read(std::span<char> out) {
   if (!started_) start();
+  const size_t got = read_next(out);
+  hash_.add(out.first(got));
+  return got;
+}
+
+size_t ByteSource::read_next(std::span<char> out) {
   if (decompressor_) return decompress(out);
   return held_.empty() ? file_.read(out) : take_held(out);
 }

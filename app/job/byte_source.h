@@ -12,6 +12,7 @@
 
 #include "app/job/decompressor.h"
 #include "app/job/input_file.h"
+#include "app/job/stream_hash.h"
 
 namespace eet {
 
@@ -36,15 +37,20 @@ class ByteSource {
   // was read so far. May be called from any thread.
   std::optional<int64_t> total_bytes() const;
 
+  // Of all that read() has given.
+  uint64_t hash() const { return hash_.value(); }
+
  private:
   void start();  // looks at the first bytes
   bool fill();   // the next piece of the file into held_; false at its end
+  size_t read_next(std::span<char> out);
   size_t take_held(std::span<char> out);
   size_t decompress(std::span<char> out);
 
   InputFile file_;
   Compression compression_;
   std::unique_ptr<Decompressor> decompressor_;
+  StreamHash hash_;
   bool started_ = false;
   std::vector<char> piece_;                  // the buffer of held_
   std::span<const char> held_;               // read from the file and not used yet

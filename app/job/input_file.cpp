@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,25 +37,22 @@ InputFile::InputFile(const std::string& path)
   require(::fstat(fd_.get(), &info) == 0, name_, ": cannot stat: ", std::strerror(errno));
   require(!S_ISDIR(info.st_mode), name_, ": expected a file of JSON lines, got a directory");
   if (S_ISREG(info.st_mode)) size_ = info.st_size;
-  int ends[2] = {-1, -1};
-  require(::pipe2(ends, O_CLOEXEC) == 0, name_, ": cannot make a pipe: ", std::strerror(errno));
-  cancel_read_ = {ends[0], /*owned=*/true};
-  cancel_write_ = {ends[1], /*owned=*/true};
+  cancel_ = {::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), /*owned=*/true};
+  require(cancel_.get() >= 0, name_, ": cannot make an eventfd: ", std::strerror(errno));
 }
 
 void InputFile::cancel() {
-  cancel_write_ = {};
+  ::eventfd_write(cancel_.get(), 1);
 }
 
 bool InputFile::cancelled() const {
-  // A closed write end shows as POLLHUP on the read end.
-  pollfd waits[] = {{cancel_read_.get(), POLLIN, 0}};
+  pollfd waits[] = {{cancel_.get(), POLLIN, 0}};
   poll_all(waits, /*timeout_ms=*/0, name_);
   return waits[0].revents != 0;
 }
 
 bool InputFile::wait() const {
-  pollfd waits[] = {{fd_.get(), POLLIN, 0}, {cancel_read_.get(), POLLIN, 0}};
+  pollfd waits[] = {{fd_.get(), POLLIN, 0}, {cancel_.get(), POLLIN, 0}};
   poll_all(waits, /*timeout_ms=*/-1, name_);
   return waits[1].revents == 0;
 }

@@ -32,8 +32,7 @@ class InputFile {
 
   std::string name_;
   FileDescriptor fd_;
-  FileDescriptor cancel_read_;  // a pipe whose write end is closed to cancel
-  FileDescriptor cancel_write_;
+  FileDescriptor cancel_;  // an eventfd: readable once cancelled
   std::optional<int64_t> size_;
 };
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "app/job/row_parser.h"
+#include "app/job/shard.h"
 
 namespace eet {
 
@@ -19,6 +20,7 @@ enum class InputFormat {
 struct InputOptions {
   InputFormat format = InputFormat::kAuto;
   PromptOptions prompts;
+  Shard shard;  // of the input's rows, those that are read
 };
 
 // The format that the name of a file tells: .txt, .csv and .tsv, also in front of .gz or .zst, in

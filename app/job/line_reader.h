@@ -18,8 +18,8 @@ struct Line {
   std::string_view
       text;  // without its line end ("\n" or "\r\n"), valid until the next line is read
   std::string_view line_end;  // valid as long
-  int64_t bytes = 0;  // in the (decompressed) input, the line end included
-  bool too_long = false;  // longer than the limit: `text` is empty, the line was skipped
+  int64_t bytes = 0;          // in the (decompressed) input, the line end included
+  bool too_long = false;      // longer than the limit: `text` is empty, the line was skipped
 };
 
 class LineReader {
@@ -41,6 +41,8 @@ class LineReader {
   // Bytes of all lines where the input is a regular file, estimated where that is compressed. May
   // be called from any thread.
   std::optional<int64_t> total_bytes() const { return source_.total_bytes(); }
+  // Of all bytes read so far: the whole input's, once next() has given nothing.
+  uint64_t content_hash() const { return source_.hash(); }
 
  private:
   bool fill();  // appends what one read gives to buffer_; false at the end of the input

@@ -13,8 +13,11 @@ RequestReader::RequestReader(const std::string& path, RowDefaults defaults, Inpu
 }
 
 std::optional<InputRow> RequestReader::next() {
+  for (; !options_.shard.has(input_rows_); ++input_rows_) {
+    if (!reader_->skip()) return std::nullopt;
+  }
   std::optional<InputRow> row = reader_->next();
-  if (row) row->row = rows_++;
+  if (row) row->row = input_rows_++;
   return row;
 }
 

@@ -25,7 +25,7 @@ class RequestReader {
   RequestReader(const RequestReader&) = delete;
   RequestReader& operator=(const RequestReader&) = delete;
 
-  // The next row, good or bad; nothing at the end. Blank lines are no rows. A line longer than the
+  // The next row of the shard, good or bad; nothing at the end. Blank lines are no rows. A line longer than the
   // limit is a bad row (line_too_long) and is never held in memory.
   std::optional<InputRow> next();
 
@@ -34,12 +34,15 @@ class RequestReader {
 
   const LineReader& lines() const { return lines_; }
 
+  // Rows of all shards, once next() has given nothing.
+  uint64_t input_rows() const { return input_rows_; }
+
  private:
   LineReader lines_;
   RowDefaults defaults_;
   InputOptions options_;
   std::unique_ptr<RowReader> reader_;
-  uint64_t rows_ = 0;
+  uint64_t input_rows_ = 0;  // read or passed over
 };
 
 }  // namespace eet

@@ -59,6 +59,8 @@ class JsonRows : public RowReader {
     return row;
   }
 
+  bool skip() override { return next_line(lines_).has_value(); }
+
  private:
   LineReader& lines_;
   RowSettings settings_;
@@ -76,6 +78,8 @@ class TextRows : public RowReader {
     row.input_bytes = line->bytes;
     return row;
   }
+
+  bool skip() override { return next_line(lines_).has_value(); }
 
  private:
   InputRow parse(const Line& line) const {
@@ -112,6 +116,8 @@ class TableRows : public RowReader {
     row.input_bytes = record->bytes;
     return row;
   }
+
+  bool skip() override { return records_.next(columns_.size()).has_value(); }
 
  private:
   struct Column {

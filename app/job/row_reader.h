@@ -17,6 +17,9 @@ class RowReader {
 
   // The next row, good or bad, without its index among the rows; nothing at the end.
   virtual std::optional<InputRow> next() = 0;
+
+  // Passes over the next row, at less cost; false at the end.
+  virtual bool skip() = 0;
 };
 
 // What rows are made of. All must outlive the reader.

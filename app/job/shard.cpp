@@ -1,0 +1,66 @@
+#include "app/job/shard.h"
+
+#include <charconv>
+#include <cstdio>
+#include <system_error>
+
+#include "lib/core/error.h"
+
+namespace eet {
+namespace {
+
+// Takes `expected` from the front of `text`.
+bool skip(std::string_view& text, std::string_view expected) {
+  if (!text.starts_with(expected)) return false;
+  text.remove_prefix(expected.size());
+  return true;
+}
+
+// Takes the digits of a number from the front of `text`.
+bool take_number(std::string_view& text, uint64_t& number, int base = 10) {
+  const char* const end = text.data() + text.size();
+  const std::from_chars_result read = std::from_chars(text.data(), end, number, base);
+  if (read.ec != std::errc() || read.ptr == text.data()) return false;
+  text.remove_prefix(static_cast<size_t>(read.ptr - text.data()));
+  return true;
+}
+
+bool take_shard(std::string_view& text, Shard& shard) {
+  return take_number(text, shard.index) && skip(text, "/") && take_number(text, shard.count) &&
+         shard.index < shard.count && shard.count <= kMaxShards;
+}
+
+}  // namespace
+
+uint64_t Shard::rows_of(uint64_t input_rows) const {
+  return input_rows / count + (input_rows % count > index ? 1 : 0);
+}
+
+std::optional<Shard> parse_shard(std::string_view text) {
+  Shard shard;
+  if (!take_shard(text, shard) || !text.empty()) return std::nullopt;
+  return shard;
+}
+
+std::string format_shard(const Shard& shard) {
+  return concat(shard.index, "/", shard.count);
+}
+
+std::string format_trailer(const ShardTrailer& trailer) {
+  char hash[17];
+  std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(trailer.input_hash));
+  return concat(R"({"eet_shard":")", format_shard(trailer.shard), R"(","input_rows":)",
+                trailer.input_rows, R"(,"input_hash":")", hash, "\"}\n");
+}
+
+std::optional<ShardTrailer> parse_trailer(std::string_view line) {
+  ShardTrailer trailer;
+  const bool good = skip(line, R"({"eet_shard":")") && take_shard(line, trailer.shard) &&
+                    skip(line, R"(","input_rows":)") && take_number(line, trailer.input_rows) &&
+                    skip(line, R"(,"input_hash":")") && take_number(line, trailer.input_hash, 16) &&
+                    line == "\"}";
+  if (!good) return std::nullopt;
+  return trailer;
+}
+
+}  // namespace eet

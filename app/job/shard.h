@@ -1,0 +1,47 @@
+// Parts of one input for several machines, and what the output of a part says about itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace eet {
+
+// Part `index`, from 0, of `count`: every row whose index in the whole input is `index` modulo
+// `count`. Rows keep that index, so that each draws from the same random stream and has the same
+// default id as in one run of the whole input.
+struct Shard {
+  uint64_t index = 0;
+  uint64_t count = 1;
+
+  bool has(uint64_t input_row) const { return input_row % count == index; }
+  // Rows that an input of `input_rows` has for this shard.
+  uint64_t rows_of(uint64_t input_rows) const;
+  bool operator==(const Shard&) const = default;
+};
+
+inline constexpr uint64_t kMaxShards = 1'000'000;
+
+// "2/5" is the third of five. Nothing when it is not 0 <= index < count <= kMaxShards.
+std::optional<Shard> parse_shard(std::string_view text);
+
+// "2/5".
+std::string format_shard(const Shard& shard);
+
+// The last line of a shard's output, by which `eet merge` knows that it is complete and which
+// others belong to it.
+struct ShardTrailer {
+  Shard shard;
+  uint64_t input_rows = 0;  // of all shards
+  uint64_t input_hash = 0;  // of all rows' text
+  bool operator==(const ShardTrailer&) const = default;
+};
+
+// {"eet_shard":"2/5","input_rows":...,"input_hash":"..."} and "\n".
+std::string format_trailer(const ShardTrailer& trailer);
+
+// Nothing when `line` is not such a line (without "\n").
+std::optional<ShardTrailer> parse_trailer(std::string_view line);
+
+}  // namespace eet

@@ -1,0 +1,26 @@
+#include "app/job/stream_hash.h"
+
+#define XXH_INLINE_ALL  // the header alone, without the library
+#include <xxhash.h>
+
+namespace eet {
+
+struct StreamHash::State {
+  XXH3_state_t xxh3;
+};
+
+StreamHash::StreamHash() : state_(std::make_unique<State>()) {
+  XXH3_64bits_reset(&state_->xxh3);
+}
+
+StreamHash::~StreamHash() = default;
+
+void StreamHash::add(std::span<const char> bytes) {
+  XXH3_64bits_update(&state_->xxh3, bytes.data(), bytes.size());
+}
+
+uint64_t StreamHash::value() const {
+  return XXH3_64bits_digest(&state_->xxh3);
+}
+
+}  // namespace eet
