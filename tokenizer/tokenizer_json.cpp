@@ -52,7 +52,7 @@ SplitPattern read_split(const JsonView& split) {
 void read_pre_tokenizer(const JsonView& pre_tokenizer, ByteLevelBpeSpec& spec) {
   bool is_byte_level = false;
   for_each_component(pre_tokenizer, "pretokenizers", [&](const JsonView& component) {
-    const std::string& type = component["type"].string();
+    const std::string type = component["type"].string();
     // What follows ByteLevel would see its alphabet instead of the text.
     if (is_byte_level) component["type"].fail("nothing behind ByteLevel");
     if (type == "ByteLevel") {
@@ -101,7 +101,7 @@ void read_template(const JsonView& processor, ByteLevelBpeSpec& spec) {
       behind = true;
       continue;
     }
-    const std::string& name = element["SpecialToken"]["id"].string();
+    const std::string name = element["SpecialToken"]["id"].string();
     const JsonView ids = processor["special_tokens"][name.c_str()]["ids"];
     std::vector<int32_t>& side = behind ? spec.suffix_ids : spec.prefix_ids;
     for (size_t j = 0; j < ids.array().size(); ++j) side.push_back(ids.at(j).token_id());
@@ -111,7 +111,7 @@ void read_template(const JsonView& processor, ByteLevelBpeSpec& spec) {
 
 void read_post_processor(const JsonView& post_processor, ByteLevelBpeSpec& spec) {
   for_each_component(post_processor, "processors", [&](const JsonView& component) {
-    const std::string& type = component["type"].string();
+    const std::string type = component["type"].string();
     if (type == "TemplateProcessing") {
       read_template(component, spec);
     } else if (type != "ByteLevel") {  // ByteLevel moves offsets only
