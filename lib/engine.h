@@ -48,10 +48,9 @@ enum class FinishReason { kNone, kStop, kLength, kError };
 struct Request {
   uint64_t row = 0;  // unique within the job; names the row's random streams and its outputs
   std::vector<int32_t> prompt;
+  // The prompt is computed and stored once for all of params.num_samples() (except under min-length
+  // and serial); they start together.
   SamplingParams params;
-  // Completions drawn from the prompt, which is computed and stored once for all of them (except
-  // under min-length and serial). They start together.
-  int32_t num_samples = 1;
   // Index of the first prompt token to be scored, at least 1: nothing is generated, the outputs are
   // prompt[score_from..) with their log-probabilities given all tokens before.
   std::optional<int32_t> score_from = {};

@@ -90,7 +90,8 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 }
 
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
-              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows) {
+              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows,
+              const LinearWeight* next) {
   const int64_t hidden = residual.dim(1);
   check(residual.rank == 2 && residual.dtype == DType::kF32, "add_norm: residual", residual);
   check_matrix(ctx, out, hidden, "add_norm: out");
@@ -99,7 +100,7 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
   check(weight.numel() == hidden, "add_norm: weight", weight);
   check(rows != nullptr || out.dim(0) == residual.dim(0), "add_norm: out rows", out);
   if (out.dim(0) == 0) return;
-  EET_DISPATCH(add_norm(ctx, out, residual, delta, weight, bias, kind, eps, rows));
+  EET_DISPATCH(add_norm(ctx, out, residual, delta, weight, bias, kind, eps, rows, next));
 }
 
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
@@ -138,11 +139,12 @@ size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, 
   EET_DISPATCH(attention_scratch_bytes(ctx, shape, max_num_seqs, max_model_len));
 }
 
-void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated) {
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated,
+                const LinearWeight* next) {
   check(out.rank == 2 && out.dtype == x.dtype, "activation: out", out);
   check_matrix(ctx, x, out.dim(1) * (gated ? 2 : 1), "activation: x");
   if (out.dim(0) == 0) return;
-  EET_DISPATCH(activation(ctx, out, x, kind, gated));
+  EET_DISPATCH(activation(ctx, out, x, kind, gated, next));
 }
 
 void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,

@@ -65,10 +65,11 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 // out[i] = norm(x) * weight + bias of x = residual[t] + delta[t] (where a delta is given), t =
 // rows[i]. Without rows t is i, and x is stored in residual[t]. RMSNorm: x / sqrt(mean(x²) + eps);
 // LayerNorm: (x - mean) / sqrt(var + eps), variance over hidden_size. Sums in fp32. out: T [n,
-// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty.
+// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty. `next` is the weight
+// of the product that follows, which the device may fetch meanwhile; it changes no result.
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
               TensorView weight, TensorView bias, NormKind kind, float eps,
-              const int32_t* rows = nullptr);
+              const int32_t* rows = nullptr, const LinearWeight* next = nullptr);
 
 // out = x · weightᵀ + bias, accumulated in fp32. A row's result does not depend on n on the CPU.
 // out: T or fp32 [n, padded_out]; x: T [n, in]; bias: T [out_features] or empty.
@@ -90,7 +91,9 @@ size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, 
                                int64_t max_model_len);
 
 // out = act(x[:, :I]) * x[:, I:] when gated (x: T [n, 2*I]), else act(x) (x: T [n, I], may be out).
-void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
+// `next` as in add_norm.
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated,
+                const LinearWeight* next = nullptr);
 
 // Starts a decode step over rows `row_slots`: fills token_ids, positions and context_lens
 // [num_rows] from the slots' states. A slot still inside its prompt gets its next prompt token.

@@ -59,6 +59,10 @@ std::optional<RowError> check(const SamplingParams& params, const ModelConfig& c
   if (!within(params.frequency_penalty, -2.0F, 2.0F)) {
     return out_of_range("frequency_penalty", "a number in [-2, 2]", params.frequency_penalty);
   }
+  if (params.n < 1) return out_of_range("n", "at least 1", params.n);
+  if (params.best_of < 0 || (params.best_of > 0 && params.best_of < params.n)) {
+    return out_of_range("best_of", concat("at least n, ", params.n).c_str(), params.best_of);
+  }
   for (const int32_t id : params.stop_token_ids) {
     if (id < 0 || id >= config.vocab_size) {
       return out_of_range("stop_token_ids", concat("ids in [0, ", config.vocab_size, ")").c_str(),

@@ -27,6 +27,10 @@ struct SamplingParams {
   std::optional<uint64_t> seed;
   std::vector<int32_t> stop_token_ids;
   bool ignore_eos = false;
+  int32_t n = 1;        // completions wanted
+  int32_t best_of = 0;  // completions generated, of which the n likeliest are wanted; 0: n
+
+  int32_t num_samples() const { return best_of > 0 ? best_of : n; }
 };
 
 // The first value outside its range, by name, with the range; nothing when all are good.

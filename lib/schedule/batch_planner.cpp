@@ -28,8 +28,8 @@ BatchPlanner::Group BatchPlanner::next_group(size_t max_samples, int64_t free_pa
       sort_next_window();
     }
     const Sequence& sequence = *sorted_[group.rows];
-    const auto samples = static_cast<size_t>(sequence.request.num_samples);
-    const int64_t pages = pages_of_samples(sequence.request.num_samples, sequence.prompt_len(),
+    const auto samples = static_cast<size_t>(sequence.num_samples());
+    const int64_t pages = pages_of_samples(sequence.num_samples(), sequence.prompt_len(),
                                            sequence.max_positions(), share_prompts_);
     if (samples > max_samples - group.samples || pages > free_pages) break;
     free_pages -= pages;

@@ -36,7 +36,7 @@ std::vector<SequencePtr> Scheduler::with_samples(const std::vector<SequencePtr>&
   std::vector<SequencePtr> samples;
   for (const SequencePtr& leader : rows) {
     std::vector<SequencePtr> others;
-    for (int32_t sample = 1; sample < leader->request.num_samples; ++sample) {
+    for (int32_t sample = 1; sample < leader->num_samples(); ++sample) {
       others.push_back(std::make_shared<Sequence>(*leader));
       others.back()->sample = sample;
       others.back()->params.stream = sample_stream(leader->params.stream, sample);

@@ -18,7 +18,7 @@ inline int64_t fed_tokens(const Request& request) {
 
 struct Sequence {
   Request request;
-  int32_t sample = 0;          // of the row's num_samples
+  int32_t sample = 0;          // of num_samples()
   SlotParams params;           // what the device knows of the request
   int slot = -1;               // place in the device's tables while running
   std::vector<int32_t> pages;  // of the KV cache, for prompt and all tokens it may generate
@@ -30,6 +30,7 @@ struct Sequence {
   std::vector<std::shared_ptr<Sequence>> followers;
   bool follows = false;  // is one of those
 
+  int32_t num_samples() const { return request.params.num_samples(); }
   int32_t prompt_len() const { return static_cast<int32_t>(fed_tokens(request)); }
   // The first position whose next token is scored; prompt_len() where none is.
   int32_t first_scored() const {

@@ -5,76 +5,34 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <random>
 #include <set>
 
+#include "tests/lib/small_engine.h"
+
 using namespace eet;
+using namespace eet::test;
 
 namespace {
-
-ModelConfig small_config() {
-  ModelConfig config;
-  config.family = "test";
-  config.vocab_size = 97;
-  config.hidden_size = 48;
-  config.intermediate_size = 80;
-  config.num_layers = 2;
-  config.num_heads = 6;
-  config.num_kv_heads = 2;
-  config.head_dim = 8;
-  config.attention_scale = 0.35;
-  config.max_position_embeddings = 600;
-  return config;
-}
-
-EngineOptions cpu_options() {
-  EngineOptions options;
-  options.device = "cpu";
-  options.num_threads = 2;
-  options.seed = 11;
-  return options;
-}
-
-Request make_request(uint64_t row, int prompt_len, int max_tokens) {
-  Request request;
-  request.row = row;
-  for (int i = 0; i < prompt_len; ++i) {
-    request.prompt.push_back(static_cast<int32_t>((row * 31 + i * 7 + 1) % 97));
-  }
-  request.params.max_tokens = max_tokens;
-  request.params.ignore_eos = true;
-  return request;
-}
 
 struct Row {
   std::vector<int32_t> tokens;
   std::vector<float> logprobs;
   FinishReason finish = FinishReason::kNone;
   bool operator==(const Row& other) const {
-    return tokens == other.tokens && finish == other.finish &&
-           logprobs.size() == other.logprobs.size() &&
-           std::memcmp(logprobs.data(), other.logprobs.data(), logprobs.size() * sizeof(float)) ==
-               0;
+    return tokens == other.tokens && finish == other.finish && same_bits(logprobs, other.logprobs);
   }
 };
 
 std::map<uint64_t, Row> run(Engine& engine, const std::vector<Request>& requests) {
-  for (const Request& request : requests) {
-    const auto error = engine.check(request);
-    if (error) FAIL(error->message);
-    engine.add_request(request);
-  }
   std::map<uint64_t, Row> rows;
-  while (engine.has_work()) {
-    for (const TokenOutput& output : engine.step()) {
-      Row& row = rows[output.row];
-      CHECK(row.finish == FinishReason::kNone);
-      row.tokens.push_back(output.token_id);
-      row.logprobs.push_back(output.logprob);
-      row.finish = output.finish;
-    }
+  for (const TokenOutput& output : run_engine(engine, requests)) {
+    Row& row = rows[output.row];
+    CHECK(row.finish == FinishReason::kNone);
+    row.tokens.push_back(output.token_id);
+    row.logprobs.push_back(output.logprob);
+    row.finish = output.finish;
   }
   return rows;
 }
