@@ -6,38 +6,26 @@
 #include <optional>
 
 #include "app/exit_code.h"
-#include "app/job/completion_writer.h"
+#include "app/job/completion_sink.h"
+#include "app/job/interrupt.h"
 #include "app/job/job.h"
+#include "app/job/job_output.h"
 #include "app/job/job_stats.h"
 #include "app/job/progress.h"
 #include "app/job/request_reader.h"
 #include "app/job/result_file.h"
 #include "app/job/row_source.h"
+#include "app/job/shard.h"
 #include "app/job/stopwatch.h"
+#include "app/model_files.h"
+#include "app/model_fingerprint.h"
 #include "app/options.h"
+#include "app/validate.h"
 #include "lib/device.h"
 #include "weights_tools/checkpoint.h"
 
 namespace eet {
 namespace {
-
-// A model without tokenizer files still serves rows of token ids; broken files are fatal, and so
-// are missing ones where the user named them.
-std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::string& named,
-                                                 const std::filesystem::path& directory) {
-  if (!named.empty()) return load_tokenizer(named);
-  if (!tokenizer_files(directory).empty()) return load_tokenizer(directory);
-  std::cerr << "eet: warning: " << directory.string()
-            << ": no tokenizer (expected tokenizer.model, tokenizer.json, or vocab.json with "
-               "merges.txt): rows need prompt_token_ids, and text stays empty\n";
-  return nullptr;
-}
-
-void check_defaults(const GenerateOptions& options, const ModelConfig& config) {
-  if (const std::optional<RowError> error = check(options.params, config)) {
-    throw CLI::ValidationError("defaults for rows", error->message);
-  }
-}
 
 JobStats describe(const GenerateOptions& options, const Engine& engine) {
   JobStats stats;
@@ -53,21 +41,83 @@ JobStats describe(const GenerateOptions& options, const Engine& engine) {
   return stats;
 }
 
-int generate(const GenerateOptions& options) {
-  const Stopwatch load_watch;
-  const Checkpoint checkpoint = open_checkpoint(options.model);
-  for (const std::string& warning : checkpoint.warnings) {
+// What the results of this job's rows depend on.
+JobIdentity identify(const GenerateOptions& options, const Checkpoint& checkpoint,
+                     const Engine& engine) {
+  JobIdentity job;
+  job.program = "eet " EET_VERSION;
+  const std::filesystem::path tokenizer = options.tokenizer.empty()
+                                              ? checkpoint.tokenizer_directory
+                                              : std::filesystem::path(options.tokenizer);
+  job.model = model_fingerprint(options.model, tokenizer_files(tokenizer));
+  job.device = engine.device_name().starts_with("CPU") ? "cpu" : "cuda";
+  job.dtype = dtype_name(engine.dtype());
+  job.format = options.format;
+  job.format.model = options.model;
+  job.echo = options.echo;
+  job.seed = options.engine.seed;
+  job.max_model_len = engine.max_model_len();
+  return job;
+}
+
+void check_shard(const GenerateOptions& options) {
+  if (options.input_options.shard.count > 1 && options.safety.order != OutputOrder::kInput) {
+    throw CLI::ValidationError("--shard", "rows of a shard must be in the order of the input");
+  }
+}
+
+void report_recovery(const JobOutput& output, bool quiet) {
+  const JournalRecovery* recovery = output.recovery();
+  if (recovery == nullptr) return;
+  for (const std::string& warning : warnings(*recovery)) {
     std::cerr << "eet: warning: " << warning << '\n';
   }
-  check_defaults(options, checkpoint.config);
+  if (!quiet && recovery->rows > 0) {
+    std::cerr << "resuming: the journal has " << recovery->rows << " finished rows\n";
+  }
+}
+
+// About as many bytes of the input are each shard's.
+std::optional<int64_t> input_bytes_of_shard(const RequestReader& reader, const Shard& shard) {
+  const std::optional<int64_t> bytes = reader.lines().total_bytes();
+  if (!bytes) return std::nullopt;
+  return *bytes / static_cast<int64_t>(shard.count);
+}
+
+// The last line of a shard's output; a whole one needs none. Valid at the end of the input.
+std::string trailer_of(const Shard& shard, const RequestReader& reader) {
+  if (shard.count == 1) return {};
+  return format_trailer({shard, reader.input_rows(), reader.lines().content_hash()});
+}
+
+// True when the output is complete, false when a signal ended the job before. What is thrown says
+// how to go on.
+bool run_to_the_end(Job& job, CompletionSink& sink, const Shard& shard,
+                    const RequestReader& reader) {
+  const StopRequested stop = [] { return Interrupt::signal() != 0; };
+  try {
+    return job.run(stop) && sink.finish(trailer_of(shard, reader), stop);
+  } catch (const std::exception& error) {
+    throw Error(concat(error.what(), "; ", sink.suspend()));
+  }
+}
+
+}  // namespace
+
+int run_job(const GenerateOptions& options) {
+  const Stopwatch load_watch;
+  const Checkpoint checkpoint = open_model(options.model);
+  check_defaults(options.params, checkpoint.config);
+  check_shard(options);
   RequestReader reader(options.input,
                        {options.params, options.stop, options.format.logprobs, options.echo},
                        options.input_options);
   const int input = reader.lines().descriptor();
-  ResultFile output(options.output, {input});
+  JobOutput output(options.output, options.safety, {input});
   std::optional<ResultFile> report;
   if (!options.stats.empty()) {
-    report.emplace(options.stats, std::initializer_list<int>{input, output.descriptor()});
+    report.emplace(options.stats, std::initializer_list<int>{input});
+    output.refuse_as_other(report->descriptor());
   }
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(options.tokenizer, checkpoint.tokenizer_directory);
@@ -79,41 +129,47 @@ int generate(const GenerateOptions& options) {
   if (!options.quiet) std::cerr << format_ledger(stats.memory);
 
   const Stopwatch job_watch;
-  output.start();
-  OutputFormat format = options.format;
-  format.model = options.model;
-  CompletionWriter writer(output, format);
-  RowSource source(reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(),
-                                         options.long_prompts));
+  CompletionSink& sink = output.start(identify(options, checkpoint, engine));
+  report_recovery(output, options.quiet);
+  RowSource source(
+      reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts));
   Progress progress(
-      stderr, [&reader] { return reader.lines().total_bytes(); },
+      stderr, [&] { return input_bytes_of_shard(reader, options.input_options.shard); },
       options.quiet ? ProgressStyle::kNone : options.progress);
-  Job job(source, engine, tokenizer.get(), writer, progress, options.echo);
-  job.run();
+  Job job(source, engine, tokenizer.get(), sink, progress, {options.echo, options.fail_on_bad_row});
+  const Interrupt interrupt([&reader] { reader.cancel(); });
+  const bool complete = run_to_the_end(job, sink, options.input_options.shard, reader);
   progress.finish();
+  if (!complete) {
+    std::cerr << "eet: interrupted: " << sink.suspend() << '\n';
+    return kExitSignal + Interrupt::signal();
+  }
 
   stats.job_seconds = job_watch.seconds();
   stats.tokenize_seconds = source.tokenize_seconds();
   stats.output_seconds = job.output_seconds();
   stats.counts = job.counts();
+  stats.changed_rows = output.resumed().changed;
+  stats.retried_rows = output.resumed().retried;
   stats.engine = engine.stats();
   stats.peak_device_bytes = engine.peak_device_bytes();
   stats.peak_host_bytes = peak_host_bytes();
   if (report) {
     report->start();
     report->write(format_json(stats));
+    report->finish();
   }
   if (!options.quiet) std::cerr << format_summary(stats);
   return stats.counts.failed_rows() > 0 ? kExitFailedRows : kExitOk;
 }
 
-}  // namespace
-
 void add_generate_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("generate", "Complete a file of prompts");
   const auto options = std::make_shared<GenerateOptions>();
   add_generate_options(*command, *options);
-  command->callback([options, &exit_code] { exit_code = generate(*options); });
+  command->callback([options, &exit_code] {
+    exit_code = options->dry_run ? validate(*options, {}) : run_job(*options);
+  });
 }
 
 }  // namespace eet

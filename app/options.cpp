@@ -9,6 +9,7 @@
 
 #include "app/engine_options.h"
 #include "app/input_options.h"
+#include "app/safety_options.h"
 
 namespace eet {
 namespace {
@@ -37,44 +38,8 @@ const std::map<std::string, ProgressStyle> kProgressStyles = {
     {"none", ProgressStyle::kNone},
 };
 
-void add_job_options(CLI::App& command, GenerateOptions& options) {
-  command
-      .add_option("-m,--model", options.model,
-                  "Model: a directory of `eet convert` or of Hugging Face, or a llama2.c .bin file")
-      ->required();
-  command.add_option(
-      "--tokenizer", options.tokenizer,
-      "Directory, *.model or tokenizer.json, where the model's own is not beside it");
-  command.add_option("-i,--input", options.input, "Prompts: JSON lines, text or a table; - is stdin")
-      ->required();
-  command.add_option("-o,--output", options.output, "Completions, in input order; - is stdout")
-      ->capture_default_str();
-  command.add_flag("--output-token-ids", options.format.token_ids,
-                   "Add token_ids to each row: all generated, the stop token included");
-  command.add_flag("--logprobs", options.format.logprobs,
-                   "Add logprobs to each row: the log-probability of each generated token");
-  command.add_flag("--echo", options.echo, "Put the prompt in front of the text");
-  command.add_option("--stats", options.stats, "Write times, counts and memory to this JSON file");
-  command
-      .add_option_function<std::string>(
-          "--progress",
-          [&options](const std::string& name) { options.progress = kProgressStyles.at(name); },
-          "On stderr: a bar, a line every 10 s, or none; auto is a bar on a terminal")
-      ->check(CLI::IsMember(&kProgressStyles))
-      ->type_name("auto|bar|lines|none")
-      ->default_str("auto");
-  command.add_flag("-q,--quiet", options.quiet, "Print errors and warnings only");
-}
-
 void add_row_options(CLI::App& command, GenerateOptions& options) {
-  command
-      .add_option_function<std::string>(
-          "--on-error",
-          [&options](const std::string& name) { options.fail_on_bad_row = name == "fail"; },
-          "A bad row takes its place in the output (row), or the first one ends the job (fail)")
-      ->check(CLI::IsMember({"row", "fail"}))
-      ->type_name("row|fail")
-      ->default_str("row");
+  command.add_flag("--echo", options.echo, "Put the prompt in front of the text");
   command
       .add_option_function<std::string>(
           "--output-format",
@@ -85,6 +50,8 @@ void add_row_options(CLI::App& command, GenerateOptions& options) {
       ->check(CLI::IsMember({"simple", "openai"}))
       ->type_name("simple|openai")
       ->default_str("simple");
+  command.add_flag("--dry-run", options.dry_run,
+                   "Read the input, say what is in it and what the job would take, as `eet validate`");
 }
 
 void add_sampling_options(CLI::App& command, GenerateOptions& options) {
@@ -113,6 +80,9 @@ void add_sampling_options(CLI::App& command, GenerateOptions& options) {
       ->group(group);
   command.add_flag("--ignore-eos", params.ignore_eos, "Do not stop at the model's EOS")
       ->group(group);
+  add("-n,--n", params.n, "Completions of each prompt");
+  add("--best-of", params.best_of,
+      "Completions to generate, of which the n likeliest (by mean log-probability) are kept; 0: n");
   add("--seed", options.engine.seed,
       "Of the job; each row draws from its own stream of it, unless it has a seed itself")
       ->check(kSeed);
@@ -120,10 +90,47 @@ void add_sampling_options(CLI::App& command, GenerateOptions& options) {
 
 }  // namespace
 
+void add_job_options(CLI::App& command, GenerateOptions& options) {
+  command
+      .add_option("-m,--model", options.model,
+                  "Model: a directory of `eet convert` or of Hugging Face, or a llama2.c .bin file")
+      ->required();
+  command.add_option(
+      "--tokenizer", options.tokenizer,
+      "Directory, *.model or tokenizer.json, where the model's own is not beside it");
+  command.add_option("-i,--input", options.input, "Prompts: JSON lines, text or a table; - is stdin")
+      ->required();
+  command.add_option("-o,--output", options.output, "Completions or scores; - is stdout")
+      ->capture_default_str();
+  command.add_flag("--output-token-ids", options.format.token_ids,
+                   "Add token_ids to each row: all generated, the stop token included, or scored");
+  command.add_flag("--logprobs", options.format.logprobs,
+                   "Add logprobs to each row: the log-probability of each of these tokens");
+  command.add_option("--stats", options.stats, "Write times, counts and memory to this JSON file");
+  command
+      .add_option_function<std::string>(
+          "--progress",
+          [&options](const std::string& name) { options.progress = kProgressStyles.at(name); },
+          "On stderr: a bar, a line every 10 s, or none; auto is a bar on a terminal")
+      ->check(CLI::IsMember(&kProgressStyles))
+      ->type_name("auto|bar|lines|none")
+      ->default_str("auto");
+  command
+      .add_option_function<std::string>(
+          "--on-error",
+          [&options](const std::string& name) { options.fail_on_bad_row = name == "fail"; },
+          "A bad row takes its place in the output (row), or the first one ends the job (fail)")
+      ->check(CLI::IsMember({"row", "fail"}))
+      ->type_name("row|fail")
+      ->default_str("row");
+  command.add_flag("-q,--quiet", options.quiet, "Print errors and warnings only");
+}
+
 void add_generate_options(CLI::App& command, GenerateOptions& options) {
   add_job_options(command, options);
   add_input_options(command, options.input_options, options.long_prompts);
   add_row_options(command, options);
+  add_safety_options(command, options.safety);
   add_engine_options(command, options.engine, options.schedule, options.prompt_policy);
   add_sampling_options(command, options);
   command.footer(R"(Examples:
@@ -131,7 +138,8 @@ void add_generate_options(CLI::App& command, GenerateOptions& options) {
   eet generate -m MODEL -i - --temperature 0 --max-tokens 64 < prompts.jsonl > out.jsonl
   eet generate -m MODEL -i prompts.jsonl -o out.jsonl --stop $'\n' --stats stats.json
 
-Exit codes: 0 all rows good, 1 fatal error, 2 wrong usage, 3 finished with failed rows.)");
+Exit codes: 0 all rows good, 1 fatal error, 2 wrong usage, 3 finished with failed rows,
+130 or 143 interrupted by SIGINT or SIGTERM: the same command with --resume goes on.)");
 }
 
 }  // namespace eet

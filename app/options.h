@@ -4,11 +4,12 @@
 #include <CLI/App.hpp>
 #include <string>
 
-#include "app/job/completion_writer.h"
 #include "app/job/input_format.h"
+#include "app/job/job_output.h"
 #include "app/job/progress.h"
 #include "app/job/prompt_encoder.h"
 #include "app/job/request_reader.h"
+#include "app/job/row_format.h"
 #include "lib/engine.h"
 
 namespace eet {
@@ -23,17 +24,22 @@ struct GenerateOptions {
   std::string prompt_policy = "packed";
   ProgressStyle progress = ProgressStyle::kAuto;
   bool quiet = false;
+  bool dry_run = false;  // look the input over, and run nothing
   InputOptions input_options;
   LongPrompts long_prompts = LongPrompts::kError;
   bool fail_on_bad_row = false;
   bool echo = false;
   OutputFormat format;
+  SafetyOptions safety;
   EngineOptions engine;
   SamplingParams params;  // of rows that say nothing themselves
   std::vector<std::string> stop;
 };
 
-// Declares the flags; parsing fills `options`, which must outlive `command`.
+// Declares the flags of jobs of every kind; parsing fills `options`, which must outlive `command`.
+void add_job_options(CLI::App& command, GenerateOptions& options);
+
+// Likewise, all flags of `eet generate`.
 void add_generate_options(CLI::App& command, GenerateOptions& options);
 
 }  // namespace eet

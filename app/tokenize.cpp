@@ -87,6 +87,7 @@ class TokenizeJob {
       if (buffer_.size() >= kWriteBytes) flush();
     }
     flush();
+    output_.finish();
     if (bad_rows_ > 0) std::cerr << "eet tokenize: " << bad_rows_ << " bad rows\n";
     return bad_rows_ > 0 ? kExitFailedRows : kExitOk;
   }

@@ -1,39 +1,45 @@
-// Rows of the output in the order of the input.
+// Rows of the output as a stream: standard output, a pipe, a device, or a file without a journal.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <string>
+#include <unordered_map>
 
-#include "app/job/completion.h"
+#include "app/job/completion_sink.h"
 #include "app/job/result_file.h"
 #include "app/job/row_format.h"
 
 namespace eet {
 
-// Puts completions, which come in any order, in the order of their rows. It holds those that wait
-// for an earlier row: the caller bounds them by bounding how far it reads ahead (rows_written()).
-class CompletionWriter {
+// Puts completions, which come in any order, in the order of their rows, unless that of completion
+// is wanted. It holds those that wait for an earlier row: the caller bounds them by bounding how
+// far it reads ahead (rows_held(), bytes_held()).
+class CompletionWriter : public CompletionSink {
  public:
-  CompletionWriter(ResultFile& file, const OutputFormat& format) : file_(file), format_(format) {}
+  CompletionWriter(ResultFile& file, const OutputFormat& format, OutputOrder order)
+      : file_(file), format_(format), order_(order) {}
 
-  // Takes row `completion.row`, each row from 0 once.
-  void add(const Completion& completion);
-
-  // Hands to the file the rows that no earlier row holds back.
-  void flush();
-
-  uint64_t rows_written() const { return next_row_; }
-  size_t bytes_waiting() const { return bytes_waiting_; }  // of rows that an earlier one holds back
+  std::optional<RowOutcome> begin(const InputRow& row) override;
+  void add(const Completion& completion) override;
+  void flush() override;
+  uint64_t rows_held() const override { return waiting_.size(); }
+  size_t bytes_held() const override { return bytes_waiting_; }
+  bool finish(std::string_view trailer, const StopRequested& stop_requested) override;
+  std::string suspend() override;
 
  private:
+  void write_in_order();
+
   ResultFile& file_;
   OutputFormat format_;
-  std::map<uint64_t, std::string> waiting_;  // formatted rows
+  OutputOrder order_;
+  std::deque<uint64_t> unwritten_;  // rows in the order of the input, with OutputOrder::kInput
+  std::unordered_map<uint64_t, std::string> waiting_;  // of them, formatted
   size_t bytes_waiting_ = 0;
   std::string ready_;
-  uint64_t next_row_ = 0;
+  uint64_t rows_written_ = 0;  // handed to the file or ready for it
 };
 
 }  // namespace eet

@@ -23,28 +23,29 @@ uint64_t max_rows_in_flight(const Engine& engine) {
 
 }  // namespace
 
-Job::Job(RowSource& source, Engine& engine, const Tokenizer* tokenizer, CompletionWriter& writer,
-         Progress& progress, bool echo)
+Job::Job(RowSource& source, Engine& engine, const Tokenizer* tokenizer, CompletionSink& sink,
+         Progress& progress, const JobOptions& options)
     : source_(source),
       engine_(engine),
       tokenizer_(tokenizer),
-      writer_(writer),
+      sink_(sink),
       progress_(progress),
-      echo_(echo),
+      options_(options),
       max_rows_in_flight_(max_rows_in_flight(engine)) {}
 
-void Job::run() {
-  while (feed()) {
+bool Job::run(const StopRequested& stop_requested) {
+  while (feed(stop_requested) && !stop_requested()) {
     take(engine_.step());
   }
   const ScopedTimer timer(output_seconds_);
-  writer_.flush();
+  sink_.flush();
+  return !stop_requested();
 }
 
 bool Job::may_read() const {
   return engine_.num_waiting() < engine_.sort_window() &&
-         rows_read_ - writer_.rows_written() < max_rows_in_flight_ &&
-         bytes_running_ + writer_.bytes_waiting() < kMaxBytesInFlight;
+         running_.size() + sink_.rows_held() < max_rows_in_flight_ &&
+         bytes_running_ + sink_.bytes_held() < kMaxBytesInFlight;
 }
 
 // A busy engine is not kept waiting for a row. An idle one waits, so that its first batch is sorted
@@ -54,17 +55,17 @@ std::optional<InputRow> Job::next_row(bool idle) {
   constexpr std::chrono::milliseconds kNone(0);
   if (engine_.has_work()) return source_.pop_within(idle ? kPatience : kNone);
   if (std::optional<InputRow> row = source_.pop_within(kNone)) return row;
-  writer_.flush();
+  sink_.flush();
   return source_.pop();
 }
 
 // Fills the engine's window; false when nothing is left to do.
-bool Job::feed() {
+bool Job::feed(const StopRequested& stop_requested) {
   const bool idle = !engine_.has_work();
   while (may_read()) {
     std::optional<InputRow> row = next_row(idle);
-    if (!row) break;
-    ++rows_read_;
+    // A stop may have cut the input in the middle of this row.
+    if (!row || stop_requested()) break;
     submit(std::move(*row));
   }
   return engine_.has_work();
@@ -74,8 +75,12 @@ void Job::submit(InputRow row) {
   const int64_t input_bytes = row.input_bytes;
   Request request;
   if (!row.error) {
-    request = {row.row, row.prompt_ids, row.params};
+    request = {row.row, row.prompt_ids, row.params, row.score_from};
     if (std::optional<RowError> reason = engine_.check(request)) row.fail(std::move(*reason));
+  }
+  if (const std::optional<RowOutcome> outcome = sink_.begin(row)) {
+    counts_.add_served(*outcome, input_bytes);
+    return;
   }
   if (row.error) {
     const ScopedTimer timer(output_seconds_);
@@ -83,33 +88,40 @@ void Job::submit(InputRow row) {
     return;
   }
   bytes_running_ += static_cast<size_t>(input_bytes);
-  running_.try_emplace(request.row, std::move(row), tokenizer_, echo_);
+  running_.try_emplace(request.row, std::move(row), tokenizer_, options_.echo);
   engine_.add_request(std::move(request));
 }
 
 void Job::take(std::span<const TokenOutput> outputs) {
   const ScopedTimer timer(output_seconds_);
-  std::vector<uint64_t> stopped;
+  std::vector<std::pair<uint64_t, int32_t>> stopped;  // row and sample
   for (const TokenOutput& output : outputs) {
     const auto found = running_.find(output.row);
     if (found == running_.end()) continue;  // a token computed before the engine knew of the stop
     CompletionBuilder& builder = found->second;
     if (builder.push(output)) continue;
-    if (output.finish == FinishReason::kNone) stopped.push_back(output.row);
+    if (output.finish == FinishReason::kNone) stopped.emplace_back(output.row, output.sample);
+    if (!builder.ended()) continue;
     const int64_t input_bytes = builder.input_bytes();
     bytes_running_ -= static_cast<size_t>(input_bytes);
+    const int32_t num_samples = builder.num_samples();
     const Completion completion = builder.take();
+    for (int32_t sample = 0; completion.error && sample < num_samples; ++sample) {
+      stopped.emplace_back(output.row, sample);
+    }
     running_.erase(found);
     complete(completion, input_bytes);
   }
-  for (const uint64_t row : stopped) engine_.stop(row);
-  writer_.flush();
+  for (const auto& [row, sample] : stopped) engine_.stop(row, sample);
+  sink_.flush();
   progress_.update(counts_);
 }
 
 void Job::complete(const Completion& completion, int64_t input_bytes) {
+  require(!options_.fail_on_bad_row || !completion.error,
+          completion.error ? completion.error->message : "", " (--on-error fail)");
   counts_.add(completion, input_bytes);
-  writer_.add(completion);
+  sink_.add(completion);
 }
 
 }  // namespace eet

@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "app/job/completion.h"
-#include "app/job/completion_writer.h"
+#include "app/job/completion_sink.h"
 #include "app/job/job_stats.h"
 #include "app/job/progress.h"
 #include "app/job/row_source.h"
@@ -17,25 +17,32 @@
 
 namespace eet {
 
+struct JobOptions {
+  bool echo = false;
+  bool fail_on_bad_row = false;  // instead of giving it its place in the output
+};
+
 // Moves rows through the stages: source (read, parse, tokenize: its own thread) -> engine ->
-// builders (tokens to text, stop strings) -> writer (order, format). Each stage only knows what it
-// is handed, so that a stage can move to a thread of its own. Host memory is bounded: the engine is
-// fed up to its sort window, and the rows between the source and the output are limited in number
-// and bytes.
+// builders (tokens to text, stop strings) -> sink (order, format, journal). Each stage only knows
+// what it is handed, so that a stage can move to a thread of its own. Host memory is bounded: the
+// engine is fed up to its sort window, and the rows between the source and the output are limited
+// in number and bytes.
 class Job {
  public:
   // All references and `tokenizer` (null: none) must outlive the job.
-  Job(RowSource& source, Engine& engine, const Tokenizer* tokenizer, CompletionWriter& writer,
-      Progress& progress, bool echo);
+  Job(RowSource& source, Engine& engine, const Tokenizer* tokenizer, CompletionSink& sink,
+      Progress& progress, const JobOptions& options);
 
-  // Runs to the end of the input. Throws what ends the run; rows written until then stay.
-  void run();
+  // Runs to the end of the input, or until `stop_requested` after a step: then false, and rows that
+  // are not finished are dropped. A stop that finds the job waiting for input must also end the
+  // input. Throws what ends the run; the sink has what was finished until then.
+  bool run(const StopRequested& stop_requested);
 
   const JobCounts& counts() const { return counts_; }
   double output_seconds() const { return output_seconds_; }
 
  private:
-  bool feed();
+  bool feed(const StopRequested& stop_requested);
   bool may_read() const;
   std::optional<InputRow> next_row(bool idle);
   void submit(InputRow row);
@@ -45,15 +52,14 @@ class Job {
   RowSource& source_;
   Engine& engine_;
   const Tokenizer* tokenizer_;
-  CompletionWriter& writer_;
+  CompletionSink& sink_;
   Progress& progress_;
-  const bool echo_;
+  const JobOptions options_;
   const uint64_t max_rows_in_flight_;
 
   std::unordered_map<uint64_t, CompletionBuilder>
       running_;  // by row, waiting in the engine or live
   size_t bytes_running_ = 0;
-  uint64_t rows_read_ = 0;
   JobCounts counts_;
   double output_seconds_ = 0;
 };

@@ -38,18 +38,22 @@ struct Derived {
         total_seconds(stats.load_seconds + stats.job_seconds),
         prefill_rate(rate(stats.engine.prompt_tokens, stats.engine.prefill_seconds)),
         decode_rate(rate(stats.engine.decode_row_steps, stats.engine.decode_seconds)),
-        output_rate(rate(stats.counts.output_tokens, stats.job_seconds)),
-        total_rate(
-            rate(stats.counts.prompt_tokens + stats.counts.output_tokens, stats.job_seconds)),
-        row_rate(rate(stats.counts.rows, stats.job_seconds)),
+        run_output_tokens(stats.counts.output_tokens - stats.counts.served_output_tokens),
+        run_tokens(run_output_tokens + stats.counts.prompt_tokens -
+                   stats.counts.served_prompt_tokens),
+        output_rate(rate(run_output_tokens, stats.job_seconds)),
+        total_rate(rate(run_tokens, stats.job_seconds)),
+        row_rate(rate(stats.counts.rows - stats.counts.served_rows, stats.job_seconds)),
         rows_per_step(
             rate(stats.engine.decode_row_steps, static_cast<double>(stats.engine.decode_steps))),
         occupancy(stats.max_num_seqs > 0 ? rows_per_step / stats.max_num_seqs : 0.0) {}
   int64_t pads;
   int64_t pads_of_padded;
   double total_seconds;
-  double prefill_rate;  // tokens/s, as the next three
+  double prefill_rate;  // tokens/s, as decode_rate, output_rate and total_rate
   double decode_rate;
+  int64_t run_output_tokens;  // of this run alone, as all rates
+  int64_t run_tokens;
   double output_rate;
   double total_rate;
   double row_rate;
@@ -67,17 +71,30 @@ std::string format_counts(const std::map<std::string, int64_t>& counts) {
 
 }  // namespace
 
-void JobCounts::add(const Completion& completion, int64_t row_input_bytes) {
+void JobCounts::add_outcome(const RowOutcome& outcome, int64_t row_input_bytes) {
   ++rows;
   input_bytes += row_input_bytes;
-  ++finish_reasons[finish_name(completion.finish)];
-  if (completion.error) {
-    ++error_codes[completion.error->code];
+  ++finish_reasons[finish_name(outcome.finish)];
+  if (outcome.finish == FinishReason::kError) {
+    ++error_codes[outcome.error_code];
     return;
   }
-  prompt_tokens += completion.prompt_tokens;
-  output_tokens += static_cast<int64_t>(completion.token_ids.size());
-  row_seconds.add(completion.seconds);
+  prompt_tokens += outcome.prompt_tokens;
+  output_tokens += outcome.completion_tokens;
+}
+
+void JobCounts::add(const Completion& completion, int64_t row_input_bytes) {
+  add_outcome(outcome_of(completion), row_input_bytes);
+  if (!completion.error) row_seconds.add(completion.seconds);
+}
+
+void JobCounts::add_served(const RowOutcome& outcome, int64_t row_input_bytes) {
+  add_outcome(outcome, row_input_bytes);
+  ++served_rows;
+  served_input_bytes += row_input_bytes;
+  if (outcome.finish == FinishReason::kError) return;
+  served_prompt_tokens += outcome.prompt_tokens;
+  served_output_tokens += outcome.completion_tokens;
 }
 
 int64_t peak_host_bytes() {
@@ -103,6 +120,11 @@ std::string format_summary(const JobStats& stats) {
                             format_counts(stats.counts.finish_reasons), ")\n");
   if (!stats.counts.error_codes.empty()) {
     text += concat("  errors      ", format_counts(stats.counts.error_codes), "\n");
+  }
+  if (stats.counts.served_rows + stats.changed_rows + stats.retried_rows > 0) {
+    text += concat("  resumed     ", stats.counts.served_rows, " rows served from the journal, ",
+                   stats.changed_rows, " changed and ", stats.retried_rows,
+                   " failed ones run again\n");
   }
   text += printed("  tokens      %lld prompt, %lld output\n",
                   static_cast<long long>(stats.counts.prompt_tokens),
@@ -152,6 +174,10 @@ std::string format_json(const JobStats& stats) {
       {"output_tokens", stats.counts.output_tokens},
       {"finish_reasons", stats.counts.finish_reasons},
       {"error_codes", stats.counts.error_codes},
+      {"resumed",
+       {{"served", stats.counts.served_rows},
+        {"changed", stats.changed_rows},
+        {"retried", stats.retried_rows}}},
       {"seconds",
        {{"load", stats.load_seconds},
         {"tokenize", stats.tokenize_seconds},

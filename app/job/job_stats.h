@@ -9,6 +9,7 @@
 
 #include "app/job/completion.h"
 #include "app/job/quantile_sketch.h"
+#include "app/job/row_outcome.h"
 #include "lib/device.h"
 #include "lib/engine.h"
 
@@ -18,14 +19,24 @@ namespace eet {
 struct JobCounts {
   int64_t rows = 0;
   int64_t input_bytes = 0;    // of the lines of those rows
-  int64_t prompt_tokens = 0;  // of rows that ran
+  int64_t prompt_tokens = 0;  // of good rows
   int64_t output_tokens = 0;  // delivered
   std::map<std::string, int64_t> finish_reasons = {{"stop", 0}, {"length", 0}, {"error", 0}};
   std::map<std::string, int64_t> error_codes;
   QuantileSketch row_seconds;  // latency of rows that ran
 
+  // Of the above, what an earlier run had finished: a journal served it.
+  int64_t served_rows = 0;
+  int64_t served_input_bytes = 0;
+  int64_t served_prompt_tokens = 0;
+  int64_t served_output_tokens = 0;
+
   void add(const Completion& completion, int64_t row_input_bytes);
+  void add_served(const RowOutcome& outcome, int64_t row_input_bytes);
   int64_t failed_rows() const { return finish_reasons.at("error"); }
+
+ private:
+  void add_outcome(const RowOutcome& outcome, int64_t row_input_bytes);
 };
 
 struct JobStats {
@@ -44,6 +55,8 @@ struct JobStats {
   double job_seconds = 0;       // wall time after loading
 
   JobCounts counts;
+  int64_t changed_rows = 0;  // run again on resuming, as they or what they depend on had changed
+  int64_t retried_rows = 0;  // run again on resuming, as they had an error
   EngineStats engine;
   std::vector<MemoryItem> memory;
   int64_t peak_device_bytes = 0;

@@ -31,14 +31,18 @@ ProgressStyle resolve(ProgressStyle style, std::FILE* stream) {
 
 ProgressReport report_progress(const JobCounts& counts, double seconds,
                                std::optional<int64_t> total_input_bytes) {
-  const double rate = seconds > 0 ? static_cast<double>(counts.output_tokens) / seconds : 0;
+  const int64_t tokens = counts.output_tokens - counts.served_output_tokens;
+  const double rate = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
   ProgressReport report;
   report.text = concat(counts.rows, " rows, ", std::llround(rate), " tokens/s");
   if (counts.failed_rows() > 0) report.text += concat(", ", counts.failed_rows(), " failed");
   if (!total_input_bytes || *total_input_bytes == 0) return report;
-  const auto done_bytes = static_cast<double>(counts.input_bytes);
-  report.done = std::min(1.0, done_bytes / static_cast<double>(*total_input_bytes));
-  if (*report.done > 0) report.text += ", ETA " + clock_text(seconds * (1 / *report.done - 1));
+  const auto total = static_cast<double>(*total_input_bytes);
+  report.done = std::min(1.0, static_cast<double>(counts.input_bytes) / total);
+  const int64_t run_bytes = counts.input_bytes - counts.served_input_bytes;
+  if (run_bytes == 0) return report;
+  const double left = total * (1 - *report.done);
+  report.text += ", ETA " + clock_text(seconds * left / static_cast<double>(run_bytes));
   return report;
 }
 

@@ -167,19 +167,46 @@ std::string ids_in(const std::string& path) {
   return ids;
 }
 
+// Announces rows 0 to `count`, whose completions may then come in any order.
+void begin_rows(CompletionWriter& writer, uint64_t count) {
+  for (uint64_t row = 0; row < count; ++row) writer.begin(row_of("{}", row + 1));
+}
+
 TEST_CASE("rows are written in the order of the input, each as soon as no earlier one is missing") {
   const TempDirectory dir;
   ResultFile file(dir.file("out"), {});
-  CompletionWriter writer(file, {});
+  CompletionWriter writer(file, {}, OutputOrder::kInput);
+  begin_rows(writer, 5);
   for (const uint64_t line : {3, 1}) writer.add(failed_completion(row_of("{}", line)));
-  CHECK(writer.rows_written() == 1);
-  CHECK(writer.bytes_waiting() > 0);
+  CHECK(writer.rows_held() == 1);
+  CHECK(writer.bytes_held() > 0);
   writer.flush();
   CHECK(ids_in(dir.file("out")) == "1 ");
   for (const uint64_t line : {5, 2, 4}) writer.add(failed_completion(row_of("{}", line)));
-  writer.flush();
+  CHECK(writer.finish("", [] { return false; }));
   CHECK(ids_in(dir.file("out")) == "1 2 3 4 5 ");
-  CHECK(writer.bytes_waiting() == 0);
+  CHECK(writer.bytes_held() == 0);
+}
+
+TEST_CASE("rows are written as they are completed where that is wanted") {
+  const TempDirectory dir;
+  ResultFile file(dir.file("out"), {});
+  CompletionWriter writer(file, {}, OutputOrder::kCompletion);
+  begin_rows(writer, 3);
+  for (const uint64_t line : {3, 1, 2}) writer.add(failed_completion(row_of("{}", line)));
+  CHECK(writer.rows_held() == 0);
+  CHECK(writer.finish("{\"id\":\"end\"}\n", [] { return false; }));
+  CHECK(ids_in(dir.file("out")) == "3 1 2 \"end\" ");
+}
+
+TEST_CASE("a job that ends early writes the rows that no earlier one holds back") {
+  const TempDirectory dir;
+  ResultFile file(dir.file("out"), {});
+  CompletionWriter writer(file, {}, OutputOrder::kInput);
+  begin_rows(writer, 3);
+  for (const uint64_t line : {1, 3}) writer.add(failed_completion(row_of("{}", line)));
+  CHECK(writer.suspend().starts_with("1 rows were written"));
+  CHECK(ids_in(dir.file("out")) == "1 ");
 }
 
 TEST_CASE("an existing output keeps its content until the job starts") {

@@ -1,0 +1,13 @@
+// The flags that decide what survives a crash.
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include "app/job/job_output.h"
+
+namespace eet {
+
+// Declares the flags; parsing fills `options`, which must outlive `command`.
+void add_safety_options(CLI::App& command, SafetyOptions& options);
+
+}  // namespace eet
