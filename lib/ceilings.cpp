@@ -28,9 +28,9 @@ constexpr int64_t kChunkBytes = int64_t{1} << 20;  // of one task on the CPU
 constexpr int64_t kChunkElements = kChunkBytes / static_cast<int64_t>(sizeof(float));
 
 // Where the rate of square products levels off: bf16 on an H100 at 8192 (4096: 10 % less), fp32 on
-// CPUs already below 2048.
+// CPUs already at 1024.
 constexpr int64_t kCudaProductSize = 8192;
-constexpr int64_t kCpuProductSize = 2048;
+constexpr int64_t kCpuProductSize = 1024;
 
 // Seconds of one call: the median of several rounds, each so long that issuing its calls does not
 // count.

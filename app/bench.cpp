@@ -1,0 +1,137 @@
+#include "app/bench.h"
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "app/bench/context_sweep.h"
+#include "app/bench/measure.h"
+#include "app/bench/models.h"
+#include "app/bench/options.h"
+#include "app/bench/report.h"
+#include "app/bench/result_writer.h"
+#include "app/bench/workload.h"
+#include "app/exit_code.h"
+#include "lib/core/error.h"
+#include "lib/device.h"
+#include "lib/memory_plan.h"
+
+namespace eet {
+namespace {
+
+std::vector<BenchModel> open_models(const BenchOptions& options) {
+  std::vector<BenchModel> models;
+  for (const std::string& path : options.models) {
+    models.push_back(options.random_weights ? open_bench_shape(path) : open_bench_model(path));
+  }
+  for (const std::string& path : options.configs) models.push_back(open_bench_shape(path));
+  return models.empty() ? paper_shapes() : models;
+}
+
+void print_ceilings(const BenchSetting& setting) {
+  const Ceilings& ceilings = setting.ceilings;
+  std::cerr << "eet bench: " << setting.device << ": read " << ceilings.read_bytes_per_second * 1e-9
+            << " GB/s, copy " << ceilings.copy_bytes_per_second * 1e-9 << " GB/s, " << setting.dtype
+            << " product of " << ceilings.product_size << "^3 " << ceilings.flops_per_second * 1e-9
+            << " GFLOP/s\n";
+}
+
+// Measured before the engine takes its memory.
+void measure_device(const BenchModel& model, const EngineOptions& engine, BenchSetting& setting) {
+  const OpenDevice device(engine.device, engine.num_threads);
+  const DType dtype = choose_shape(model.config, engine, device).dtype;
+  setting.backend = device.context().on_cuda() ? "CUDA" : "CPU";
+  setting.device = device.description();
+  setting.dtype = dtype_name(dtype);
+  setting.parameters = parameter_count(model.config);
+  setting.model_bytes = setting.parameters * static_cast<int64_t>(dtype_size(dtype));
+  setting.costs = model_costs(model.config, dtype);
+  setting.ceilings = measure_ceilings(device.context(), dtype);
+}
+
+// As many positions as the longest test takes, unless the user has said.
+int64_t choose_model_len(const BenchModel& model, const EngineOptions& engine,
+                         const std::vector<BenchTest>& tests) {
+  int64_t longest = 1;
+  for (const BenchTest& test : tests) {
+    const int64_t positions = test.max_positions();
+    require(positions <= model.config.max_position_embeddings, test.name, ": expected at most the ",
+            model.config.max_position_embeddings, " positions of ", model.name, ", got ", positions,
+            "; use shorter prompts or fewer tokens (--max-context, --max-output for --lengths)");
+    longest = std::max(longest, positions);
+  }
+  return engine.max_model_len > 0 ? engine.max_model_len : longest;
+}
+
+void warn_of_small_batch(const BenchTest& test, const Measurement& measurement) {
+  const int rows = measurement.median().work.most_rows();
+  if (test.kind != BenchTest::Kind::kPrefill && rows < test.batch) {
+    std::cerr << "eet: warning: " << test.name << ": only " << rows << " of " << test.batch
+              << " rows ran together: the KV cache holds no more\n";
+  }
+}
+
+void run_tests(const BenchModel& model, const BenchOptions& options,
+               const std::vector<BenchTest>& tests, ResultWriter& writer) {
+  BenchSetting setting;
+  setting.model = model.name;
+  setting.path = model.path;
+  setting.schedule = options.schedule;
+  setting.prompt_policy = options.prompt_policy;
+  setting.pad_fraction = options.tests.pad_fraction;
+  setting.shared_prefix = options.requests.shared_prefix;
+  setting.replays_prompts = options.engine.prompt_policy == PromptPolicy::kMinLength ||
+                            options.engine.prompt_policy == PromptPolicy::kSerial;
+  EngineOptions engine_options = options.engine;
+  engine_options.max_model_len = choose_model_len(model, options.engine, tests);
+  measure_device(model, engine_options, setting);
+  print_ceilings(setting);
+
+  Engine engine(model.config, model.loader, engine_options);
+  setting.max_num_seqs = engine.max_num_seqs();
+  setting.max_model_len = engine.max_model_len();
+  setting.load_seconds = engine.stats().load_seconds;
+  for (const BenchTest& test : tests) {
+    require(test.batch <= engine.max_num_seqs(), "-b: expected at most --max-num-seqs ",
+            engine.max_num_seqs(), ", got ", test.batch);
+    const Measurement measurement = measure(engine, test, options.requests, options.repeats);
+    warn_of_small_batch(test, measurement);
+    writer.add(report(setting, test, measurement, engine.peak_device_bytes()));
+    if (options.explain) {
+      std::cerr << model.name << ' ' << test.name << ", " << setting.dtype << ", " << test.batch
+                << " rows\n"
+                << explain_limit(setting.costs, counted_work(test.kind, measurement.median()),
+                                 setting.ceilings);
+    }
+  }
+}
+
+int bench(const BenchOptions& options) {
+  const std::vector<BenchModel> models = open_models(options);
+  const std::vector<BenchTest> tests = plan_tests(options.tests);
+  ResultWriter writer(std::cout, options.format);
+  for (const BenchModel& model : models) {
+    if (options.sweep_context) {
+      sweep_context(model, options.engine, options.sweep, options.requests, writer);
+    } else {
+      run_tests(model, options, tests, writer);
+    }
+  }
+  writer.finish();
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, int& exit_code) {
+  CLI::App* command =
+      app.add_subcommand("bench", "Measure prefill, decode and whole jobs against the limit");
+  const auto options = std::make_shared<BenchOptions>();
+  add_bench_options(*command, *options);
+  command->callback([command, options, &exit_code] {
+    complete_bench_options(*command, *options);
+    exit_code = bench(*options);
+  });
+}
+
+}  // namespace eet

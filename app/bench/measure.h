@@ -1,0 +1,39 @@
+// Timed runs of a test.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "app/bench/limit.h"
+#include "app/bench/workload.h"
+#include "lib/engine.h"
+
+namespace eet {
+
+// One run of a test's requests as a job runs them.
+struct Run {
+  double wall_seconds = 0;     // from the first request to the last token
+  double prefill_seconds = 0;  // the engine's time in prompt passes
+  double decode_seconds = 0;   // and in decode steps
+  Work work;
+};
+
+// All runs of one test, after the warm-up.
+struct Measurement {
+  std::vector<Run> runs;  // by the seconds that count, ascending
+
+  const Run& median() const { return runs[runs.size() / 2]; }
+};
+
+// The seconds that a test of this kind counts.
+double counted_seconds(BenchTest::Kind kind, const Run& run);
+
+// The part of a run's work that falls into those seconds.
+Work counted_work(BenchTest::Kind kind, const Run& run);
+
+// One run to warm up, then `repeats` of them, each with new random prompts. Throws Error when the
+// engine refuses a request.
+Measurement measure(Engine& engine, const BenchTest& test, const RequestOptions& options,
+                    int repeats);
+
+}  // namespace eet

@@ -1,0 +1,65 @@
+#include "app/bench/models.h"
+
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+
+#include "weights_tools/checkpoint.h"
+
+namespace eet {
+namespace {
+
+namespace fs = std::filesystem;
+
+// "llama-3-8b" for llama-3-8b, llama-3-8b/, llama-3-8b/config.json and llama-3-8b.json.
+std::string model_name(const fs::path& path) {
+  if (!path.has_filename()) return path.parent_path().filename().string();
+  if (path.filename() == "config.json" && path.has_parent_path()) {
+    return path.parent_path().filename().string();
+  }
+  return (path.extension() == ".json" ? path.stem() : path.filename()).string();
+}
+
+// GPT-2 as published (Radford et al. 2019), in bf16.
+BenchModel gpt2_shape(const std::string& name, int64_t hidden, int64_t layers, int64_t heads) {
+  ModelConfig config;
+  config.family = "gpt2";
+  config.vocab_size = 50257;
+  config.hidden_size = hidden;
+  config.intermediate_size = 4 * hidden;
+  config.num_layers = layers;
+  config.num_heads = config.num_kv_heads = heads;
+  config.head_dim = hidden / heads;
+  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
+  config.max_position_embeddings = 1024;
+  config.norm = NormKind::kLayerNorm;
+  config.norm_bias = true;
+  config.activation = Activation::kGeluTanh;
+  config.gated_mlp = false;
+  config.position = PositionKind::kLearned;
+  config.qkv_bias = config.attention_out_bias = config.mlp_bias = true;
+  config.tie_word_embeddings = true;
+  config.dtype = DType::kBF16;
+  return {.name = name, .config = config};
+}
+
+}  // namespace
+
+BenchModel open_bench_model(const std::string& path) {
+  const Checkpoint checkpoint = open_checkpoint(path);
+  for (const std::string& warning : checkpoint.warnings) {
+    std::cerr << "eet: warning: " << warning << '\n';
+  }
+  return {model_name(path), path, checkpoint.config, checkpoint.loader};
+}
+
+BenchModel open_bench_shape(const std::string& path) {
+  return {.name = model_name(path), .path = path, .config = read_model_config(path)};
+}
+
+std::vector<BenchModel> paper_shapes() {
+  return {gpt2_shape("gpt2-350m", 1024, 24, 16), gpt2_shape("gpt2-124m", 768, 12, 12),
+          gpt2_shape("gpt2-xl", 1600, 48, 25)};
+}
+
+}  // namespace eet
