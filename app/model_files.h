@@ -1,0 +1,26 @@
+// What the commands that run a model read of its files before its weights.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "lib/sampling/sampling_params.h"
+#include "tokenizer/tokenizer.h"
+#include "weights_tools/checkpoint.h"
+
+namespace eet {
+
+// Opens the checkpoint and prints its warnings. Throws Error.
+Checkpoint open_model(const std::string& path);
+
+// The tokenizer at `named` or, where that is empty, in `directory`. A model without tokenizer files
+// still serves rows of token ids: null, with a warning. Broken files are fatal, and so are missing
+// ones where the user named them.
+std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::string& named,
+                                                 const std::filesystem::path& directory);
+
+// Throws CLI::ValidationError when what rows are given by default is out of its range.
+void check_defaults(const SamplingParams& defaults, const ModelConfig& config);
+
+}  // namespace eet

@@ -1,0 +1,241 @@
+#include "app/validate.h"
+
+#include <CLI/Error.hpp>
+#include <CLI/Validators.hpp>
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "app/calibration.h"
+#include "app/exit_code.h"
+#include "app/job/input_survey.h"
+#include "app/job/job_stats.h"
+#include "app/job/model_chat.h"
+#include "app/job/request_reader.h"
+#include "app/job/row_source.h"
+#include "app/model_files.h"
+#include "lib/cache/page_pool.h"
+#include "lib/device.h"
+#include "lib/memory_plan.h"
+#include "lib/request_check.h"
+
+namespace eet {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What a job would run with.
+struct JobPlan {
+  std::string device;
+  EngineShape shape;
+  MemoryEstimate memory;
+  std::optional<Calibration> speed;
+};
+
+JobPlan plan_job(const GenerateOptions& job, const ModelConfig& config) {
+  const OpenDevice device(job.engine.device, job.engine.num_threads);
+  JobPlan plan;
+  plan.device = device.description();
+  plan.shape = choose_shape(config, job.engine, device);
+  plan.memory = estimate_memory(config, job.engine, plan.shape, device);
+  return plan;
+}
+
+// Marks a row that the engine would refuse, and cuts max_tokens to the room there is.
+void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan) {
+  if (row.error) return;
+  Request request;
+  request.prompt = std::move(row.prompt_ids);
+  request.params = row.params;
+  if (std::optional<RowError> error = check_request(request, config, plan.shape.max_model_len)) {
+    row.fail(std::move(*error));
+  }
+  row.prompt_ids = std::move(request.prompt);
+  if (row.error) return;
+  const auto prompt_tokens = static_cast<int64_t>(row.prompt_ids.size());
+  row.params.max_tokens = static_cast<int32_t>(
+      std::min<int64_t>(row.params.max_tokens, plan.shape.max_model_len - prompt_tokens + 1));
+  const int64_t pages = PagePool::pages_for(prompt_tokens + row.params.max_tokens - 1);
+  if (pages > plan.memory.num_pages) {
+    row.fail({"does_not_fit", concat("prompt and max_tokens need ", pages,
+                                     " pages of KV cache; there will be ", plan.memory.num_pages)});
+  }
+}
+
+InputSurvey survey_input(const GenerateOptions& job, const Checkpoint& checkpoint,
+                         const JobPlan& plan, size_t max_listed) {
+  const auto batch_rows = static_cast<size_t>(plan.shape.max_num_seqs);
+  const size_t window =
+      job.engine.sort_window > 0 ? static_cast<size_t>(job.engine.sort_window) : 16 * batch_rows;
+  const std::unique_ptr<Tokenizer> tokenizer =
+      load_tokenizer_if_any(job.tokenizer, checkpoint.tokenizer_directory);
+  const ModelChat chat(job.tokenizer.empty() ? checkpoint.tokenizer_directory
+                                             : std::filesystem::path(job.tokenizer));
+  RequestReader reader(job.input, {job.params, job.stop, job.format.logprobs, job.echo},
+                       job.input_options);
+  RowSource source(
+      reader, PromptEncoder(tokenizer.get(), chat, plan.shape.max_model_len, job.long_prompts));
+  InputSurvey survey(batch_rows, window, max_listed);
+  while (std::optional<InputRow> row = source.pop()) {
+    check_row(*row, checkpoint.config, plan);
+    survey.add(*row);
+  }
+  survey.finish();
+  return survey;
+}
+
+double expected_seconds(const JobPlan& plan, const InputSurvey& survey) {
+  return expected_seconds(*plan.speed, survey.prompts.tokens(), survey.max_output_tokens);
+}
+
+Json to_json(const std::vector<InputSurvey::Listed>& listed) {
+  Json rows = Json::array();
+  for (const InputSurvey::Listed& row : listed) {
+    rows.push_back({{"line", row.line}, {"code", row.code}, {"message", row.message}});
+  }
+  return rows;
+}
+
+Json to_json(const LengthCounts& lengths) {
+  Json bins = Json::array();
+  for (const LengthCounts::Bin& bin : lengths.histogram()) {
+    bins.push_back({{"first", bin.first}, {"last", bin.last}, {"rows", bin.rows}});
+  }
+  return {{"total", lengths.tokens()},     {"mean", lengths.mean()},
+          {"p50", lengths.quantile(0.5)},  {"p90", lengths.quantile(0.9)},
+          {"p99", lengths.quantile(0.99)}, {"max", lengths.quantile(1.0)},
+          {"histogram", std::move(bins)}};
+}
+
+std::string format_json(const GenerateOptions& job, const JobPlan& plan,
+                        const InputSurvey& survey) {
+  Json ledger = Json::array();
+  for (const MemoryItem& item : plan.memory.ledger) {
+    ledger.push_back({{"name", item.name}, {"bytes", item.bytes}});
+  }
+  Json report = {{"input", job.input},
+                 {"rows", survey.rows},
+                 {"good_rows", survey.rows - survey.bad_rows},
+                 {"bad_rows", survey.bad_rows},
+                 {"error_codes", survey.bad_codes},
+                 {"first_bad_rows", to_json(survey.bad_listed)},
+                 {"duplicate_ids", survey.duplicate_ids},
+                 {"first_duplicate_ids", to_json(survey.duplicates_listed)},
+                 {"truncated_rows", survey.truncated_rows},
+                 {"prompt_tokens", to_json(survey.prompts)},
+                 {"max_output_tokens", survey.max_output_tokens},
+                 {"device", plan.device},
+                 {"dtype", dtype_name(plan.shape.dtype)},
+                 {"max_num_seqs", plan.shape.max_num_seqs},
+                 {"max_model_len", plan.shape.max_model_len},
+                 {"memory_plan", ledger},
+                 {"batches", survey.padding.batches},
+                 {"padding",
+                  {{"packed", 0},
+                   {"padded", survey.padding.pads},
+                   {"min_length_replay_steps", survey.padding.min_length_steps},
+                   {"serial_replay_steps", survey.padding.serial_steps}}}};
+  if (plan.speed) {
+    report["calibration"] = {{"prompt_tokens_per_second", plan.speed->prompt_tokens_per_second},
+                             {"output_tokens_per_second", plan.speed->output_tokens_per_second},
+                             {"expected_seconds_at_most", expected_seconds(plan, survey)}};
+  }
+  return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void append_listed(std::ostream& out, const std::vector<InputSurvey::Listed>& listed,
+                   int64_t count) {
+  for (const InputSurvey::Listed& row : listed) {
+    const std::string place = concat("line ", row.line, ": ");
+    out << "  " << (row.message.starts_with(place) ? "" : place) << row.message << '\n';
+  }
+  const int64_t rest = count - static_cast<int64_t>(listed.size());
+  if (rest > 0) out << "  and " << rest << " more\n";
+}
+
+void append_input(std::ostream& out, const std::string& input, const InputSurvey& survey) {
+  out << input << ": " << survey.rows << " rows, " << survey.rows - survey.bad_rows << " good, "
+      << survey.bad_rows << " bad\n";
+  for (const auto& [code, count] : survey.bad_codes) out << "  " << code << ' ' << count << '\n';
+  append_listed(out, survey.bad_listed, survey.bad_rows);
+  out << "duplicate ids: " << survey.duplicate_ids << '\n';
+  append_listed(out, survey.duplicates_listed, survey.duplicate_ids);
+  if (survey.truncated_rows > 0) out << "truncated prompts: " << survey.truncated_rows << '\n';
+  const LengthCounts& prompts = survey.prompts;
+  out << "prompt tokens: " << prompts.tokens() << "; a row's mean " << prompts.mean() << ", median "
+      << prompts.quantile(0.5) << ", p99 " << prompts.quantile(0.99) << ", longest "
+      << prompts.quantile(1.0) << '\n';
+  for (const LengthCounts::Bin& bin : prompts.histogram()) {
+    if (bin.rows > 0) {
+      out << "  " << bin.first << " to " << bin.last << ": " << bin.rows << " rows\n";
+    }
+  }
+  out << "output tokens: at most " << survey.max_output_tokens << '\n';
+}
+
+std::string format_text(const GenerateOptions& job, const JobPlan& plan,
+                        const InputSurvey& survey) {
+  std::ostringstream out;
+  append_input(out, job.input, survey);
+  out << "on " << plan.device << " in " << dtype_name(plan.shape.dtype) << ", "
+      << plan.shape.max_num_seqs << " rows together, of at most " << plan.shape.max_model_len
+      << " tokens\n"
+      << format_ledger(plan.memory.ledger) << "batches: " << survey.padding.batches
+      << "; pads: packed 0, padded " << survey.padding.pads
+      << "; decode steps that feed prompts: min-length " << survey.padding.min_length_steps
+      << ", serial " << survey.padding.serial_steps << '\n';
+  if (plan.speed) {
+    out << "speed: " << plan.speed->prompt_tokens_per_second << " prompt tokens/s, "
+        << plan.speed->output_tokens_per_second << " output tokens/s\n"
+        << "expected: at most " << expected_seconds(plan, survey) << " s after loading\n";
+  }
+  return out.str();
+}
+
+}  // namespace
+
+int validate(const GenerateOptions& job, const ValidateOptions& options) {
+  const Checkpoint checkpoint = open_model(job.model);
+  check_defaults(job.params, checkpoint.config);
+  JobPlan plan = plan_job(job, checkpoint.config);
+  const InputSurvey survey = survey_input(job, checkpoint, plan, options.max_listed);
+  if (options.calibrate) {
+    Engine engine(checkpoint.config, checkpoint.loader, job.engine);
+    plan.memory.ledger = engine.memory();
+    plan.speed = calibrate(engine, static_cast<int64_t>(survey.prompts.mean()));
+  }
+  std::cout << (options.json ? format_json(job, plan, survey) : format_text(job, plan, survey));
+  std::cout.flush();
+  require(std::cout.good(), "standard output: cannot write");
+  return survey.bad_rows > 0 ? kExitFailedRows : kExitOk;
+}
+
+void add_validate_command(CLI::App& app, int& exit_code) {
+  struct Command {
+    GenerateOptions job;
+    ValidateOptions options;
+  };
+  const auto command = std::make_shared<Command>();
+  CLI::App* sub = app.add_subcommand(
+      "validate", "Say what `generate` with the same flags would do, without doing it");
+  add_generate_options(*sub, command->job);
+  const std::string group = "Report";
+  sub->add_flag("--json", command->options.json, "One JSON object, for programs")->group(group);
+  sub->add_flag("--calibrate", command->options.calibrate,
+                "Load the model, run it for a moment and say how long the job will take at most")
+      ->group(group);
+  sub->add_option("--max-listed", command->options.max_listed,
+                  "Bad rows and duplicate ids that are named; all are counted")
+      ->capture_default_str()
+      ->group(group);
+  sub->footer(
+      "Reads the whole input; writes nothing but the report on standard output.\n"
+      "Exit codes: 0 all rows good, 1 what would end the job, 2 wrong usage, 3 bad rows.");
+  sub->callback([command, &exit_code] { exit_code = validate(command->job, command->options); });
+}
+
+}  // namespace eet

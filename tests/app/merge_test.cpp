@@ -1,0 +1,159 @@
+// `eet generate --shard` and `eet merge`: the parts of a job and what they make together.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/app/run_eet.h"
+
+namespace eet {
+namespace {
+
+const std::string kModel = sample_model("tales-llama");
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Eleven rows without ids and seeds of their own, one of them bad.
+std::string input_text() {
+  std::string text;
+  for (int i = 0; i < 11; ++i) {
+    text += i == 4 ? "bad\n" : "{\"prompt\": \"" + std::string(i + 1, 'a') + "\"}\n";
+  }
+  return text;
+}
+
+void generate(const std::string& input, const std::string& output,
+              std::vector<std::string> flags = {}) {
+  flags.insert(flags.begin(), {"generate", "-q", "-m", kModel, "-i", input, "-o", output,
+                               "--device", "cpu", "--max-tokens", "4"});
+  const EetResult result = run_eet(flags);
+  CAPTURE(result.err);
+  REQUIRE((result.exit_code == 0 || result.exit_code == 3));
+}
+
+// The outputs of three shards, and of one run.
+struct ThreeShards {
+  ThreeShards() {
+    const std::string input = dir.write("in.jsonl", input_text());
+    generate(input, whole);
+    for (int i = 0; i < 3; ++i) {
+      generate(input, parts[i], {"--shard", std::to_string(i) + "/3"});
+    }
+  }
+  TempDirectory dir;
+  std::string whole = dir.file("whole.jsonl");
+  std::vector<std::string> parts = {dir.file("0.jsonl"), dir.file("1.jsonl.gz"),
+                                    dir.file("2.jsonl.zst")};
+  std::string out = dir.file("out.jsonl");
+};
+
+EetResult merge(const std::string& output, std::vector<std::string> parts) {
+  parts.insert(parts.begin(), {"merge", "-o", output});
+  return run_eet(parts);
+}
+
+TEST_CASE("shards merged in any order, plain or compressed, are one run to the byte") {
+  const ThreeShards shards;
+  const auto& p = shards.parts;
+  CHECK(merge(shards.out, {p[2], p[0], p[1]}).exit_code == 0);
+  CHECK(read_text(shards.out) == read_text(shards.whole));
+  CHECK(merge("-", p).out == read_text(shards.whole));
+  CHECK(merge(shards.dir.file("out.gz"), p).exit_code == 0);
+  CHECK(merge("-", {shards.dir.file("out.gz")}).exit_code == 1);  // what was merged is no shard
+  CHECK_FALSE(std::filesystem::exists(shards.out + ".eet-partial"));
+}
+
+TEST_CASE("more shards than rows leave some empty, and merge all the same") {
+  const TempDirectory dir;
+  const std::string input = dir.write("in.jsonl", "{\"prompt\": \"a\"}\n");
+  std::vector<std::string> parts;
+  for (const char* shard : {"0/2", "1/2"}) {
+    parts.push_back(dir.file("part" + std::to_string(parts.size())));
+    generate(input, parts.back(), {"--shard", shard});
+  }
+  generate(input, dir.file("whole"));
+  CHECK(merge(dir.file("out"), parts).exit_code == 0);
+  CHECK(read_text(dir.file("out")) == read_text(dir.file("whole")));
+}
+
+TEST_CASE("parts that are not all of one job are refused before anything is written") {
+  const ThreeShards shards;
+  const std::string& p0 = shards.parts[0];
+  const std::string& p1 = shards.parts[1];
+  const std::string& p2 = shards.parts[2];
+  const TempDirectory& dir = shards.dir;
+  const auto check = [&](const std::vector<std::string>& parts, const std::string& message) {
+    const EetResult result = merge(shards.out, parts);
+    CAPTURE(message);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 1);
+    CHECK(contains(result.err, message));
+    CHECK_FALSE(std::filesystem::exists(shards.out));
+  };
+  check({p0, p1}, "shard 2/3 is missing");
+  check({p0, p2}, "shard 1/3 is missing");
+  check({p1, p2}, "shard 0/3 is missing");
+  check({p0, p0, p1, p2}, "shard 0/3 is also ");
+  check({p0, p1, shards.whole}, "expected a last line about the shard, got none");
+  check({p0, p1, dir.file("none")}, "expected a file");
+  CHECK(merge(p0, {p0, p1, p2}).exit_code == 1);
+
+  const std::string text = read_text(p0);
+  const size_t last_line = text.rfind('\n', text.size() - 2) + 1;
+  const size_t first_end = text.find('\n') + 1;
+  check({dir.write("cut", text.substr(0, last_line)), p1, p2}, "expected a last line");
+  check({dir.write("torn", text.substr(0, text.size() - 9)), p1, p2}, "expected a last line");
+  check({dir.write("lost", text.substr(first_end)), p1, p2}, "expected the 4 rows of shard 0/3");
+  check({dir.write("twice", text + text), p1, p2}, "more follows the line");
+  check({p0, p1, dir.write("cut.zst", read_text(p2).substr(0, 60))}, "data end too early");
+
+  const std::string other = dir.write("other.jsonl", input_text() + "{\"prompt\": \"a\"}\n");
+  generate(other, dir.file("other0"), {"--shard", "0/3"});
+  check({dir.file("other0"), p1, p2}, "expected shards of one input, got 12 and 11 rows");
+  generate(other, dir.file("other4"), {"--shard", "1/4"});
+  check({p0, dir.file("other4"), p2}, "expected a shard of 3");
+}
+
+TEST_CASE("a shard that is none is wrong usage") {
+  for (const char* shard : {"3/3", "1", "a/b", "0/0"}) {
+    const EetResult result =
+        run_eet({"generate", "-m", kModel, "-i", "/dev/null", "--shard", shard});
+    CHECK(result.exit_code == 2);
+    CHECK(contains(result.err, "expected I/N"));
+  }
+  CHECK(run_eet({"merge", "-o", "out"}).exit_code == 2);
+}
+
+TEST_CASE("compressed inputs and outputs give the rows of plain ones") {
+  const TempDirectory dir;
+  const std::string input = dir.write("in.jsonl", input_text());
+  generate(input, dir.file("plain"));
+  for (const std::string end : {".gz", ".zst"}) {
+    generate(input, dir.file("out" + end));
+    CHECK(read_text(dir.file("out" + end)) != read_text(dir.file("plain")));
+    const std::string tool = end == ".gz" ? "gzip" : "zstd";
+    if (std::system(("command -v " + tool + " >/dev/null").c_str()) != 0) {
+      MESSAGE("skipped: no " << tool << " here");
+      continue;
+    }
+    const std::string unpack = tool + " -dc " + shell_quoted(dir.file("out" + end)) + " | cmp - " +
+                               shell_quoted(dir.file("plain"));
+    CHECK(std::system(unpack.c_str()) == 0);
+    const std::string packed = dir.file("in.jsonl" + end);
+    REQUIRE(std::system(
+                (tool + " -qc " + shell_quoted(input) + " >" + shell_quoted(packed)).c_str()) == 0);
+    generate(packed, dir.file("again"));
+    CHECK(read_text(dir.file("again")) == read_text(dir.file("plain")));
+    std::filesystem::resize_file(packed, std::filesystem::file_size(packed) - 5);
+    const EetResult cut = run_eet({"generate", "-m", kModel, "-i", packed, "-o", dir.file("cut")});
+    CHECK(cut.exit_code == 1);
+    CHECK(contains(cut.err, "data end too early, at byte "));
+    CHECK_FALSE(std::filesystem::exists(dir.file("cut")));
+  }
+}
+
+}  // namespace
+}  // namespace eet

@@ -1,0 +1,105 @@
+// `eet validate` and `eet generate --dry-run`: what they say of an input.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/app/run_eet.h"
+
+namespace eet {
+namespace {
+
+using nlohmann::json;
+
+const std::string kModel = sample_model("tales-llama");
+
+EetResult validate(const std::string& input, std::vector<std::string> flags = {}) {
+  flags.insert(flags.begin(), {"validate", "-m", kModel, "-i", input, "--device", "cpu"});
+  return run_eet(flags);
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("a survey counts good and bad rows, lengths, duplicate ids and padding") {
+  const TempDirectory dir;
+  const std::string input =
+      dir.write("in.jsonl", R"({"id": "a", "prompt_token_ids": [1, 2, 3]})"
+                            "\n"
+                            R"({"id": "a", "prompt_token_ids": [1, 2, 3, 4, 5]})"
+                            "\nbad\n"
+                            R"({"id": 4, "prompt_token_ids": [1], "max_tokens": 3})"
+                            "\n"
+                            R"({"prompt_token_ids": [99999]})"
+                            "\n");
+  const EetResult result = validate(input, {"--json", "--max-tokens", "10"});
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 3);
+  const json report = json::parse(result.out);
+  CHECK(report["rows"] == 5);
+  CHECK(report["good_rows"] == 3);
+  CHECK(report["bad_rows"] == 2);
+  CHECK(report["error_codes"] == json{{"invalid_json", 1}, {"token_out_of_range", 1}});
+  CHECK(report["first_bad_rows"][0]["line"] == 3);
+  CHECK(report["first_bad_rows"][1]["line"] == 5);
+  CHECK(report["duplicate_ids"] == 1);
+  CHECK(report["first_duplicate_ids"][0]["line"] == 2);
+  CHECK(report["prompt_tokens"]["total"] == 9);
+  CHECK(report["prompt_tokens"]["max"] == 5);
+  CHECK(report["prompt_tokens"]["p50"] == 3);
+  CHECK(report["prompt_tokens"]["histogram"] ==
+        json::parse(R"([{"first":1,"last":1,"rows":1},{"first":2,"last":3,"rows":1},
+                        {"first":4,"last":5,"rows":1}])"));
+  CHECK(report["max_output_tokens"] == 23);
+  CHECK(report["batches"] == 1);
+  CHECK(report["padding"]["padded"] == 6);
+  CHECK(report["padding"]["min_length_replay_steps"] == 4);
+  CHECK(report["padding"]["serial_replay_steps"] == 5);
+  CHECK(report["memory_plan"].size() > 3);
+  CHECK_FALSE(report.contains("calibration"));
+}
+
+TEST_CASE("a dry run says in words what validate says, and writes no output") {
+  const TempDirectory dir;
+  std::string text;
+  for (int i = 0; i < 30; ++i) text += "bad\n";
+  const std::string input = dir.write("in.jsonl", text + "{\"prompt\": \"Once upon a time\"}\n");
+  const EetResult result = run_eet({"generate", "--dry-run", "-m", kModel, "-i", input, "-o",
+                                    dir.file("out"), "--device", "cpu"});
+  CHECK(result.exit_code == 3);
+  CHECK(contains(result.out, "31 rows, 1 good, 30 bad"));
+  CHECK(contains(result.out, "\n  line 20: "));
+  CHECK_FALSE(contains(result.out, "\n  line 21: "));
+  CHECK(contains(result.out, "and 10 more"));
+  CHECK(contains(result.out, "memory plan:"));
+  CHECK_FALSE(std::filesystem::exists(dir.file("out")));
+  CHECK(contains(validate(input, {"--max-listed", "1"}).out, "and 29 more"));
+}
+
+TEST_CASE("a good input gives exit code 0, and calibrating gives a time") {
+  const TempDirectory dir;
+  const std::string input = dir.write("in.jsonl", "{\"prompt\": \"Once upon a time\"}\n");
+  const EetResult result =
+      validate(input, {"--json", "--calibrate", "--max-num-seqs", "2", "--max-model-len", "64"});
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 0);
+  const json report = json::parse(result.out);
+  CHECK(report["calibration"]["prompt_tokens_per_second"] > 0.0);
+  CHECK(report["calibration"]["output_tokens_per_second"] > 0.0);
+  CHECK(report["calibration"]["expected_seconds_at_most"] > 0.0);
+  CHECK(report["max_output_tokens"].get<int>() < 64);
+}
+
+TEST_CASE("rows that cannot fit the cache, the model or the vocabulary are found without a run") {
+  const TempDirectory dir;
+  const std::string input = dir.write(
+      "in.jsonl", "{\"prompt_token_ids\": " + json(std::vector<int>(100, 5)).dump() + "}\n");
+  const EetResult result = validate(input, {"--json", "--max-model-len", "32"});
+  CHECK(result.exit_code == 3);
+  CHECK(json::parse(result.out)["error_codes"] == json{{"prompt_too_long", 1}});
+}
+
+}  // namespace
+}  // namespace eet
