@@ -17,7 +17,7 @@ struct OutputFormat {
   bool token_ids = false;
   bool logprobs = false;
   RowStyle style = RowStyle::kSimple;
-  std::string model;  // of response bodies, where the row names none
+  std::string model = {};  // of response bodies, where the row names none
 };
 
 // One row with its "\n", valid UTF-8, the same fields for good and bad rows of a style. It depends

@@ -88,7 +88,9 @@ class PlainRow {
   void parse() {
     take_identity();
     check_max_tokens_once(members_);
-    for (const JsonMember& member : members_) take_parameter(row_, member, defaults_);
+    for (const JsonMember& member : members_) {
+      if (member.key != options_.column) take_parameter(row_, member, defaults_);
+    }
     take_prompt();
   }
 
@@ -108,9 +110,14 @@ class PlainRow {
     if (const JsonMember* id = find(members_, "id")) take_id(row_, *id);
   }
 
+  // The member `key`, unless the user says that it is the prompt, whatever its name.
+  const JsonMember* find_other(std::string_view key) const {
+    return key == options_.column ? nullptr : find(members_, key);
+  }
+
   void take_prompt() {
-    const JsonMember* ids = find(members_, "prompt_token_ids");
-    const JsonMember* messages = find(members_, "messages");
+    const JsonMember* ids = find_other("prompt_token_ids");
+    const JsonMember* messages = find_other("messages");
     const JsonMember* text = find(members_, options_.column);
     if (options_.prompt_template) {
       refuse_beside(ids, "--prompt-template");

@@ -1,0 +1,101 @@
+// Rows in the style of OpenAI's batch output. The simple style is in completion_test.
+#include "app/job/row_format.h"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "tests/app/byte_tokenizer.h"
+
+namespace eet {
+namespace {
+
+using nlohmann::json;
+
+// Of tokens that are the bytes a"b, the last one a stop token.
+Completion completion() {
+  const ByteTokenizer tokenizer(/*adds_bos=*/false);
+  InputRow row = parse_row(R"({"id": "r-1", "prompt_token_ids": [1, 2, 3], "k": 1})", 5, {});
+  row.row = 4;
+  CompletionBuilder builder(std::move(row), &tokenizer, /*echo=*/false);
+  for (const char c : {'a', '"', 'b', '.'}) {
+    TokenOutput token;
+    token.row = 4;
+    token.token_id = c;
+    token.logprob = c == '"' ? -1.0F : -0.5F;
+    token.finish = c == '.' ? FinishReason::kStop : FinishReason::kNone;
+    builder.push(token);
+  }
+  return builder.take();
+}
+
+OutputFormat openai() {
+  OutputFormat format;
+  format.style = RowStyle::kOpenAi;
+  format.model = "dir/model";
+  return format;
+}
+
+TEST_CASE("a completion is a text_completion, the same whenever it ran") {
+  CHECK(format_row(completion(), openai()) ==
+        R"({"id":"batch_req_4","custom_id":"r-1","response":{"status_code":200,)"
+        R"("request_id":"req_4","body":{"id":"cmpl-4","object":"text_completion","created":0,)"
+        R"("model":"dir/model","choices":[{"index":0,"text":"a\"b","logprobs":null,)"
+        R"("finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,)"
+        R"("total_tokens":7}}},"error":null})"
+        "\n");
+}
+
+TEST_CASE("a conversation is a chat.completion of the model that the row named") {
+  Completion done = completion();
+  done.is_chat = true;
+  done.model = "\"m\"";
+  done.truncated = true;
+  OutputFormat format = openai();
+  format.logprobs = true;
+  format.token_ids = true;
+  const json body = json::parse(format_row(done, format))["response"]["body"];
+  CHECK(body["id"] == "chatcmpl-4");
+  CHECK(body["object"] == "chat.completion");
+  CHECK(body["model"] == "m");
+  CHECK(body["truncated"] == true);
+  const json& choice = body["choices"][0];
+  CHECK(choice["message"] == json{{"role", "assistant"}, {"content", "a\"b"}});
+  CHECK(choice["token_ids"] == json{97, 34, 98, 46});
+  CHECK(choice["logprobs"]["content"][1] == json{{"token", "token_id:34"},
+                                                 {"logprob", -1.0},
+                                                 {"bytes", nullptr},
+                                                 {"top_logprobs", json::array()}});
+}
+
+TEST_CASE("log-probabilities of a text_completion go with the names of their tokens") {
+  OutputFormat format = openai();
+  format.logprobs = true;
+  const json choice =
+      json::parse(format_row(completion(), format))["response"]["body"]["choices"][0];
+  CHECK(choice["logprobs"] ==
+        json{{"tokens", {"token_id:97", "token_id:34", "token_id:98", "token_id:46"}},
+             {"token_logprobs", {-0.5, -1.0, -0.5, -0.5}}});
+}
+
+TEST_CASE("an error has no response") {
+  Completion failed = completion();
+  failed.finish = FinishReason::kError;
+  failed.error = RowError{"invalid_json", "line 5: \"x\xFF"};
+  CHECK(json::parse(format_row(failed, openai())) ==
+        json{{"id", "batch_req_4"},
+             {"custom_id", "r-1"},
+             {"response", nullptr},
+             {"error", {{"code", "invalid_json"}, {"message", "line 5: \"x\xEF\xBF\xBD"}}}});
+}
+
+TEST_CASE("a simple row says that its prompt was cut") {
+  Completion done = completion();
+  CHECK_FALSE(json::parse(format_row(done, {})).contains("truncated"));
+  done.truncated = true;
+  CHECK(json::parse(format_row(done, {}))["truncated"] == true);
+}
+
+}  // namespace
+}  // namespace eet

@@ -1,0 +1,194 @@
+// CSV, TSV and text as input.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "app/job/csv_reader.h"
+#include "app/job/request_reader.h"
+#include "tests/app/temp_directory.h"
+
+namespace eet {
+namespace {
+
+constexpr size_t kMaxBytes = size_t{1} << 20;
+
+std::vector<CsvRecord> read_csv(std::string_view text, std::optional<size_t> columns = {},
+                                char delimiter = ',', size_t max_bytes = kMaxBytes) {
+  const TempDirectory dir;
+  LineReader lines(dir.write("in.csv", text), kMaxBytes);
+  CsvReader reader(lines, delimiter, max_bytes);
+  std::vector<CsvRecord> records;
+  while (std::optional<CsvRecord> record = reader.next(columns)) records.push_back(*record);
+  return records;
+}
+
+using Cells = std::vector<std::string>;
+
+Cells cells(std::string_view text) {
+  const std::vector<CsvRecord> records = read_csv(text);
+  REQUIRE(records.size() == 1);
+  CHECK_FALSE(records[0].error);
+  return records[0].cells;
+}
+
+// The rows of a file of that name, each as its prompt, or as the code of its error.
+std::vector<InputRow> read_rows(const char* name, std::string_view text,
+                                const InputOptions& options = {}) {
+  const TempDirectory dir;
+  RequestReader reader(dir.write(name, text), {}, options);
+  std::vector<InputRow> rows;
+  while (std::optional<InputRow> row = reader.next()) rows.push_back(*row);
+  return rows;
+}
+
+std::vector<std::string> prompts(const std::vector<InputRow>& rows) {
+  std::vector<std::string> found;
+  for (const InputRow& row : rows) found.push_back(row.error ? row.error->code : *row.prompt);
+  return found;
+}
+
+TEST_CASE("cells are split at delimiters, quotes taken off, and quoted breaks kept as they are") {
+  CHECK(cells("a,b,c\n") == Cells{"a", "b", "c"});
+  CHECK(cells("a,,") == Cells{"a", "", ""});
+  CHECK(cells("\"a,b\",\"\",\"say \"\"hi\"\"\"") == Cells{"a,b", "", "say \"hi\""});
+  CHECK(cells("\"a\nb\r\n\r\nc\",d\r\n") == Cells{"a\nb\r\n\r\nc", "d"});
+  CHECK(cells("5\" pipe, x \"y\" ") == Cells{"5\" pipe", " x \"y\" "});
+  CHECK(cells("\xEF\xBB\xBF\"a\",b") == Cells{"a", "b"});
+  CHECK(read_csv("a\t\"b\tc\"\n", {}, '\t')[0].cells == Cells{"a", "b\tc"});
+}
+
+TEST_CASE("records know their first line and all their bytes") {
+  const std::vector<CsvRecord> records = read_csv("a,b\n\n\"1\n2\",x\n3,4");
+  REQUIRE(records.size() == 3);
+  CHECK(records[1].line == 3);
+  CHECK(records[1].bytes == 8);
+  CHECK(records[2].line == 5);
+  CHECK(records[2].bytes == 3);
+}
+
+TEST_CASE("a malformed record costs its first line only") {
+  const std::vector<CsvRecord> records =
+      read_csv("1,a\n2\n3,b,c\n\"4\"x,d\n5,\"open\n6,e\n7,f\n", 2);
+  REQUIRE(records.size() == 7);
+  std::string good;
+  for (const CsvRecord& record : records) {
+    if (!record.error) good += record.cells[0];
+    CHECK((!record.error || record.error->code == "invalid_csv"));
+  }
+  CHECK(good == "167");
+  CHECK(records[1].error->message == "expected 2 cells as in the header, got 1");
+  CHECK(records[2].error->message == "expected 2 cells as in the header, got more");
+  CHECK(records[3].error->message == "cell 1: expected its end behind the closing quote, got x,d");
+  CHECK(records[4].error->message == "a quote is not closed before the end of the input");
+}
+
+TEST_CASE("a quote that is never closed is given up at the limit") {
+  std::string text = "\"open\n";
+  for (int i = 0; i < 10'000; ++i) text += "x\n";
+  const std::vector<CsvRecord> records = read_csv(text, 1, ',', /*max_bytes=*/5000);
+  REQUIRE(records.size() == 10'001);
+  CHECK(records[0].error->message == "a quote is not closed within 5000 bytes");
+  CHECK_FALSE(records[10'000].error);
+}
+
+TEST_CASE("a table gives ids, parameters and prompts, and other cells pass through as strings") {
+  const std::vector<InputRow> rows = read_rows(
+      "in.csv",
+      "id,prompt,max_tokens,temperature,stop,score\r\n007,\"a\nb\",5,0.5,END,1.50\r\n,c,,,,\r\n");
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].id == "\"007\"");
+  CHECK(rows[0].prompt == "a\nb");
+  CHECK(rows[0].params.max_tokens == 5);
+  CHECK(rows[0].params.temperature == 0.5F);
+  CHECK(rows[0].stop == std::vector<std::string>{"END"});
+  CHECK(rows[0].extra == R"(,"score":"1.50")");
+  CHECK(rows[1].id == "4");
+  CHECK(rows[1].line == 4);
+  CHECK(rows[1].row == 1);
+  CHECK(rows[1].params.max_tokens == SamplingParams().max_tokens);
+  CHECK(rows[1].extra == R"(,"score":"")");
+}
+
+TEST_CASE("cells of a table that are bad make bad rows") {
+  const std::vector<InputRow> rows = read_rows(
+      "in.csv", "prompt,max_tokens,x\na,many,\nb,3,\xFF\nc\n,3,\n\"d\",1e999,\ne,[[[,\nf,2,\n");
+  CHECK(prompts(rows) == std::vector<std::string>{"invalid_parameter", "invalid_csv", "invalid_csv",
+                                                  "", "invalid_parameter", "invalid_parameter",
+                                                  "f"});
+  CHECK(rows[0].error->message == "line 2: max_tokens: expected a 32-bit integer, got \"many\"");
+  CHECK(rows[1].error->message == "line 3: cell 3: expected text in UTF-8");
+  CHECK(rows[2].error->message == "line 4: expected 3 cells as in the header, got 1");
+}
+
+TEST_CASE("a table may hold token ids and messages as JSON") {
+  const std::vector<InputRow> ids = read_rows("in.tsv", "prompt_token_ids\tid\n[1, 2]\tx\n\ty\n");
+  REQUIRE(ids.size() == 2);
+  CHECK(ids[0].prompt_ids == std::vector<int32_t>{1, 2});
+  CHECK(ids[1].error->code == "missing_prompt");
+  const std::vector<InputRow> chats = read_rows(
+      "in.csv", "messages\n\"[{\"\"role\"\": \"\"user\"\", \"\"content\"\": \"\"x\"\"}]\"\n");
+  CHECK(chats[0].messages == R"([{"role":"user","content":"x"}])");
+}
+
+TEST_CASE("any column may be the prompt, also one that is named like a parameter or an output") {
+  for (const std::string column : {"question", "text", "stop", "max_tokens", "id", "messages"}) {
+    CAPTURE(column);
+    InputOptions options;
+    options.prompts.column = column;
+    const std::vector<InputRow> rows = read_rows("in.csv", column + ",k\n5,v\n", options);
+    REQUIRE(rows.size() == 1);
+    CHECK(prompts(rows) == std::vector<std::string>{"5"});
+    CHECK(rows[0].extra == R"(,"k":"v")");
+  }
+}
+
+TEST_CASE("a template takes cells as text, empty ones too") {
+  InputOptions options;
+  options.prompts.prompt_template.emplace("{a}-{b}.");
+  CHECK(prompts(read_rows("in.csv", "a,b\n1,\"x, y\"\n,\n", options)) ==
+        std::vector<std::string>{"1-x, y.", "-."});
+}
+
+TEST_CASE("a header that cannot serve is fatal and says why") {
+  InputOptions with_template;
+  with_template.prompts.prompt_template.emplace("{q}");
+  const auto check = [](const char* text, const InputOptions& options, const char* message) {
+    CHECK_THROWS_WITH_AS(read_rows("in.csv", text, options), doctest::Contains(message), Error);
+  };
+  check("a,b\n1,2\n", {}, "in.csv: line 1: expected a column \"prompt\", got none");
+  check("a,b\n1,2\n", with_template, "expected a column \"q\" for the prompt template");
+  check("prompt,a,a\n", {}, "the column \"a\" is there twice");
+  check("prompt,\"a\n", {}, "a quote is not closed");
+  check("prompt,\xFF\n", {}, "names of columns in UTF-8");
+  CHECK(read_rows("in.csv", "").empty());
+  CHECK(read_rows("in.csv", "prompt\n").empty());
+}
+
+TEST_CASE("a line of text is a prompt as it stands, and blank lines are none") {
+  const std::vector<InputRow> rows =
+      read_rows("in.txt", "\xEF\xBB\xBFOnce {upon}\r\n\n  \"a\" \\n\n\xFF\n{\"prompt\": \"p\"}");
+  CHECK(prompts(rows) == std::vector<std::string>{"Once {upon}", "  \"a\" \\n", "invalid_prompt",
+                                                  "{\"prompt\": \"p\"}"});
+  CHECK(rows[1].id == "3");
+  InputOptions options;
+  options.prompts.prompt_template.emplace("Q: {prompt}\\nA:");
+  CHECK(prompts(read_rows("in.txt", "Why?\n", options)) == std::vector<std::string>{"Q: Why?\nA:"});
+}
+
+TEST_CASE("the format goes by the name of the file unless it is said") {
+  CHECK(format_of_name("a.txt") == InputFormat::kText);
+  CHECK(format_of_name("dir.csv/a.TSV") == InputFormat::kTsv);
+  CHECK(format_of_name("a.csv.gz") == InputFormat::kCsv);
+  CHECK(format_of_name("a.txt.zst") == InputFormat::kText);
+  CHECK(format_of_name("a.jsonl.gz") == InputFormat::kJsonl);
+  for (const char* name : {"a", "-", "a.json", "a.gz", "txt", ".txt", ""}) {
+    CHECK(format_of_name(name) == InputFormat::kJsonl);
+  }
+  InputOptions options;
+  options.format = InputFormat::kText;
+  CHECK(prompts(read_rows("in.csv", "a,b\n", options)) == std::vector<std::string>{"a,b"});
+}
+
+}  // namespace
+}  // namespace eet
