@@ -1,18 +1,20 @@
-#include "tests/bench/sgemm_rate.h"
+// What OpenBLAS' sgemm reaches on this machine: another yardstick for the CPU's matrix products
+// than the rate that `eet bench` measures of its own. Prints GFLOP/s.
+//
+// Usage: sgemm_rate [THREADS]
+#include <cblas.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <vector>
 
-#if EET_HAVE_OPENBLAS
-#include <cblas.h>
-#endif
+#include "lib/core/thread_pool.h"
 
-namespace eet {
-
-#if EET_HAVE_OPENBLAS
 namespace {
 
+// Floating point operations per second of square products of `size`: the best of `repeats`.
 double best_rate(int size, int repeats) {
   const size_t elements = static_cast<size_t>(size) * static_cast<size_t>(size);
   const std::vector<float> a(elements, 0.5F);
@@ -32,15 +34,11 @@ double best_rate(int size, int repeats) {
 
 }  // namespace
 
-std::optional<double> measure_sgemm_rate(int num_threads) {
-  openblas_set_num_threads(num_threads);
+int main(int argc, char** argv) {
+  const int threads = argc > 1 ? std::atoi(argv[1]) : eet::available_cores();
+  openblas_set_num_threads(std::max(1, threads));
   best_rate(512, 1);
-  return std::max({best_rate(1024, 10), best_rate(1536, 6), best_rate(2048, 4)});
+  const double rate = std::max({best_rate(1024, 10), best_rate(1536, 6), best_rate(2048, 4)});
+  std::printf("%.1f GFLOP/s\n", rate * 1e-9);
+  return 0;
 }
-#else
-std::optional<double> measure_sgemm_rate(int) {
-  return std::nullopt;
-}
-#endif
-
-}  // namespace eet

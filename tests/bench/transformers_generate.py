@@ -1,34 +1,31 @@
 #!/usr/bin/env python3
-"""Output tokens/s of Hugging Face transformers' `generate`: the peer of engine_bench.
+"""Output tokens/s of Hugging Face transformers' `generate`: the peer of `eet bench --pg P+N`.
 
 Random bf16 weights of a shape, made directly on the GPU; random prompts; greedy with exactly
 --new tokens a row; one warm-up, then the median of --repeats. Prints one JSON line for each shape.
-With --ragged the prompts have engine_bench's lengths and are left-padded under an attention mask.
+With --ragged the prompts have `eet bench`'s lengths and are left-padded under an attention mask.
 
-Usage: transformers_generate.py [--shape 124m --shape 8b] [-b 128] [-p 512] [-n 128] [--ragged 0.5]
+Usage: transformers_generate.py [--shape gpt2-124m --shape llama-3-8b] [-b 128] [-p 512] [-n 128]
+                                [--ragged 0.5]
+A shape is a folder of samples/shapes, or any path that holds a config.json.
 """
 import argparse
 import gc
 import json
 import statistics
 import time
+from pathlib import Path
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
+from transformers import AutoConfig, AutoModelForCausalLM
 
-SHAPES = {
-    "124m": lambda: GPT2Config(),
-    "xl": lambda: GPT2Config(n_embd=1600, n_layer=48, n_head=25),
-    "1b": lambda: LlamaConfig(
-        vocab_size=128256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=16,
-        num_attention_heads=32, num_key_value_heads=8, head_dim=64, max_position_embeddings=8192,
-        rope_theta=500000.0, tie_word_embeddings=True),
-    "8b": lambda: LlamaConfig(
-        vocab_size=128256, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32,
-        num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=8192,
-        rope_theta=500000.0, tie_word_embeddings=False),
-}
+SHAPES = Path(__file__).resolve().parents[2] / "samples" / "shapes"
+
+
+def read_config(shape):
+    shipped = SHAPES / shape
+    return AutoConfig.from_pretrained(shipped if shipped.is_dir() else shape)
 
 
 def random_model(config):
@@ -42,7 +39,7 @@ def random_model(config):
 
 
 def prompt_lengths(args):
-    """As in engine_bench.cpp: evenly spread, mean (1 - ragged) of the longest."""
+    """As in app/bench/workload.cpp: evenly spread, mean (1 - ragged) of the longest."""
     mean = (1 - args.ragged) * args.prompt
     low = max(1.0, 2 * mean - args.prompt)
     high = 2 * mean - low
@@ -64,7 +61,7 @@ def seconds_for(model, ids, mask, new_tokens):
 
 
 def measure(shape, args):
-    model = random_model(SHAPES[shape]())
+    model = random_model(read_config(shape))
     ids = torch.randint(3, model.config.vocab_size, (args.batch, args.prompt), device="cuda")
     mask = torch.ones_like(ids)
     for row, length in enumerate(prompt_lengths(args)):
@@ -83,7 +80,7 @@ def measure(shape, args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--shape", action="append", choices=SHAPES)
+    parser.add_argument("--shape", action="append")
     parser.add_argument("-b", "--batch", type=int, default=128)
     parser.add_argument("-p", "--prompt", type=int, default=512)
     parser.add_argument("-n", "--new", type=int, default=128)
@@ -91,7 +88,7 @@ def main():
                         help="share of batch x prompt that is left-padding")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    for shape in args.shape or ["124m", "8b"]:
+    for shape in args.shape or ["gpt2-124m", "llama-3-8b"]:
         measure(shape, args)
         gc.collect()
         torch.cuda.empty_cache()
