@@ -36,6 +36,11 @@ struct InputRow {
   std::vector<int32_t> prompt_ids;
   bool truncated = false;  // prompt_ids are not all of the prompt
 
+  // Of a row that is scored: the text that follows the prompt, until it is the end of prompt_ids,
+  // which are scored from score_from on.
+  std::optional<std::string> completion;
+  std::optional<int32_t> score_from;
+
   SamplingParams params;
   std::vector<std::string> stop;
   std::optional<RowError> error;

@@ -18,16 +18,19 @@ bool continues_character(char c) {
   return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
 }
 
+std::string_view without_trailing_space(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(" \t\n\v\f\r") + 1);
+}
+
 }  // namespace
 
 void PromptEncoder::encode(InputRow& row) const {
   try {
     if (row.messages) {
-      const std::string text = chat_.render(*row.messages);
-      row.prompt_ids = encode_text(text, /*add_special_tokens=*/false, row.truncated);
+      encode_prompt(row, chat_.render(*row.messages), /*add_special_tokens=*/false);
       row.messages.reset();
     } else if (row.prompt) {
-      row.prompt_ids = encode_text(*row.prompt, /*add_special_tokens=*/true, row.truncated);
+      encode_prompt(row, *row.prompt, /*add_special_tokens=*/true);
       row.prompt.reset();
     }
     if (row.prompt_ids.empty()) {
@@ -38,6 +41,19 @@ void PromptEncoder::encode(InputRow& row) const {
     return;
   }
   cut_ids(row);
+}
+
+void PromptEncoder::encode_prompt(InputRow& row, const std::string& text,
+                                  bool add_special_tokens) const {
+  if (!row.completion) {
+    row.prompt_ids = encode_text(text, add_special_tokens, row.truncated);
+    return;
+  }
+  const std::string_view context = without_trailing_space(text);
+  const size_t border = encode_text(context, add_special_tokens, row.truncated).size();
+  row.prompt_ids = encode_text(text + *row.completion, add_special_tokens, row.truncated);
+  row.score_from = static_cast<int32_t>(border);
+  row.completion.reset();
 }
 
 std::vector<int32_t> PromptEncoder::encode_text(std::string_view text, bool add_special_tokens,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -35,11 +36,17 @@ class PromptEncoder {
   // BOS), or, unless prompts are truncated, when its text is so long that it cannot be at most
   // max_model_len tokens (prompt_too_long).
   //
+  // A row to be scored is encoded as one text with its completion, and score_from becomes the
+  // number of tokens of the prompt alone; white space (of ASCII) at the prompt's end is taken for
+  // the completion's. That is where lm-evaluation-harness splits, so that a token over the border
+  // is part of what is scored. Without a completion all but the first token is scored.
+  //
   // Where they are, prompt_ids are cut to max_model_len - max_tokens, but not below half of
   // max_model_len; a cut on the left spares BOS.
   void encode(InputRow& row) const;
 
  private:
+  void encode_prompt(InputRow& row, const std::string& text, bool add_special_tokens) const;
   std::vector<int32_t> encode_text(std::string_view text, bool add_special_tokens,
                                    bool& truncated) const;
   std::string_view cut_text(std::string_view text) const;

@@ -95,6 +95,8 @@ constexpr Parameter kParameters[] = {
     {"stop", set_stop},
     {"stop_token_ids", set_param<&SamplingParams::stop_token_ids>},
     {"ignore_eos", set_param<&SamplingParams::ignore_eos>},
+    {"n", set_param<&SamplingParams::n>},
+    {"best_of", set_param<&SamplingParams::best_of>},
 };
 
 // Parameters of peers that this program does not have, and the value with which leaving them out
@@ -105,8 +107,6 @@ struct UnsupportedParameter {
 };
 
 constexpr UnsupportedParameter kUnsupported[] = {
-    {"n", "1"},
-    {"best_of", "1"},
     {"num_beams", "1"},
     {"num_return_sequences", "1"},
     {"use_beam_search", "false"},

@@ -21,8 +21,13 @@ bool is_one_of(std::string_view key, std::initializer_list<std::string_view> nam
 }
 
 bool is_output_field(std::string_view key) {
+  return is_one_of(key, {"id", "text", "token_ids", "logprobs", "finish_reason", "choices", "usage",
+                         "error", "truncated"});
+}
+
+bool is_score_field(std::string_view key) {
   return is_one_of(
-      key, {"id", "text", "token_ids", "logprobs", "finish_reason", "usage", "error", "truncated"});
+      key, {"completion", "completion_token_ids", "log_likelihood", "perplexity", "is_greedy"});
 }
 
 // The member `key`; null where there is none or its value is null.
@@ -45,22 +50,25 @@ void pass_through(InputRow& row, const JsonMember& member) {
   row.extra.append(",").append(member.raw_key).append(":").append(member.raw_value);
 }
 
-void set_prompt_ids(InputRow& row, const Field& field) {
-  row.prompt_ids.reserve(field.value().size());
+std::vector<int32_t> token_ids(const Field& field, const char* code) {
+  if (!field.value().is_array()) field.reject(code, "a list of token ids");
+  std::vector<int32_t> ids;
+  ids.reserve(field.value().size());
   for (const json& id : field.value()) {
     if (!fits_int32(id)) {
-      throw BadRow({"invalid_prompt", concat(field.name(), "[", row.prompt_ids.size(),
-                                             "]: expected a token id, got ", shown(id.dump()))});
+      throw BadRow({code, concat(field.name(), "[", ids.size(), "]: expected a token id, got ",
+                                 shown(id.dump()))});
     }
-    row.prompt_ids.push_back(id.get<int32_t>());
+    ids.push_back(id.get<int32_t>());
   }
+  return ids;
 }
 
 void set_prompt(InputRow& row, const Field& field) {
   if (field.value().is_string()) {
     row.prompt = field.value().get<std::string>();
   } else if (field.value().is_array()) {
-    set_prompt_ids(row, field);
+    row.prompt_ids = token_ids(field, "invalid_prompt");
   } else {
     field.reject("invalid_prompt", "a string or a list of token ids");
   }
@@ -92,6 +100,7 @@ class PlainRow {
       if (member.key != options_.column) take_parameter(row_, member, defaults_);
     }
     take_prompt();
+    if (options_.scored) take_completion();
   }
 
  private:
@@ -103,9 +112,9 @@ class PlainRow {
   void take_identity() {
     for (const JsonMember& member : members_) {
       const std::string_view key = member.key;
-      if (!is_prompt(key) && !is_output_field(key) && !is_parameter(key)) {
-        pass_through(row_, member);
-      }
+      if (is_prompt(key) || is_output_field(key) || is_parameter(key)) continue;
+      if (options_.scored && is_score_field(key)) continue;
+      pass_through(row_, member);
     }
     if (const JsonMember* id = find(members_, "id")) take_id(row_, *id);
   }
@@ -119,6 +128,7 @@ class PlainRow {
     const JsonMember* ids = find_other("prompt_token_ids");
     const JsonMember* messages = find_other("messages");
     const JsonMember* text = find(members_, options_.column);
+    if (options_.scored && text == nullptr) text = find(members_, "text");
     if (options_.prompt_template) {
       refuse_beside(ids, "--prompt-template");
       refuse_beside(messages, "--prompt-template");
@@ -129,14 +139,33 @@ class PlainRow {
       refuse_beside(text, "messages");
       set_messages(row_, *messages);
     } else if (ids != nullptr) {
-      const Field field(*ids);
-      if (!field.value().is_array()) field.reject("invalid_prompt", "a list of token ids");
-      set_prompt_ids(row_, field);
+      row_.prompt_ids = token_ids(Field(*ids), "invalid_prompt");
     } else if (text != nullptr) {
       set_prompt(row_, Field(*text));
     } else {
       throw BadRow({"missing_prompt", concat("expected a field ", options_.column,
                                              ", prompt_token_ids or messages, got none")});
+    }
+  }
+
+  void take_completion() {
+    const JsonMember* ids = find(members_, "completion_token_ids");
+    const JsonMember* text = find(members_, "completion");
+    row_.score_from = 1;
+    if (ids != nullptr) {
+      if (row_.prompt || row_.messages) {
+        Field(*ids).reject("invalid_completion", "text in completion, as the prompt is text");
+      }
+      const std::vector<int32_t> completion = token_ids(Field(*ids), "invalid_completion");
+      row_.score_from = static_cast<int32_t>(row_.prompt_ids.size());
+      row_.prompt_ids.insert(row_.prompt_ids.end(), completion.begin(), completion.end());
+    } else if (text != nullptr) {
+      const Field field(*text);
+      if (!field.value().is_string()) field.reject("invalid_completion", "a string");
+      if (!row_.prompt && !row_.messages) {
+        field.reject("invalid_completion", "completion_token_ids, as the prompt is token ids,");
+      }
+      row_.completion = field.value().get<std::string>();
     }
   }
 
@@ -260,7 +289,7 @@ enum class Forms { kPlain, kAny };
 
 void parse_members(InputRow& row, std::vector<JsonMember> members, const RowDefaults& defaults,
                    const PromptOptions& options, Forms forms) {
-  const bool may_differ = forms == Forms::kAny && !options.prompt_template;
+  const bool may_differ = forms == Forms::kAny && !options.prompt_template && !options.scored;
   if (may_differ && OpenAiRow::is_one(members)) {
     OpenAiRow(row, members, defaults).parse();
     return;

@@ -128,7 +128,8 @@ class TableRows : public RowReader {
 
   Column make_column(const std::string& name) const {
     const bool is_prompt = name == settings_.prompts.column;
-    const bool is_list = name == "prompt_token_ids" || name == "messages";
+    const bool is_list =
+        name == "prompt_token_ids" || name == "messages" || name == "completion_token_ids";
     const bool is_parameter = eet::is_parameter(name);
     return {json(name).dump(),
             !is_prompt && (is_list || (is_parameter && !is_text_parameter(name))),

@@ -1,0 +1,52 @@
+#include "app/score.h"
+
+#include <CLI/Error.hpp>
+#include <memory>
+
+#include "app/engine_options.h"
+#include "app/generate.h"
+#include "app/input_options.h"
+#include "app/options.h"
+#include "app/safety_options.h"
+
+namespace eet {
+namespace {
+
+// Flags that other jobs have and that make no sense here.
+void check_options(const GenerateOptions& options) {
+  if (options.long_prompts != LongPrompts::kError) {
+    throw CLI::ValidationError("--on-long", "a text that is cut has another score: only error");
+  }
+  if (options.engine.prompt_policy == PromptPolicy::kMinLength ||
+      options.engine.prompt_policy == PromptPolicy::kSerial) {
+    throw CLI::ValidationError("--prompt-policy",
+                               "scoring feeds whole prompts: expected packed or padded");
+  }
+}
+
+}  // namespace
+
+void add_score_command(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("score", "Log-likelihoods of completions or whole texts");
+  const auto options = std::make_shared<GenerateOptions>();
+  options->input_options.prompts.scored = true;
+  options->format.style = RowStyle::kScore;
+  add_job_options(*command, *options);
+  add_input_options(*command, options->input_options, options->long_prompts);
+  add_safety_options(*command, options->safety);
+  add_engine_options(*command, options->engine, options->schedule, options->prompt_policy);
+  command->footer(R"(Rows: {"id", "prompt", "completion"}, {"id", "text"}, or token ids in
+prompt_token_ids and completion_token_ids. Without a completion the whole prompt is scored.
+
+Examples:
+  eet score -m samples/models/tales-llama -i pairs.jsonl -o scores.jsonl
+  eet score -m MODEL -i text.txt -o - --logprobs
+
+Exit codes as of `eet generate`.)");
+  command->callback([options, &exit_code] {
+    check_options(*options);
+    exit_code = run_job(*options);
+  });
+}
+
+}  // namespace eet
