@@ -43,6 +43,7 @@ class ChatTemplate {
                      Time now = std::chrono::system_clock::now()) const;
 
  private:
+  std::string name_;
   std::shared_ptr<const jinja::Template> template_;
   nlohmann::ordered_json variables_;
 };

@@ -68,13 +68,15 @@ class TensorStream {
       : writer_(writer), options_(options) {}
 
   void write(const HostTensor& tensor, const TensorHeader& header) {
-    const auto count = static_cast<size_t>(element_count(header.shape));
-    const auto* in = static_cast<const std::byte*>(tensor.data);
-    for (size_t done = 0; done < count; done += kChunk) {
-      require(!options_.interrupted || !options_.interrupted(),
-              "conversion interrupted; nothing was written");
-      const size_t n = std::min(kChunk, count - done);
-      append(in + done * dtype_size(tensor.dtype), tensor.dtype, n, header);
+    for (const HostTensor::Piece& piece : tensor.pieces) {
+      const auto count = static_cast<size_t>(piece.count);
+      const auto* in = static_cast<const std::byte*>(piece.data);
+      for (size_t done = 0; done < count; done += kChunk) {
+        require(!options_.interrupted || !options_.interrupted(),
+                "conversion interrupted; nothing was written");
+        const size_t n = std::min(kChunk, count - done);
+        append(in + done * dtype_size(tensor.dtype), tensor.dtype, n, header);
+      }
     }
   }
 

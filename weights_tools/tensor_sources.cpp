@@ -166,16 +166,26 @@ void assemble_part(std::byte* out, const Part& part, DType dtype, int64_t head_d
   }
 }
 
-HostTensor load(const Binding& binding) {
-  HostTensor tensor{binding.dtype, binding.spec.shape, nullptr, nullptr};
-  const Part& first = binding.parts.front();
-  const bool in_place = binding.parts.size() == 1 && first.source.layout == SourceLayout::kSame &&
-                        is_aligned(first.stored.data, binding.dtype);
-  if (in_place) {
-    tensor.data = first.stored.data;
-    tensor.owner = first.stored.file;
-    return tensor;
+// The parts as they lie in their files.
+HostTensor view_parts(const Binding& binding) {
+  HostTensor tensor{binding.dtype, binding.spec.shape, {}, nullptr};
+  auto files = std::make_shared<std::vector<std::shared_ptr<const MappedFile>>>();
+  for (const Part& part : binding.parts) {
+    tensor.pieces.push_back({part.stored.data, element_count(part.source.shape)});
+    files->push_back(part.stored.file);
   }
+  tensor.owner = std::move(files);
+  return tensor;
+}
+
+HostTensor load(const Binding& binding) {
+  const bool in_place =
+      std::all_of(binding.parts.begin(), binding.parts.end(), [&](const Part& part) {
+        return part.source.layout == SourceLayout::kSame && *part.stored.dtype == binding.dtype &&
+               is_aligned(part.stored.data, binding.dtype);
+      });
+  if (in_place) return view_parts(binding);
+  HostTensor tensor{binding.dtype, binding.spec.shape, {}, nullptr};
   const size_t size = dtype_size(binding.dtype);
   const auto count = static_cast<size_t>(element_count(binding.spec.shape));
   std::shared_ptr<std::byte[]> bytes = std::make_unique_for_overwrite<std::byte[]>(count * size);
@@ -184,7 +194,7 @@ HostTensor load(const Binding& binding) {
     assemble_part(out, part, binding.dtype, binding.head_dim);
     out += static_cast<size_t>(element_count(part.source.shape)) * size;
   }
-  tensor.data = bytes.get();
+  tensor.pieces = {{bytes.get(), static_cast<int64_t>(count)}};
   tensor.owner = std::move(bytes);
   return tensor;
 }

@@ -14,7 +14,7 @@
 namespace eet {
 
 // Asks a loader for tensors before they are wanted, several at a time on threads of their own:
-// fused and transposed tensors are put together by one thread each.
+// transposed tensors are rearranged by one thread each.
 class LoaderAhead {
  public:
   // `specs` are the tensors in the order they will be asked for. `loader` must outlive this.
@@ -42,11 +42,14 @@ class TensorUpload {
  public:
   explicit TensorUpload(const Context& ctx);
 
-  // Uploads the first view.numel() elements of `tensor` as view.dtype. `tensor` is no longer needed
-  // afterwards; the copy itself is done in stream order.
+  // Uploads the elements of `tensor`, view.numel() of them, as view.dtype. `tensor` is no longer
+  // needed afterwards; the copy itself is done in stream order.
   void upload(const TensorView& view, const HostTensor& tensor);
 
  private:
+  void upload_piece(std::byte* device_out, DType out_type, const HostTensor::Piece& piece,
+                    DType in_type);
+
   static constexpr int kBlocks = 4;
   static constexpr size_t kBlockBytes = size_t{16} << 20;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numbers>
 #include <optional>
 
@@ -67,9 +68,9 @@ class WeightPlacer {
     if (!ctx_.on_cuda()) {
       weight.data = reserve({ops::cpu::panel_elements(out, in)});
       if (loader_) {
-        const HostTensor tensor = load(name, {out, in});
-        ops::cpu::pack_panels(*ctx_.pool, weight.data.as<float>(), tensor.data, tensor.dtype, out,
-                              in);
+        HostTensor tensor = load(name, {out, in});
+        ops::cpu::pack_panels(*ctx_.pool, weight.data.as<float>(), contiguous_data(tensor),
+                              tensor.dtype, out, in);
       } else {
         ops::fill_normal(ctx_, weight.data, 0.0F, kRandomStddev, next_seed());
       }
@@ -90,8 +91,9 @@ class WeightPlacer {
   TensorView table(const std::string& name, int64_t rows, int64_t columns) {
     if (!ctx_.on_cuda() && loader_) {
       HostTensor tensor = load(name, {rows, columns});
+      void* data = const_cast<void*>(contiguous_data(tensor));
       weights_.owners.push_back(tensor.owner);
-      return {const_cast<void*>(tensor.data), tensor.dtype, {rows, columns}};
+      return {data, tensor.dtype, {rows, columns}};
     }
     TensorView view = reserve({rows, columns});
     if (loader_) {
@@ -138,9 +140,9 @@ class WeightPlacer {
     return ahead_ ? ahead_->load(spec) : loader_(spec);
   }
 
-  void copy_in(const TensorView& view, const HostTensor& tensor) {
+  void copy_in(const TensorView& view, HostTensor tensor) {
     if (upload_) return upload_->upload(view, tensor);
-    convert_elements(view.data, view.dtype, tensor.data, tensor.dtype, view.numel());
+    convert_elements(view.data, view.dtype, contiguous_data(tensor), tensor.dtype, view.numel());
   }
 
   const Context& ctx_;
@@ -237,6 +239,24 @@ Weights place_weights(const Context& ctx, const ModelConfig& config, DType dtype
 }
 
 }  // namespace
+
+const void* contiguous_data(HostTensor& tensor) {
+  if (tensor.pieces.size() > 1) {
+    int64_t count = 0;
+    for (const HostTensor::Piece& piece : tensor.pieces) count += piece.count;
+    const auto size = static_cast<int64_t>(dtype_size(tensor.dtype));
+    const std::shared_ptr<std::byte[]> joined =
+        std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(count * size));
+    std::byte* out = joined.get();
+    for (const HostTensor::Piece& piece : tensor.pieces) {
+      std::memcpy(out, piece.data, static_cast<size_t>(piece.count * size));
+      out += piece.count * size;
+    }
+    tensor.pieces = {{joined.get(), count}};
+    tensor.owner = joined;
+  }
+  return tensor.pieces.front().data;
+}
 
 Weights load_weights(const Context& ctx, const ModelConfig& config, DType dtype,
                      int64_t num_positions, const TensorLoader& loader) {

@@ -12,14 +12,22 @@
 
 namespace eet {
 
-// A tensor in host memory as a checkpoint holds it; `owner` keeps the elements alive (a mapped file
-// or a buffer made for this tensor).
+// A tensor in host memory as a checkpoint holds it: in one piece, or, where it stores the parts of
+// a fused tensor apart, in several that follow each other along dimension 0. `owner` keeps the
+// elements alive (mapped files, or a buffer made for this tensor).
 struct HostTensor {
+  struct Piece {
+    const void* data = nullptr;
+    int64_t count = 0;  // elements
+  };
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
-  const void* data = nullptr;
+  std::vector<Piece> pieces;
   std::shared_ptr<const void> owner;
 };
+
+// The elements of `tensor` in one piece; copies them into a buffer of its own where they are not.
+const void* contiguous_data(HostTensor& tensor);
 
 // Gives the tensor a spec asks for, in canonical layout and in the checkpoint's dtype, or throws
 // Error naming file, tensor, expected and got. May be called from several threads.

@@ -162,14 +162,25 @@ TEST_CASE("misaligned tensors are read as well as aligned ones") {
   const Checkpoint misaligned = open_checkpoint(directory / "misaligned");
   CHECK(differing_tensors(open_checkpoint(directory / "aligned"), misaligned).empty());
   for (const CheckpointTensor& tensor : misaligned.tensors) {
-    CHECK(reinterpret_cast<uintptr_t>(misaligned.loader(tensor.spec).data) % 4 == 0);
+    for (const HostTensor::Piece& piece : misaligned.loader(tensor.spec).pieces) {
+      CHECK(reinterpret_cast<uintptr_t>(piece.data) % 4 == 0);
+    }
   }
 }
 
 TEST_CASE("aligned tensors that need no change are given in place") {
   const Checkpoint checkpoint = open_checkpoint(sample_model("tales-llama"));
   const TensorSpec spec{"layers.0.mlp_down.weight", {256, 704}};
-  CHECK(checkpoint.loader(spec).data == checkpoint.loader(spec).data);
+  CHECK(checkpoint.loader(spec).pieces.at(0).data == checkpoint.loader(spec).pieces.at(0).data);
+}
+
+TEST_CASE("the parts of a fused tensor are given where they lie, unless they change") {
+  const Checkpoint huggingface = open_checkpoint(sample_model("tales-llama"));
+  CHECK(huggingface.loader({"layers.0.mlp_up.weight", {1408, 256}}).pieces.size() == 2);
+  const Checkpoint gpt2 = open_checkpoint(sample_model("tales-gpt2"));  // stored transposed
+  for (const CheckpointTensor& tensor : gpt2.tensors) {
+    CHECK(gpt2.loader(tensor.spec).pieces.size() == 1);
+  }
 }
 
 TEST_CASE("a loader refuses tensors and shapes that the model does not have") {

@@ -140,10 +140,10 @@ std::string message_of(const std::function<void()>& body) {
 }
 
 std::string tensor_bytes(const Checkpoint& checkpoint, const TensorSpec& spec) {
-  const HostTensor tensor = checkpoint.loader(spec);
+  HostTensor tensor = checkpoint.loader(spec);
   size_t bytes = dtype_size(tensor.dtype);
   for (int64_t dim : tensor.shape) bytes *= static_cast<size_t>(dim);
-  return {static_cast<const char*>(tensor.data), bytes};
+  return {static_cast<const char*>(contiguous_data(tensor)), bytes};
 }
 
 std::vector<std::string> differing_tensors(const Checkpoint& a, const Checkpoint& b) {

@@ -1,0 +1,99 @@
+#include "tokenizer/chat_template.h"
+
+#include <ctime>
+#include <utility>
+
+#include "tokenizer/jinja/template.h"
+#include "tokenizer/json_view.h"
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_config.h"
+
+namespace eet {
+namespace {
+
+[[noreturn]] void fail(const std::string& name, const jinja::Error& error) {
+  const std::string line = error.line() > 0 ? ":" + std::to_string(error.line()) : "";
+  throw TokenizerError(name + line + ": chat template: " + error.what());
+}
+
+std::tm local_time(ChatTemplate::Time now) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  return local;
+}
+
+// `chat_template` of tokenizer_config.json: a template, or several with names.
+std::optional<std::string> default_template(const JsonView& field) {
+  if (field.is_null()) return std::nullopt;
+  if (field.is_string()) return field.string();
+  for (size_t i = 0; i < field.array().size(); ++i) {
+    const JsonView entry = field.at(i);
+    if (entry["name"].string() == "default") return entry["template"].string();
+  }
+  field.fail("a template named 'default'", "or one template as a string");
+}
+
+// The tokens with a role that a file names become variables, but for those that are known already.
+void add_special_tokens(const JsonView& file, nlohmann::ordered_json& variables) {
+  for (const char* role : {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token",
+                           "cls_token", "mask_token"}) {
+    const JsonView token = file[role];
+    if (variables.contains(role) || token.is_null()) continue;
+    variables[role] = read_added_token(token).content;
+  }
+}
+
+}  // namespace
+
+ChatTemplate::ChatTemplate(std::string_view source, std::string name,
+                           nlohmann::ordered_json variables)
+    : name_(std::move(name)), variables_(std::move(variables)) {
+  try {
+    template_ = std::make_shared<const jinja::Template>(source);
+  } catch (const jinja::Error& error) {
+    fail(name_, error);
+  }
+}
+
+std::optional<ChatTemplate> ChatTemplate::load(const std::filesystem::path& directory) {
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();
+  std::optional<std::string> source;
+  std::filesystem::path origin = directory / "tokenizer_config.json";
+  if (std::filesystem::exists(origin)) {
+    const nlohmann::json document = read_json_file(origin);
+    const JsonView file(document, origin.string());
+    source = default_template(file["chat_template"]);
+    add_special_tokens(file, variables);
+  }
+  const auto map_path = directory / "special_tokens_map.json";
+  if (std::filesystem::exists(map_path)) {
+    const nlohmann::json document = read_json_file(map_path);
+    add_special_tokens(JsonView(document, map_path.string()), variables);
+  }
+  const auto template_path = directory / "chat_template.jinja";
+  if (std::filesystem::exists(template_path)) {
+    origin = template_path;
+    source = read_file(template_path);
+  }
+  if (!source) return std::nullopt;
+  return ChatTemplate(*source, origin.string(), std::move(variables));
+}
+
+std::string ChatTemplate::render(const nlohmann::ordered_json& messages, bool add_generation_prompt,
+                                 const nlohmann::ordered_json& variables, Time now) const {
+  // As transformers passes them: tools and documents are there even where there are none.
+  nlohmann::ordered_json all = variables_;
+  all["messages"] = messages;
+  all["tools"] = nullptr;
+  all["documents"] = nullptr;
+  all["add_generation_prompt"] = add_generation_prompt;
+  if (variables.is_object()) all.update(variables);
+  try {
+    return template_->render(all, local_time(now));
+  } catch (const jinja::Error& error) {
+    fail(name_, error);
+  }
+}
+
+}  // namespace eet
