@@ -51,7 +51,7 @@ void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan) {
   Request request;
   request.prompt = std::move(row.prompt_ids);
   request.params = row.params;
-  if (std::optional<RowError> error = check_request(request, config, plan.shape.max_model_len)) {
+  if (std::optional<RowError> error = check_request(request, config, plan.shape)) {
     row.fail(std::move(*error));
   }
   row.prompt_ids = std::move(request.prompt);

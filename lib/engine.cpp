@@ -403,17 +403,12 @@ Engine::~Engine() {
 }
 
 std::optional<RowError> Engine::check(const Request& request) const {
-  if (auto error = check_request(request, impl_->config, impl_->shape.max_model_len)) return error;
+  if (auto error = check_request(request, impl_->config, impl_->shape)) return error;
   if (auto error = impl_->check_score_from(request)) return error;
-  const int32_t num_samples = request.params.num_samples();
-  if (num_samples > impl_->shape.max_num_seqs) {
-    return RowError{"invalid_parameter",
-                    concat(request.params.best_of > 0 ? "best_of" : "n", ": expected at most ",
-                           impl_->shape.max_num_seqs, " (--max-num-seqs), got ", num_samples)};
-  }
   const int64_t prompt_len = fed_tokens(request);
   const int64_t max_positions = prompt_len + impl_->max_tokens(request) - 1;
-  const int64_t needed = impl_->scheduler.pages_needed(num_samples, prompt_len, max_positions);
+  const int64_t needed =
+      impl_->scheduler.pages_needed(request.params.num_samples(), prompt_len, max_positions);
   if (needed > impl_->scheduler.pages().num_pages()) {
     return RowError{"does_not_fit", concat("prompt and max_tokens need ", needed * kPageSize,
                                            " positions of KV cache; there are ",

@@ -5,12 +5,12 @@
 namespace eet {
 
 std::optional<RowError> check_request(const Request& request, const ModelConfig& config,
-                                      int64_t max_model_len) {
+                                      const EngineShape& shape) {
   if (request.prompt.empty()) return RowError{"empty_prompt", "the prompt has no tokens"};
   const int64_t prompt_len = fed_tokens(request);
-  if (prompt_len > max_model_len) {
+  if (prompt_len > shape.max_model_len) {
     return RowError{"prompt_too_long", concat("the prompt has ", prompt_len, " tokens; at most ",
-                                              max_model_len, " fit (--max-model-len)")};
+                                              shape.max_model_len, " fit (--max-model-len)")};
   }
   for (const int32_t id : request.prompt) {
     if (id < 0 || id >= config.vocab_size) {
@@ -18,7 +18,14 @@ std::optional<RowError> check_request(const Request& request, const ModelConfig&
                       concat("prompt token id ", id, " is not in [0, ", config.vocab_size, ")")};
     }
   }
-  return check(request.params, config);
+  if (auto error = check(request.params, config)) return error;
+  const int32_t num_samples = request.params.num_samples();
+  if (num_samples > shape.max_num_seqs) {
+    return RowError{"invalid_parameter",
+                    concat(request.params.best_of > 0 ? "best_of" : "n", ": expected at most ",
+                           shape.max_num_seqs, " (--max-num-seqs), got ", num_samples)};
+  }
+  return std::nullopt;
 }
 
 }  // namespace eet

@@ -5,14 +5,15 @@
 
 #include "lib/core/error.h"
 #include "lib/engine.h"
+#include "lib/memory_plan.h"
 #include "lib/model/model_config.h"
 
 namespace eet {
 
-// Why this request can never run on the model with rows of at most `max_model_len` tokens: the
-// prompt (empty_prompt, prompt_too_long, token_out_of_range) or the parameters. Nothing when it
-// can, provided there are pages enough for it.
+// Why this request can never run on the model in an engine of this shape: the prompt (empty_prompt,
+// prompt_too_long, token_out_of_range) or the parameters. Nothing when it can, provided there are
+// pages enough for it.
 std::optional<RowError> check_request(const Request& request, const ModelConfig& config,
-                                      int64_t max_model_len);
+                                      const EngineShape& shape);
 
 }  // namespace eet

@@ -55,7 +55,7 @@ void InputSurvey::add(const InputRow& row) {
     return;
   }
   truncated_rows += row.truncated ? 1 : 0;
-  max_output_tokens += row.params.max_tokens;
+  max_output_tokens += int64_t{row.params.max_tokens} * row.params.num_samples();
   prompts.add(row.prompt_ids.size());
   window_.push_back(row.prompt_ids.size());
   if (window_.size() == window_rows_) end_window();
