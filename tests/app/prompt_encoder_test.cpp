@@ -78,6 +78,28 @@ TEST_CASE("text beyond any possible number of tokens is cut between characters, 
   CHECK(text_of(right) == "^baaaaaaaa");
 }
 
+TEST_CASE("messages are rendered by the model's template, which alone says whether there is BOS") {
+  const TempDirectory dir;
+  dir.write("chat_template.jinja",
+            "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}"
+            "{% if add_generation_prompt %}>{% endif %}");
+  const InputRow row = encoded(R"({"messages": [{"role": "u", "content": "Hi"}]})",
+                               LongPrompts::kError, ModelChat(dir.file("")));
+  REQUIRE_FALSE(row.error);
+  CHECK(text_of(row) == "[u]Hi>");
+  CHECK(row.is_chat);
+}
+
+TEST_CASE("messages that the template refuses are a bad row") {
+  const TempDirectory dir;
+  dir.write("chat_template.jinja", "{{ raise_exception('roles must alternate') }}");
+  const InputRow row = encoded(R"({"messages": [{"role": "u", "content": "Hi"}]})",
+                               LongPrompts::kError, ModelChat(dir.file("")));
+  REQUIRE(row.error);
+  CHECK(row.error->code == "invalid_messages");
+  CHECK(row.error->message.find("roles must alternate") != std::string::npos);
+}
+
 TEST_CASE("messages need a chat template, and say which one is wrong") {
   constexpr std::string_view kRow = R"({"messages": [{"role": "user", "content": "Hi"}]})";
   const InputRow none = encoded(kRow, LongPrompts::kError);
