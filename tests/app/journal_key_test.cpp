@@ -69,7 +69,7 @@ TEST_CASE("whatever a row's result depends on is in its key") {
       [](InputRow& row, JobIdentity&) { row.params.stop_token_ids = {4}; },
       [](InputRow& row, JobIdentity&) { row.params.ignore_eos = true; },
       [](InputRow& row, JobIdentity&) {
-        row.fail({"code", "message"});
+        row.error = RowError{"code", "message"};
       },
       [](InputRow& row, JobIdentity&) { row.row = 6; },  // names the random stream
       [](InputRow&, JobIdentity& job) { job.seed = 10; },

@@ -1,0 +1,266 @@
+// Jobs that are killed, interrupted or run out of disk, and resumed: the output is that of an
+// undisturbed run.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/app/run_eet.h"
+
+namespace eet {
+namespace {
+
+using nlohmann::json;
+
+// EET_KILLS=300 EET_KILL_ROWS=2000 is the long run of development.
+int from_environment(const char* name, int otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::atoi(text);
+}
+
+std::string prompts(int rows) {
+  const std::vector<std::string> texts = {"Once upon a time", "The king", "A",
+                                          "In the deep forest"};
+  std::string lines;
+  for (int row = 0; row < rows; ++row) {
+    json line = {{"prompt", texts[static_cast<size_t>(row) % texts.size()]}, {"n_th", row}};
+    line["max_tokens"] = 1 + row * 7 % 24;
+    if (row % 9 == 0) line["seed"] = row;
+    if (row % 31 == 5) line["top_p"] = 7;  // a bad row
+    lines += line.dump() + "\n";
+  }
+  return lines;
+}
+
+struct TestJob {
+  TestJob(const TempDirectory& dir, int rows, std::vector<std::string> more_flags)
+      : input(dir.write("in.jsonl", prompts(rows))),
+        output(dir.file("out.jsonl")),
+        journal(output + ".eet-journal"),
+        flags(std::move(more_flags)) {}
+
+  std::vector<std::string> args(const std::string& out,
+                                const std::vector<std::string>& more) const {
+    std::vector<std::string> all = {"generate", "-m",        sample_model("tales-llama"),
+                                    "-i",       input,       "-o",
+                                    out,        "--device",  "cpu",
+                                    "-q",       "--threads", "2"};
+    all.insert(all.end(), flags.begin(), flags.end());
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  EetResult run(const std::vector<std::string>& more = {}) const {
+    return run_eet(args(output, more));
+  }
+  // The output of a job that nothing disturbs.
+  std::string undisturbed(const TempDirectory& dir) const {
+    const EetResult result = run_eet(args(dir.file("undisturbed.jsonl"), {}));
+    REQUIRE(result.exit_code == 3);  // bad rows
+    return read_text(dir.file("undisturbed.jsonl"));
+  }
+
+  std::string input;
+  std::string output;
+  std::string journal;
+  std::vector<std::string> flags;
+};
+
+// Starts the job, sends it `signal` after `delay`, and gives its exit code, or 128 and the signal.
+int run_and_send(const TestJob& job, const std::vector<std::string>& more, int signal,
+                 std::chrono::microseconds delay) {
+  std::vector<std::string> args = job.args(job.output, more);
+  std::vector<char*> argv = {const_cast<char*>(EET_PROGRAM)};
+  for (std::string& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int nothing = ::open("/dev/null", O_RDWR);
+    ::dup2(nothing, STDOUT_FILENO);
+    ::dup2(nothing, STDERR_FILENO);
+    ::execv(EET_PROGRAM, argv.data());
+    ::_exit(127);
+  }
+  std::this_thread::sleep_for(delay);
+  ::kill(child, signal);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void kill_and_resume(const std::vector<std::string>& flags) {
+  const int kills = from_environment("EET_KILLS", 6);
+  const TempDirectory dir;
+  const TestJob job(dir, from_environment("EET_KILL_ROWS", 300), flags);
+  const auto start = std::chrono::steady_clock::now();
+  const std::string expected = job.undisturbed(dir);
+  const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - start);
+  std::mt19937 random(7);
+  int killed = 0;
+  for (int i = 0; i < kills; ++i) {
+    // Somewhere in a whole run; a job that is complete is begun again.
+    const std::chrono::microseconds delay(random() % static_cast<unsigned>(whole.count()));
+    const int code = run_and_send(job, {"--resume"}, SIGKILL, delay);
+    CHECK((code == 128 + SIGKILL || code == 3));
+    killed += code == 128 + SIGKILL ? 1 : 0;
+    if (std::filesystem::exists(job.output)) {
+      REQUIRE(read_text(job.output) == expected);
+      std::filesystem::remove(job.output);
+    }
+  }
+  const EetResult last = job.run({"--resume"});
+  CAPTURE(last.err);
+  CHECK(last.exit_code == 3);
+  CHECK(read_text(job.output) == expected);
+  CHECK_FALSE(std::filesystem::exists(job.journal));
+  MESSAGE(killed << " of " << kills << " runs were killed before their end");
+}
+
+TEST_CASE("a greedy job that is killed and resumed again and again ends as if undisturbed") {
+  kill_and_resume({"--temperature", "0"});
+}
+
+TEST_CASE("a sampled job that is killed and resumed again and again ends as if undisturbed") {
+  kill_and_resume({"--seed", "11", "--top-p", "0.95", "--output-token-ids", "--logprobs"});
+}
+
+// A job whose journal is complete, for tests of what is served.
+void keep_complete_journal(const TestJob& job) {
+  REQUIRE(job.run({"--keep-journal"}).exit_code == 3);
+  REQUIRE(std::filesystem::exists(job.journal));
+}
+
+json resumed_counts(const TempDirectory& dir, const TestJob& job,
+                    const std::vector<std::string>& more = {}) {
+  std::vector<std::string> args = {"--resume", "--keep-journal", "--stats", dir.file("stats")};
+  args.insert(args.end(), more.begin(), more.end());
+  const EetResult result = job.run(args);
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 3);
+  return json::parse(read_text(dir.file("stats")))["resumed"];
+}
+
+TEST_CASE("rows are served as long as nothing they depend on changes") {
+  const TempDirectory dir;
+  TestJob job(dir, 60, {"--temperature", "0"});
+  keep_complete_journal(job);
+  const std::string whole = read_text(job.output);
+  CHECK(resumed_counts(dir, job) == json{{"served", 60}, {"changed", 0}, {"retried", 0}});
+  CHECK(read_text(job.output) == whole);
+
+  SUBCASE("errors are retried when asked for") {
+    CHECK(resumed_counts(dir, job, {"--retry-errors"}) ==
+          json{{"served", 58}, {"changed", 0}, {"retried", 2}});
+  }
+  SUBCASE("a changed prompt runs again, alone") {
+    std::string text = read_text(job.input);
+    text.replace(text.find("The king"), 8, "The fool");
+    dir.write("in.jsonl", text);
+    CHECK(resumed_counts(dir, job) == json{{"served", 59}, {"changed", 1}, {"retried", 0}});
+    CHECK(read_text(job.output) == job.undisturbed(dir));
+  }
+  SUBCASE("an input cut short or grown gives the rows that it has") {
+    dir.write("in.jsonl", prompts(40));
+    CHECK(resumed_counts(dir, job)["served"] == 40);
+    CHECK(read_text(job.output) == job.undisturbed(dir));
+    dir.write("in.jsonl", prompts(70));
+    CHECK(resumed_counts(dir, job)["served"] == 60);
+    CHECK(read_text(job.output) == job.undisturbed(dir));
+  }
+  SUBCASE("other fields of the output run again") {
+    job.flags.emplace_back("--logprobs");
+    CHECK(resumed_counts(dir, job)["served"] == 0);
+    CHECK(read_text(job.output) == job.undisturbed(dir));
+  }
+}
+
+TEST_CASE("flipped bytes and a torn tail of the journal cost work, not rows") {
+  const TempDirectory dir;
+  const TestJob job(dir, 60, {"--seed", "3"});
+  keep_complete_journal(job);
+  const std::string expected = read_text(job.output);
+  const std::string whole = read_text(job.journal);
+  std::mt19937 random(5);
+  for (int i = 0; i < 4; ++i) {
+    std::string damaged = whole.substr(0, whole.size() - random() % (whole.size() / 4));
+    for (int n = 0; n < 5; ++n) damaged[random() % damaged.size()] ^= 0x20;
+    dir.write("out.jsonl.eet-journal", damaged);
+    std::filesystem::remove(job.output);
+    const EetResult result = job.run({"--resume", "--keep-journal"});
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 3);
+    CHECK(read_text(job.output) == expected);
+  }
+}
+
+TEST_CASE("an unfinished job's journal is not lost by mistake") {
+  const TempDirectory dir;
+  const TestJob job(dir, 20, {"--temperature", "0"});
+  keep_complete_journal(job);
+  const EetResult refused = job.run();
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.err.find("--resume") != std::string::npos);
+  CHECK(refused.err.find("--overwrite") != std::string::npos);
+  CHECK(std::filesystem::exists(job.journal));
+  CHECK(job.run({"--overwrite"}).exit_code == 3);
+  CHECK_FALSE(std::filesystem::exists(job.journal));
+  CHECK(job.run().exit_code == 3);  // a complete output may be replaced
+}
+
+TEST_CASE("a signal ends the job after the present step and says how to go on") {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const TempDirectory dir;
+    const TestJob job(dir, 3000, {"--seed", "3"});
+    CHECK(run_and_send(job, {}, signal, std::chrono::milliseconds(1500)) == 128 + signal);
+    CHECK(std::filesystem::exists(job.journal));
+    CHECK_FALSE(std::filesystem::exists(job.output));
+  }
+}
+
+TEST_CASE("a signal wakes a job that waits for its input") {
+  const TempDirectory dir;
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[0], STDIN_FILENO);
+    ::close(ends[1]);
+    ::execl(EET_PROGRAM, EET_PROGRAM, "generate", "-m", sample_model("tales-llama").c_str(), "-i",
+            "-", "-o", dir.file("out").c_str(), "--device", "cpu", "-q", nullptr);
+    ::_exit(127);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  ::kill(child, SIGTERM);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 143);
+}
+
+TEST_CASE("a full disk leaves what was finished, and the job goes on when there is room") {
+  const TempDirectory dir;
+  const TestJob job(dir, 200, {"--temperature", "0"});
+  const std::string expected = job.undisturbed(dir);
+  std::string command = "ulimit -f 16; exec " + shell_quoted(EET_PROGRAM);
+  for (const std::string& arg : job.args(job.output, {})) command += " " + shell_quoted(arg);
+  command += " 2>" + shell_quoted(dir.file("err"));
+  const int status = std::system(("bash -c " + shell_quoted(command)).c_str());
+  CHECK(WEXITSTATUS(status) == 1);
+  CHECK(read_text(dir.file("err")).find("--resume") != std::string::npos);
+  CHECK(job.run({"--resume"}).exit_code == 3);
+  CHECK(read_text(job.output) == expected);
+}
+
+}  // namespace
+}  // namespace eet
