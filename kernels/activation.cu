@@ -1,6 +1,5 @@
 // The MLP's activation functions.
 #include "kernels/activation.cuh"
-#include "kernels/l2_prefetch.cuh"
 #include "kernels/launch.cuh"
 #include "kernels/vector.cuh"
 
@@ -12,11 +11,7 @@ constexpr int kMaxThreads = 256;
 // blockIdx.x is the row, blockIdx.y the part of its columns; N elements per thread.
 template <typename T, ActivationFunction kFunction, bool kGated, int N>
 __global__ void __launch_bounds__(kMaxThreads)
-    activation_kernel(T* out, const T* x, int num_rows, int64_t width, L2Prefetch next) {
-  if (blockIdx.x >= static_cast<unsigned>(num_rows)) {
-    if (blockIdx.y == 0) prefetch_rows(next, blockIdx.x - num_rows, gridDim.x - num_rows);
-    return;
-  }
+    activation_kernel(T* out, const T* x, int64_t width) {
   wait_for_previous_kernel();
   const int64_t column = (static_cast<int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * N;
   if (column >= width) return;
@@ -33,37 +28,35 @@ __global__ void __launch_bounds__(kMaxThreads)
 }
 
 template <typename T, ActivationFunction kFunction, bool kGated, int N>
-void launch(T* out, const T* x, int num_rows, int64_t width, const L2Prefetch& next,
-            cudaStream_t stream) {
+void launch(T* out, const T* x, int num_rows, int64_t width, cudaStream_t stream) {
   const int64_t items = (width + N - 1) / N;
   const int threads = block_threads(items, kMaxThreads);
-  const dim3 grid(static_cast<unsigned>(num_rows) + prefetch_blocks(next),
+  const dim3 grid(static_cast<unsigned>(num_rows),
                   static_cast<unsigned>((items + threads - 1) / threads));
   launch_overlapped(activation_kernel<T, kFunction, kGated, N>, grid, threads, 0, stream, out, x,
-                    num_rows, width, next);
+                    width);
 }
 
 template <typename T, ActivationFunction kFunction, bool kGated>
-void run(T* out, const T* x, int num_rows, int64_t width, const L2Prefetch& next,
-         cudaStream_t stream) {
+void run(T* out, const T* x, int num_rows, int64_t width, cudaStream_t stream) {
   constexpr int kWidth = kVecWidth<T>;
   const bool vectorised = is_vectorisable<kWidth>(out, width) && is_vectorisable<kWidth>(x, width);
   const auto launcher =
       vectorised ? launch<T, kFunction, kGated, kWidth> : launch<T, kFunction, kGated, 1>;
-  launcher(out, x, num_rows, width, next, stream);
+  launcher(out, x, num_rows, width, stream);
 }
 
 template <typename T, bool kGated>
 void select(T* out, const T* x, int num_rows, int64_t width, ActivationFunction function,
-            const L2Prefetch& next, cudaStream_t stream) {
+            cudaStream_t stream) {
   if (num_rows == 0) return;
   switch (function) {
     case ActivationFunction::kSilu:
-      return run<T, ActivationFunction::kSilu, kGated>(out, x, num_rows, width, next, stream);
+      return run<T, ActivationFunction::kSilu, kGated>(out, x, num_rows, width, stream);
     case ActivationFunction::kGeluTanh:
-      return run<T, ActivationFunction::kGeluTanh, kGated>(out, x, num_rows, width, next, stream);
+      return run<T, ActivationFunction::kGeluTanh, kGated>(out, x, num_rows, width, stream);
     case ActivationFunction::kGeluErf:
-      return run<T, ActivationFunction::kGeluErf, kGated>(out, x, num_rows, width, next, stream);
+      return run<T, ActivationFunction::kGeluErf, kGated>(out, x, num_rows, width, stream);
   }
 }
 
@@ -71,27 +64,25 @@ void select(T* out, const T* x, int num_rows, int64_t width, ActivationFunction 
 
 template <typename T>
 void activation(T* out, const T* x, int num_rows, int64_t width, ActivationFunction function,
-                const L2Prefetch& next, cudaStream_t stream) {
-  select<T, false>(out, x, num_rows, width, function, next, stream);
+                cudaStream_t stream) {
+  select<T, false>(out, x, num_rows, width, function, stream);
 }
 
 template <typename T>
 void gated_activation(T* out, const T* x, int num_rows, int64_t width, ActivationFunction function,
-                      const L2Prefetch& next, cudaStream_t stream) {
-  select<T, true>(out, x, num_rows, width, function, next, stream);
+                      cudaStream_t stream) {
+  select<T, true>(out, x, num_rows, width, function, stream);
 }
 
-template void activation(float*, const float*, int, int64_t, ActivationFunction, const L2Prefetch&,
-                         cudaStream_t);
-template void activation(__half*, const __half*, int, int64_t, ActivationFunction,
-                         const L2Prefetch&, cudaStream_t);
+template void activation(float*, const float*, int, int64_t, ActivationFunction, cudaStream_t);
+template void activation(__half*, const __half*, int, int64_t, ActivationFunction, cudaStream_t);
 template void activation(__nv_bfloat16*, const __nv_bfloat16*, int, int64_t, ActivationFunction,
-                         const L2Prefetch&, cudaStream_t);
+                         cudaStream_t);
 template void gated_activation(float*, const float*, int, int64_t, ActivationFunction,
-                               const L2Prefetch&, cudaStream_t);
+                               cudaStream_t);
 template void gated_activation(__half*, const __half*, int, int64_t, ActivationFunction,
-                               const L2Prefetch&, cudaStream_t);
+                               cudaStream_t);
 template void gated_activation(__nv_bfloat16*, const __nv_bfloat16*, int, int64_t,
-                               ActivationFunction, const L2Prefetch&, cudaStream_t);
+                               ActivationFunction, cudaStream_t);
 
 }  // namespace eet::kernels

@@ -5,23 +5,20 @@
 
 #include <cstdint>
 
-#include "kernels/l2_prefetch.h"
-
 namespace eet::kernels {
 
 // kGeluTanh and kGeluErf are the two forms of Hendrycks and Gimpel 2016; kSilu is x * sigmoid(x).
 enum class ActivationFunction { kSilu, kGeluTanh, kGeluErf };
 
-// out = f(x), element by element. out, x: [num_rows, width]; may be the same memory. Asks for
-// `next` meanwhile, as the other does.
+// out = f(x), element by element. out, x: [num_rows, width]; may be the same memory.
 template <typename T>
 void activation(T* out, const T* x, int num_rows, int64_t width, ActivationFunction function,
-                const L2Prefetch& next, cudaStream_t stream);
+                cudaStream_t stream);
 
 // out = f(x[:, :width]) * x[:, width:] (Shazeer 2020). out: [num_rows, width];
 // x: [num_rows, 2 * width], other memory than out.
 template <typename T>
 void gated_activation(T* out, const T* x, int num_rows, int64_t width, ActivationFunction function,
-                      const L2Prefetch& next, cudaStream_t stream);
+                      cudaStream_t stream);
 
 }  // namespace eet::kernels

@@ -4,9 +4,8 @@
 // The rules that make this sound:
 //  - A kernel launched by launch_overlapped calls wait_for_previous_kernel() in every thread,
 //    unconditionally, before it reads anything that an earlier kernel may have written and before
-//    it writes anything (blocks that do neither may leave at once). What it may read earlier is
-//    what was there at the stream's last synchronisation and nothing writes any more: weights and
-//    the tables beside them.
+//    it writes anything. What it may read earlier is what was there at the stream's last
+//    synchronisation and nothing writes any more: weights and the tables beside them.
 //  - wait_for_previous_kernel() lets the next kernel start only once its own wait has ended. So a
 //    kernel starts when all kernels but the one directly before it are done, and does its work when
 //    that one is done too: its results, and all earlier ones, are visible, and nobody still reads

@@ -1,5 +1,4 @@
 // The residual addition and the norm after it, in one pass over the row.
-#include "kernels/l2_prefetch.cuh"
 #include "kernels/launch.cuh"
 #include "kernels/norm.h"
 #include "kernels/reduce.cuh"
@@ -34,16 +33,11 @@ __device__ __forceinline__ void load_row(Vec<T, N> (&part)[kSteps], const T* row
 template <typename T, Norm kKind, int N, int kElements>
 __global__ void __launch_bounds__(kMaxThreads)
     add_norm_kernel(T* out, float* residual, const T* delta, const T* __restrict__ weight,
-                    const T* __restrict__ bias, const int32_t* rows, int num_rows, int hidden,
-                    float eps, L2Prefetch next) {
+                    const T* __restrict__ bias, const int32_t* rows, int hidden, float eps) {
   constexpr int kSteps = kElements / N;
   constexpr bool kEarlyWeights = kElements == kFewElements;
   __shared__ float partial_mean[kMaxWarps];
   __shared__ float partial_variance[kMaxWarps];
-  if (blockIdx.x >= static_cast<unsigned>(num_rows)) {
-    prefetch_rows(next, blockIdx.x - num_rows, gridDim.x - num_rows);
-    return;
-  }
 
   // Rows that cannot be read as vectors have an access for each element; with a constant stride
   // these share one address register.
@@ -120,13 +114,11 @@ __global__ void __launch_bounds__(kMaxThreads)
 
 template <typename T, Norm kKind, int N, int kElements>
 void launch(T* out, float* residual, const T* delta, const T* weight, const T* bias,
-            const int32_t* rows, int num_rows, int hidden, float eps, const L2Prefetch& next,
-            cudaStream_t stream) {
+            const int32_t* rows, int num_rows, int hidden, float eps, cudaStream_t stream) {
   const int items = (hidden + kElements - 1) / kElements;
   const int threads = N == 1 ? kMaxThreads : block_threads(items, kMaxThreads);
-  launch_overlapped(add_norm_kernel<T, kKind, N, kElements>, num_rows + prefetch_blocks(next),
-                    threads, 0, stream, out, residual, delta, weight, bias, rows, num_rows, hidden,
-                    eps, next);
+  launch_overlapped(add_norm_kernel<T, kKind, N, kElements>, num_rows, threads, 0, stream, out,
+                    residual, delta, weight, bias, rows, hidden, eps);
 }
 
 }  // namespace
@@ -134,7 +126,7 @@ void launch(T* out, float* residual, const T* delta, const T* weight, const T* b
 template <typename T>
 void add_norm(T* out, float* residual, const T* delta, const T* weight, const T* bias,
               const int32_t* rows, int num_rows, int hidden, Norm kind, float eps,
-              const L2Prefetch& next, cudaStream_t stream) {
+              cudaStream_t stream) {
   if (num_rows == 0) return;
   constexpr int kWidth = kVecWidth<float>;  // the residual is the widest of the streams
   const bool vectorised =
@@ -146,18 +138,17 @@ void add_norm(T* out, float* residual, const T* delta, const T* weight, const T*
                           : hidden <= kFewElements * kMaxThreads
                               ? launch<T, kKind, kWidth, kFewElements>
                               : launch<T, kKind, kWidth, kManyElements>;
-    launcher(out, residual, delta, weight, bias, rows, num_rows, hidden, eps, next, stream);
+    launcher(out, residual, delta, weight, bias, rows, num_rows, hidden, eps, stream);
   };
   kind == Norm::kRms ? run.template operator()<Norm::kRms>()
                      : run.template operator()<Norm::kLayer>();
 }
 
 template void add_norm(float*, float*, const float*, const float*, const float*, const int32_t*,
-                       int, int, Norm, float, const L2Prefetch&, cudaStream_t);
+                       int, int, Norm, float, cudaStream_t);
 template void add_norm(__half*, float*, const __half*, const __half*, const __half*, const int32_t*,
-                       int, int, Norm, float, const L2Prefetch&, cudaStream_t);
+                       int, int, Norm, float, cudaStream_t);
 template void add_norm(__nv_bfloat16*, float*, const __nv_bfloat16*, const __nv_bfloat16*,
-                       const __nv_bfloat16*, const int32_t*, int, int, Norm, float,
-                       const L2Prefetch&, cudaStream_t);
+                       const __nv_bfloat16*, const int32_t*, int, int, Norm, float, cudaStream_t);
 
 }  // namespace eet::kernels

@@ -43,10 +43,8 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
   const TensorView activated = activated_.first(tokens);
   const TensorView delta = delta_.first(tokens);
   const auto eps = static_cast<float>(config_.norm_eps);
-  const auto add_norm = [&](TensorView out, TensorView add, const NormWeights& norm,
-                            const LinearWeights& next) {
-    ops::add_norm(ctx_, out, residual, add, norm.weight, norm.bias, config_.norm, eps, nullptr,
-                  &next.weight);
+  const auto add_norm = [&](TensorView out, TensorView add, const NormWeights& norm) {
+    ops::add_norm(ctx_, out, residual, add, norm.weight, norm.bias, config_.norm, eps);
   };
   const auto linear = [&](TensorView out, TensorView x, const LinearWeights& weights) {
     ops::linear(ctx_, out, x, weights.weight, weights.bias);
@@ -58,15 +56,14 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
   for (int64_t i = 0; i < config_.num_layers; ++i) {
     const LayerWeights& layer = weights_.layers[i];
     const KvLayer kv = cache.layer(i);
-    add_norm(normed, previous, layer.attn_norm, layer.qkv);
+    add_norm(normed, previous, layer.attn_norm);
     linear(qkv, normed, layer.qkv);
     ops::rope_append(ctx_, qkv, kv, batch, shape_, weights_.rope_table);
     ops::attention(ctx_, attended, qkv, kv, batch, shape_, attention_scratch_.data());
     linear(delta, attended, layer.attn_out);
-    add_norm(normed, delta, layer.mlp_norm, layer.mlp_up);
+    add_norm(normed, delta, layer.mlp_norm);
     linear(up, normed, layer.mlp_up);
-    ops::activation(ctx_, activated, up, config_.activation, config_.gated_mlp,
-                    &layer.mlp_down.weight);
+    ops::activation(ctx_, activated, up, config_.activation, config_.gated_mlp);
     linear(delta, activated, layer.mlp_down);
     previous = delta;
   }
@@ -78,7 +75,7 @@ TensorView Decoder::logits(const int32_t* tokens, int64_t count) {
   if (count == 0) return logits;
   const TensorView last = last_.first(count);
   ops::add_norm(ctx_, last, residual_, delta_, weights_.final_norm.weight, weights_.final_norm.bias,
-                config_.norm, static_cast<float>(config_.norm_eps), tokens, &weights_.lm_head);
+                config_.norm, static_cast<float>(config_.norm_eps), tokens);
   ops::linear(ctx_, logits, last, weights_.lm_head, {});
   return logits;
 }

@@ -3,7 +3,6 @@
 #include "lib/ops/ops.h"
 
 #include <cmath>
-#include <utility>
 
 #include "tests/kernels/device_test.h"
 
@@ -241,47 +240,6 @@ TEST_CASE("activation matches the CPU, gated and not") {
       }
     }
   });
-}
-
-TEST_CASE("fetching the next weight changes no result") {
-  Devices* devices = gpu_or_skip();
-  if (devices == nullptr) return;
-  const Context& ctx = devices->cuda;
-  // Rows that fit, rows of which only a part is fetched, and rows that cannot be fetched at all.
-  const std::pair<int64_t, int64_t> weight_shapes[] = {
-      {2304, 768}, {7, 64}, {9000, 4096}, {5, 111}};
-  constexpr int64_t kHidden = 768;
-  for (const DType type : kComputeTypes) {
-    for (const auto& [out_features, in_features] : weight_shapes) {
-      const Tensor matrix(ctx, type, {out_features, in_features});
-      const LinearWeight next{.data = matrix,
-                              .in_features = in_features,
-                              .out_features = out_features,
-                              .padded_out = out_features};
-      for (const int64_t rows : {1, 64, 257}) {
-        CAPTURE(dtype_name(type));
-        CAPTURE(out_features);
-        CAPTURE(rows);
-        const Tensor weight(ctx, type, {kHidden}, random_values(kHidden, 1));
-        const Tensor x(ctx, type, {rows, 2 * kHidden}, random_values(rows * 2 * kHidden, 2));
-        std::vector<std::vector<uint8_t>> normed;
-        std::vector<std::vector<uint8_t>> active;
-        for (const LinearWeight* fetched : {static_cast<const LinearWeight*>(nullptr), &next}) {
-          const Tensor residual(ctx, DType::kF32, {rows, kHidden},
-                                random_values(rows * kHidden, 3));
-          const Tensor out(ctx, type, {rows, kHidden});
-          ops::add_norm(ctx, out, residual, {}, weight, {}, NormKind::kRmsNorm, 1e-5F, nullptr,
-                        fetched);
-          normed.push_back(out.read_bytes());
-          const Tensor gated(ctx, type, {rows, kHidden});
-          ops::activation(ctx, gated, x, Activation::kSilu, true, fetched);
-          active.push_back(gated.read_bytes());
-        }
-        CHECK(normed[0] == normed[1]);
-        CHECK(active[0] == active[1]);
-      }
-    }
-  }
 }
 
 TEST_CASE("activation stays finite at the ends of the range and works in place") {

@@ -146,7 +146,7 @@ TEST_CASE("a skinny product with an activation is the product and the activation
             const auto fused = gated ? kernels::skinny_linear_gated_activation<T>
                                      : kernels::skinny_linear_activation<T>;
             cudaStream_t stream = ctx.cuda->stream();
-            activation(expected.as<T>(), product.as<T>(), static_cast<int>(n), width, function, {},
+            activation(expected.as<T>(), product.as<T>(), static_cast<int>(n), width, function,
                        stream);
             fused(actual.as<T>(), product_of<T>(x, weight, bias), function, stream);
           });

@@ -52,8 +52,7 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 }
 
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
-              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows,
-              const LinearWeight* /*next*/) {
+              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows) {
   const int64_t hidden = residual.dim(1);
   const simd::Kernels& simd = simd::kernels();
   for_rows(ctx, out.dim(0), hidden, [&](int64_t begin, int64_t end) {
@@ -170,8 +169,7 @@ size_t attention_scratch_bytes(const Context&, const AttentionShape&, int, int64
   return 0;
 }
 
-void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated,
-                const LinearWeight* /*next*/) {
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated) {
   const int64_t n = out.dim(1);
   const int64_t x_stride = x.dim(1);
   const simd::Kernels& simd = simd::kernels();

@@ -35,14 +35,6 @@ kernels::Norm to_kernel(NormKind kind) {
   return kind == NormKind::kRmsNorm ? kernels::Norm::kRms : kernels::Norm::kLayer;
 }
 
-kernels::L2Prefetch prefetch_of(const LinearWeight* weight, int64_t num_tokens) {
-  if (weight == nullptr) return {};
-  const TensorView& rows = weight->data;
-  return kernels::plan_prefetch(rows.data, rows.dim(0),
-                                rows.dim(1) * static_cast<int64_t>(dtype_size(rows.dtype)),
-                                num_tokens);
-}
-
 }  // namespace
 
 void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, uint64_t seed) {
@@ -61,15 +53,14 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 }
 
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
-              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows,
-              const LinearWeight* next) {
+              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows) {
   require(residual.dim(1) <= kernels::kMaxNormHidden,
           "add_norm: expected a hidden size of at most ", kernels::kMaxNormHidden, ", got ",
           residual.dim(1));
   dispatch(out.dtype, [&]<typename T>() {
     kernels::add_norm(out.as<T>(), residual.as<float>(), delta.as<T>(), weight.as<T>(),
                       bias.as<T>(), rows, to_int(out.dim(0)), to_int(out.dim(1)), to_kernel(kind),
-                      eps, prefetch_of(next, out.dim(0)), ctx.cuda->stream());
+                      eps, ctx.cuda->stream());
   });
 }
 
@@ -95,12 +86,11 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
   });
 }
 
-void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated,
-                const LinearWeight* next) {
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated) {
   dispatch(out.dtype, [&]<typename T>() {
     const auto run = gated ? kernels::gated_activation<T> : kernels::activation<T>;
     run(out.as<T>(), x.as<T>(), to_int(out.dim(0)), out.dim(1), to_kernel(kind),
-        prefetch_of(next, out.dim(0)), ctx.cuda->stream());
+        ctx.cuda->stream());
   });
 }
 

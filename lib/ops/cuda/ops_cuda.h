@@ -11,8 +11,7 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
            const int32_t* positions, TensorView token_table, TensorView position_table);
 
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
-              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows,
-              const LinearWeight* next);
+              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows);
 
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
             TensorView bias);
@@ -25,8 +24,7 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len);
 
-void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated,
-                const LinearWeight* next);
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
 
 void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,
                     int32_t* context_lens, const int32_t* row_slots, int num_rows,
