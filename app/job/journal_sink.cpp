@@ -74,6 +74,7 @@ bool JournalSink::finish(std::string_view trailer, const StopRequested& stop_req
 }
 
 std::string JournalSink::suspend() {
+  if (journal_.num_rows() == 0) return "no row was finished";
   std::string safe = concat(journal_.num_rows(), " finished rows are safe");
   try {
     journal_.sync();

@@ -238,7 +238,11 @@ TEST_CASE("a signal wakes a job that waits for its input") {
             "-", "-o", dir.file("out").c_str(), "--device", "cpu", "-q", nullptr);
     ::_exit(127);
   }
-  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  // The journal gets its header when all is loaded.
+  for (int i = 0; i < 600 && read_text(dir.file("out.eet-journal")).empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
   ::kill(child, SIGTERM);
   int status = 0;
   ::waitpid(child, &status, 0);
