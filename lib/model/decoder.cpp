@@ -62,8 +62,8 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
     ops::attention(ctx_, attended, qkv, kv, batch, shape_, attention_scratch_.data());
     linear(delta, attended, layer.attn_out);
     add_norm(normed, delta, layer.mlp_norm);
-    linear(up, normed, layer.mlp_up);
-    ops::activation(ctx_, activated, up, config_.activation, config_.gated_mlp);
+    ops::linear_activation(ctx_, activated, up, normed, layer.mlp_up.weight, layer.mlp_up.bias,
+                           config_.activation, config_.gated_mlp);
     linear(delta, activated, layer.mlp_down);
     previous = delta;
   }

@@ -113,6 +113,17 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
   EET_DISPATCH(linear(ctx, out, x, weight, bias));
 }
 
+void linear_activation(const Context& ctx, TensorView activated, TensorView up, TensorView x,
+                       const LinearWeight& weight, TensorView bias, Activation kind, bool gated) {
+#if EET_HAVE_CUDA
+  if (ctx.on_cuda() && cuda::try_linear_activation(ctx, activated, x, weight, bias, kind, gated)) {
+    return;
+  }
+#endif
+  linear(ctx, up, x, weight, bias);
+  activation(ctx, activated, up, kind, gated);
+}
+
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, TensorView rope_table) {
   check_qkv(ctx, qkv, batch, shape, kv);

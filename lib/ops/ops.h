@@ -65,8 +65,8 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 // out[i] = norm(x) * weight + bias of x = residual[t] + delta[t] (where a delta is given), t =
 // rows[i]. Without rows t is i, and x is stored in residual[t]. RMSNorm: x / sqrt(mean(x²) + eps);
 // LayerNorm: (x - mean) / sqrt(var + eps), variance over hidden_size. Sums in fp32. out: T [n,
-// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty. `next` is the weight
-// of the product that follows, which the device may fetch meanwhile; it changes no result.
+// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty. `next` is the
+// weight of the product that follows, which the device may fetch meanwhile; it changes no result.
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
               TensorView weight, TensorView bias, NormKind kind, float eps,
               const int32_t* rows = nullptr, const LinearWeight* next = nullptr);
@@ -75,6 +75,11 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
 // out: T or fp32 [n, padded_out]; x: T [n, in]; bias: T [out_features] or empty.
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
             TensorView bias);
+
+// activated = activation(linear(x)), to the bit. `up`: T [n, padded_out], room for the product
+// where the device stores it.
+void linear_activation(const Context& ctx, TensorView activated, TensorView up, TensorView x,
+                       const LinearWeight& weight, TensorView bias, Activation kind, bool gated);
 
 // Turns q and k of every token by its position (skipped when rope_table is empty), leaves q in
 // place and stores k and v in the token's page. Pads are skipped.
@@ -132,10 +137,10 @@ void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView 
 size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size);
 
 // Scores a given token for each row of logits, of which the first vocab_size columns count:
-// logprobs[i] = logit of targets[i] - logsumexp(logits); is_argmax[i] = 1 when greedy sampling would
-// have chosen it (the lowest id on a tie), else 0. Where a logit is NaN or +inf, or all are -inf:
-// logprobs[i] = NaN, is_argmax[i] = 0.
-// logits: fp32 [n, stride >= vocab_size]; logprobs, is_argmax, targets: [n].
+// logprobs[i] = logit of targets[i] - logsumexp(logits); is_argmax[i] = 1 when greedy sampling
+// would have chosen it (the lowest id on a tie), else 0. Where a logit is NaN or +inf, or all are
+// -inf: logprobs[i] = NaN, is_argmax[i] = 0. logits: fp32 [n, stride >= vocab_size]; logprobs,
+// is_argmax, targets: [n].
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,
            const int32_t* targets, int64_t vocab_size);
 

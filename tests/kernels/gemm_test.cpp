@@ -190,6 +190,36 @@ TEST_CASE("linear gives the same bits 20 times over") {
   }
 }
 
+TEST_CASE("linear_activation is linear and activation to the bit") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const Context& ctx = devices->cuda;
+  constexpr int64_t kIn = 256;
+  constexpr int64_t kOut = 640;
+  for (const DType type : kComputeTypes) {
+    const Tensor weight = drawn(ctx, type, kOut, kIn, 0.1F, 1);
+    const Tensor bias(ctx, type, {kOut}, random_values(kOut, 2));
+    for (const int64_t n : {1, 16, 32, 33, 128}) {
+      const Tensor x = drawn(ctx, type, n, kIn, 1.0F, 3);
+      for (const bool gated : {false, true}) {
+        CAPTURE(dtype_name(type));
+        CAPTURE(n);
+        CAPTURE(gated);
+        const int64_t width = gated ? kOut / 2 : kOut;
+        const Tensor product(ctx, type, {n, kOut});
+        const Tensor expected(ctx, type, {n, width});
+        ops::linear(ctx, product, x, linear_weight(weight), bias);
+        ops::activation(ctx, expected, product, Activation::kGeluTanh, gated);
+        const Tensor room(ctx, type, {n, kOut});
+        const Tensor actual(ctx, type, {n, width});
+        ops::linear_activation(ctx, actual, room, x, linear_weight(weight), bias,
+                               Activation::kGeluTanh, gated);
+        CHECK(actual.read_bytes() == expected.read_bytes());
+      }
+    }
+  }
+}
+
 // The numbers of rows for which row 0 has the same bits.
 struct BitClass {
   std::vector<uint8_t> row;

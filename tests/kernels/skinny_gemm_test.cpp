@@ -101,7 +101,9 @@ TEST_CASE("a skinny product matches the CPU on all tilings, odd sizes and number
         for (const DType out_type : {type, DType::kF32}) {
           const Tensor out(devices->cuda, out_type, {n, shape.out_features});
           skinny_linear(devices->cuda, out, x, weight, bias);
-          CHECK(normalised_error(out.read(), expected) < tolerance(out_type));
+          // One chain of sums errs with its length: 1.24e-5 at 14336, with cuBLASLt's bits.
+          const double length_factor = shape.in_features > 8192 ? 2 : 1;
+          CHECK(normalised_error(out.read(), expected) < length_factor * tolerance(out_type));
         }
       }
     }

@@ -4,8 +4,10 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include "kernels/activation.h"
 #include "lib/core/dtype.h"
 #include "lib/core/error.h"
+#include "lib/model/model_config.h"
 
 namespace eet::ops::cuda {
 
@@ -24,6 +26,18 @@ decltype(auto) dispatch(DType type, Fn&& fn) {
       break;
   }
   throw Error(concat("expected fp32, fp16 or bf16, got ", dtype_name(type)));
+}
+
+inline kernels::ActivationFunction to_kernel(Activation kind) {
+  switch (kind) {
+    case Activation::kSilu:
+      return kernels::ActivationFunction::kSilu;
+    case Activation::kGeluTanh:
+      return kernels::ActivationFunction::kGeluTanh;
+    case Activation::kGeluErf:
+      return kernels::ActivationFunction::kGeluErf;
+  }
+  throw Error("internal error: unknown activation");
 }
 
 }  // namespace eet::ops::cuda

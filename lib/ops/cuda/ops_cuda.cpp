@@ -7,7 +7,6 @@
 #include "kernels/rope_append.h"
 #include "kernels/step.h"
 #include "lib/core/error.h"
-#include "lib/cuda/cublas_lt.h"
 #include "lib/cuda/cuda_context.h"
 #include "lib/ops/cuda/dispatch.h"
 
@@ -17,18 +16,6 @@ namespace {
 // Rows, heads and columns fit an int: memory ends long before.
 int to_int(int64_t size) {
   return static_cast<int>(size);
-}
-
-kernels::ActivationFunction to_kernel(Activation kind) {
-  switch (kind) {
-    case Activation::kSilu:
-      return kernels::ActivationFunction::kSilu;
-    case Activation::kGeluTanh:
-      return kernels::ActivationFunction::kGeluTanh;
-    case Activation::kGeluErf:
-      return kernels::ActivationFunction::kGeluErf;
-  }
-  throw Error("internal error: unknown activation");
 }
 
 kernels::Norm to_kernel(NormKind kind) {
@@ -62,14 +49,6 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
                       bias.as<T>(), rows, to_int(out.dim(0)), to_int(out.dim(1)), to_kernel(kind),
                       eps, ctx.cuda->stream());
   });
-}
-
-void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
-            TensorView bias) {
-  require(!bias || weight.padded_out == weight.out_features,
-          "linear: a bias needs a weight without padded rows, got ", weight.out_features,
-          " rows padded to ", weight.padded_out);
-  ctx.cuda->blas().linear(out, x, weight.data, bias, ctx.cuda->stream());
 }
 
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,

@@ -16,6 +16,11 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
             TensorView bias);
 
+// Does both in one kernel where there is one for this shape; else does nothing and returns false.
+bool try_linear_activation(const Context& ctx, TensorView activated, TensorView x,
+                           const LinearWeight& weight, TensorView bias, Activation kind,
+                           bool gated);
+
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, TensorView rope_table);
 

@@ -19,8 +19,7 @@ void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView 
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,
            const int32_t* targets, int64_t vocab_size) {
   kernels::score(logprobs, is_argmax, logits.as<float>(), logits.dim(1), targets,
-                 static_cast<int>(logits.dim(0)), static_cast<int>(vocab_size),
-                 ctx.cuda->stream());
+                 static_cast<int>(logits.dim(0)), static_cast<int>(vocab_size), ctx.cuda->stream());
 }
 
 size_t sample_scratch_bytes(const Context& /*ctx*/, int max_num_seqs, int64_t vocab_size) {

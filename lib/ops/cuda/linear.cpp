@@ -1,0 +1,70 @@
+// Matrix products: our own kernel for few rows, cuBLASLt for the others. Both give a row the same
+// bits (tests/kernels/skinny_gemm_test.cpp).
+#include <type_traits>
+
+#include "kernels/skinny_gemm.h"
+#include "lib/core/error.h"
+#include "lib/cuda/cublas_lt.h"
+#include "lib/cuda/cuda_context.h"
+#include "lib/ops/cuda/dispatch.h"
+#include "lib/ops/cuda/ops_cuda.h"
+
+namespace eet::ops::cuda {
+namespace {
+
+bool is_skinny(const TensorView& x, const LinearWeight& weight) {
+  return x.dtype != DType::kF32 && kernels::is_skinny(x.dim(0), x.dim(1), x.data, weight.data.data);
+}
+
+template <typename T>
+kernels::SkinnyProduct<T> skinny_product(const TensorView& x, const LinearWeight& weight,
+                                         const TensorView& bias) {
+  return {.x = x.as<T>(),
+          .weight = weight.data.as<T>(),
+          .bias = bias.as<T>(),
+          .num_rows = static_cast<int>(x.dim(0)),
+          .in_features = static_cast<int>(weight.in_features),
+          .out_features = static_cast<int>(weight.padded_out)};
+}
+
+void check_bias(const LinearWeight& weight, const TensorView& bias) {
+  require(!bias || weight.padded_out == weight.out_features,
+          "linear: a bias needs a weight without padded rows, got ", weight.out_features,
+          " rows padded to ", weight.padded_out);
+}
+
+}  // namespace
+
+void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
+            TensorView bias) {
+  check_bias(weight, bias);
+  cudaStream_t stream = ctx.cuda->stream();
+  if (!is_skinny(x, weight)) return ctx.cuda->blas().linear(out, x, weight.data, bias, stream);
+  dispatch(x.dtype, [&]<typename T>() {
+    if constexpr (!std::is_same_v<T, float>) {
+      const auto product = skinny_product<T>(x, weight, bias);
+      if (out.dtype == DType::kF32) {
+        kernels::skinny_linear(out.as<float>(), product, stream);
+      } else {
+        kernels::skinny_linear(out.as<T>(), product, stream);
+      }
+    }
+  });
+}
+
+bool try_linear_activation(const Context& ctx, TensorView activated, TensorView x,
+                           const LinearWeight& weight, TensorView bias, Activation kind,
+                           bool gated) {
+  if (!is_skinny(x, weight) || weight.padded_out != weight.out_features) return false;
+  dispatch(x.dtype, [&]<typename T>() {
+    if constexpr (!std::is_same_v<T, float>) {
+      const auto run =
+          gated ? kernels::skinny_linear_gated_activation<T> : kernels::skinny_linear_activation<T>;
+      run(activated.as<T>(), skinny_product<T>(x, weight, bias), to_kernel(kind),
+          ctx.cuda->stream());
+    }
+  });
+  return true;
+}
+
+}  // namespace eet::ops::cuda
