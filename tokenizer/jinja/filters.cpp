@@ -105,7 +105,7 @@ Value filter_abs(Runtime&, const Arguments& arguments) {
 
 Value filter_int(Runtime&, const Arguments& arguments) {
   const Value& self = arguments.self();
-  const Value fallback = arguments.has(0) ? arguments.at(0) : Value(int64_t{0});
+  Value fallback = arguments.has(0) ? arguments.at(0) : Value(int64_t{0});
   if (self.is_undefined()) refuse(self, "");
   int64_t integer = 0;
   if (as_integer(self, integer)) return Value(integer);

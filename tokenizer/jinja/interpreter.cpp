@@ -42,10 +42,10 @@ class Interpreter::ScopeGuard {
   Scope scope_;
 };
 
-std::string Interpreter::render(const Body& body, std::vector<Dict::Entry> variables) {
+std::string Interpreter::render(const Body& body, const std::vector<Dict::Entry>& variables) {
   try {
     ScopeGuard outermost(*this, nullptr);
-    for (auto& [name, value] : variables) outermost.scope().set(name, std::move(value));
+    for (const auto& [name, value] : variables) outermost.scope().set(name, value);
     ScopeGuard top(*this, &outermost.scope());
     top_ = &top.scope();
     std::string text;

@@ -16,7 +16,7 @@ class Interpreter {
  public:
   Interpreter(const Limits& limits, const std::tm& now) : runtime_{Budget(limits), now, {}} {}
 
-  std::string render(const Body& body, std::vector<Dict::Entry> variables);
+  std::string render(const Body& body, const std::vector<Dict::Entry>& variables);
 
  private:
   // The names that a loop's body, a macro or a block sets; others are looked up further out.

@@ -21,7 +21,7 @@ class TokenStream {
   int line() const { return current().line; }
 
   Token next() {
-    const Token token = current();
+    Token token = current();
     if (position_ + 1 < tokens_.size()) ++position_;
     return token;
   }
