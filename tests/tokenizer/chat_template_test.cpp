@@ -91,7 +91,9 @@ const nlohmann::ordered_json kHello = {{{"role", "user"}, {"content", "Hi"}}};
 TEST_CASE("published chat templates render every conversation as transformers does") {
   const nlohmann::ordered_json goldens = read_ordered(kTests / "chat_goldens.json");
   const ChatTemplate::Time now = parse_time(goldens["now"]);
-  for (const auto& [name, golden] : goldens["templates"].items()) {
+  for (const auto& item : goldens["templates"].items()) {
+    const std::string& name = item.key();
+    const auto& golden = item.value();
     CAPTURE(name);
     const std::filesystem::path path = kTests / "templates" / (name + ".jinja");
     const ChatTemplate chat_template(read_file(path), path.string(), golden["special_tokens"]);

@@ -102,9 +102,10 @@ bool ends_line(char32_t character) {
          character == 0x85 || character == 0x2028 || character == 0x2029;
 }
 
-// str.isprintable() of a character outside ASCII, but for code points that no Unicode version has
-// assigned yet: those are taken for printable.
+// str.isprintable(), but for code points that no Unicode version has assigned yet: those are taken
+// for printable.
 bool is_printable(char32_t character) {
+  if (character < 0x80) return character >= 0x20 && character < 0x7F;
   if (is_space(character)) return false;
   struct Range {
     char32_t first;
@@ -140,9 +141,7 @@ void append_escaped(std::string& out, char32_t character, char quote) {
     out += "\\r";
   } else if (character == '\t') {
     out += "\\t";
-  } else if (character < 0x20 || character == 0x7F) {
-    append_hex(out, "\\x", character, 2);
-  } else if (character < 0x80 || is_printable(character)) {
+  } else if (is_printable(character)) {
     append_code_point(out, character);
   } else if (character < 0x100) {
     append_hex(out, "\\x", character, 2);
