@@ -54,7 +54,7 @@ TEST_CASE("bad rows of every kind keep their place, and the good rows around the
       {R"({"prompt": "a", "top_p": 1.5})", "invalid_parameter"},
       {R"({"prompt": "a", "top_k": -2})", "invalid_parameter"},
       {R"({"prompt": "a", "stop_token_ids": [99999]})", "invalid_parameter"},
-      {R"({"prompt": "a", "n": 2})", "unsupported_parameter"},
+      {R"({"prompt": "a", "num_beams": 2})", "unsupported_parameter"},
       {R"({"prompt": "a", "stream": true})", "unsupported_parameter"},
       {R"({"prompt": "a", "logit_bias": {"1": 5}})", "unsupported_parameter"},
       {R"({"prompt": ""})", ""},

@@ -20,7 +20,7 @@ JobStats sample_stats() {
   Completion good;
   good.finish = FinishReason::kLength;
   good.prompt_tokens = 10;
-  good.token_ids.assign(30, 1);
+  good.completion_tokens = 30;
   good.seconds = 1;
   stats.counts.add(good, 100);
   good.seconds = 3;
