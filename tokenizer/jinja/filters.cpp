@@ -105,18 +105,18 @@ Value filter_abs(Runtime&, const Arguments& arguments) {
 
 Value filter_int(Runtime&, const Arguments& arguments) {
   const Value& self = arguments.self();
-  Value fallback = arguments.has(0) ? arguments.at(0) : Value(int64_t{0});
+  const auto fallback = [&] { return arguments.has(0) ? arguments.at(0) : Value(int64_t{0}); };
   if (self.is_undefined()) refuse(self, "");
   int64_t integer = 0;
   if (as_integer(self, integer)) return Value(integer);
   double real = 0;
   if (const std::string* text = self.text()) {
     if (parse_integer(*text, integer)) return Value(integer);
-    if (!parse_real(*text, real)) return fallback;
+    if (!parse_real(*text, real)) return fallback();
   } else if (!as_real(self, real)) {
-    return fallback;
+    return fallback();
   }
-  if (!std::isfinite(real)) return fallback;
+  if (!std::isfinite(real)) return fallback();
   if (std::abs(real) >= 9.2e18) arguments.fail("gives an integer beyond 64 bits");
   return Value(static_cast<int64_t>(real));
 }
