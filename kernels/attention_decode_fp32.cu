@@ -151,6 +151,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
                       stats[head].y);
     }
   }
+  join_splits(args, work);
 }
 
 }  // namespace

@@ -36,7 +36,8 @@ void check_qkv(const Context& ctx, const TensorView& qkv, const ForwardBatch& ba
 }
 
 void attend(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-            const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
+            const ForwardBatch& batch, const AttentionShape& shape,
+            const AttentionScratch& scratch) {
   if (batch.num_tokens == 0) return;
   EET_DISPATCH(attention(ctx, out, qkv, kv, batch, shape, scratch));
 }
@@ -90,8 +91,7 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 }
 
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
-              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows,
-              const LinearWeight* next) {
+              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows) {
   const int64_t hidden = residual.dim(1);
   check(residual.rank == 2 && residual.dtype == DType::kF32, "add_norm: residual", residual);
   check_matrix(ctx, out, hidden, "add_norm: out");
@@ -100,7 +100,7 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
   check(weight.numel() == hidden, "add_norm: weight", weight);
   check(rows != nullptr || out.dim(0) == residual.dim(0), "add_norm: out rows", out);
   if (out.dim(0) == 0) return;
-  EET_DISPATCH(add_norm(ctx, out, residual, delta, weight, bias, kind, eps, rows, next));
+  EET_DISPATCH(add_norm(ctx, out, residual, delta, weight, bias, kind, eps, rows));
 }
 
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
@@ -132,7 +132,8 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
 }
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
+               const ForwardBatch& batch, const AttentionShape& shape,
+               const AttentionScratch& scratch) {
   check_qkv(ctx, qkv, batch, shape, kv);
   check_matrix(ctx, out, static_cast<int64_t>(shape.num_heads) * shape.head_dim, "attention: out");
   if (batch.decode && batch.num_prompt_rows > 0) {
@@ -150,12 +151,11 @@ size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, 
   EET_DISPATCH(attention_scratch_bytes(ctx, shape, max_num_seqs, max_model_len));
 }
 
-void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated,
-                const LinearWeight* next) {
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated) {
   check(out.rank == 2 && out.dtype == x.dtype, "activation: out", out);
   check_matrix(ctx, x, out.dim(1) * (gated ? 2 : 1), "activation: x");
   if (out.dim(0) == 0) return;
-  EET_DISPATCH(activation(ctx, out, x, kind, gated, next));
+  EET_DISPATCH(activation(ctx, out, x, kind, gated));
 }
 
 void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,

@@ -65,11 +65,10 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 // out[i] = norm(x) * weight + bias of x = residual[t] + delta[t] (where a delta is given), t =
 // rows[i]. Without rows t is i, and x is stored in residual[t]. RMSNorm: x / sqrt(mean(x²) + eps);
 // LayerNorm: (x - mean) / sqrt(var + eps), variance over hidden_size. Sums in fp32. out: T [n,
-// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty. `next` is the
-// weight of the product that follows, which the device may fetch meanwhile; it changes no result.
+// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty.
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
               TensorView weight, TensorView bias, NormKind kind, float eps,
-              const int32_t* rows = nullptr, const LinearWeight* next = nullptr);
+              const int32_t* rows = nullptr);
 
 // out = x · weightᵀ + bias, accumulated in fp32. A row's result does not depend on n on the CPU.
 // out: T or fp32 [n, padded_out]; x: T [n, in]; bias: T [out_features] or empty.
@@ -87,18 +86,24 @@ void linear_activation(const Context& ctx, TensorView activated, TensorView up, 
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, TensorView rope_table);
 
+// Memory of attention_scratch_bytes for max_rows and the longest context, zeroed before its first
+// use; whoever uses it leaves it fit for the next.
+struct AttentionScratch {
+  void* data = nullptr;
+  int max_rows = 0;
+};
+
 // Causal attention of every real query over its row's cached keys [0, position], read from pages;
-// softmax in fp32. `scratch` holds attention_scratch_bytes.
+// softmax in fp32.
 // out: T [tokens, heads*head_dim]; qkv: as rope_append left it (only q is read).
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape, void* scratch);
+               const ForwardBatch& batch, const AttentionShape& shape,
+               const AttentionScratch& scratch);
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len);
 
 // out = act(x[:, :I]) * x[:, I:] when gated (x: T [n, 2*I]), else act(x) (x: T [n, I], may be out).
-// `next` as in add_norm.
-void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated,
-                const LinearWeight* next = nullptr);
+void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
 
 // Starts a decode step over rows `row_slots`: fills token_ids, positions and context_lens
 // [num_rows] from the slots' states. A slot still inside its prompt gets its next prompt token.
