@@ -337,7 +337,6 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
   state.write(merged + warp * work.group * head_dim, stats[warp], work.group, head_dim, lane);
   __syncthreads();
   merge_warps(args, work, merged, stats);
-  join_splits(args, work);
 }
 
 template <typename T, int kDim, int kHeadTiles>
@@ -357,6 +356,38 @@ void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
   (one_tile ? launch_mma<T, kDim, 1> : launch_mma<T, kDim, 2>)(args, grid, stream);
 }
 
+// Joins the splits of the rows that have several, in ascending order; a warp for each head.
+template <typename T>
+__global__ void __launch_bounds__(kDecodeThreads)
+    combine_splits_kernel(const DecodeArgs<T> args, int num_row_heads) {
+  wait_for_previous_kernel();
+  const int index =
+      static_cast<int>(blockIdx.x) * kDecodeWarps + static_cast<int>(threadIdx.x) / 32;
+  if (index >= num_row_heads) return;
+  const int num_splits = splits_of(args.kv.context_lens[index / args.heads.num_heads]).count;
+  if (num_splits <= 1) return;
+  const int head_dim = args.heads.head_dim;
+  const int64_t first = static_cast<int64_t>(index) * args.max_splits;
+  const float2* stats = args.partial_stats + first;
+  float maximum = kNegativeInfinity;
+  for (int s = 0; s < num_splits; ++s) maximum = fmaxf(maximum, stats[s].x);
+  for (int dim = static_cast<int>(threadIdx.x) % 32 * 4; dim < head_dim; dim += 32 * 4) {
+    float sum = 0.0F;
+    Vec<float, 4> values = {};
+#pragma unroll 4  // loads that wait together
+    for (int s = 0; s < num_splits; ++s) {
+      const float weight = exp2_fast(stats[s].x - maximum);
+      sum += weight * stats[s].y;
+      const auto part = load_vec<4>(args.partial_values + (first + s) * head_dim + dim);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) values.value[k] += weight * part.value[k];
+    }
+#pragma unroll
+    for (int k = 0; k < 4; ++k) values.value[k] /= sum;
+    store_floats<4>(args.out + static_cast<int64_t>(index) * head_dim + dim, values);
+  }
+}
+
 // The most splits of any row of at most `max_context_len` tokens.
 int max_splits(int64_t max_context_len) {
   return static_cast<int>(std::min<int64_t>(
@@ -365,42 +396,33 @@ int max_splits(int64_t max_context_len) {
 
 }  // namespace
 
-size_t attention_decode_counter_bytes(const AttentionHeads& heads, int max_rows) {
-  constexpr size_t kAlignment = 256;
-  const size_t bytes =
-      static_cast<size_t>(max_rows) * static_cast<size_t>(heads.num_kv_heads) * sizeof(int);
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-
-size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int max_rows,
+size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int num_rows,
                                       int64_t max_context_len) {
   const int splits = max_splits(max_context_len);
   if (splits <= 1) return 0;
-  const size_t partials = static_cast<size_t>(max_rows) * static_cast<size_t>(heads.num_heads) *
-                          static_cast<size_t>(splits);
-  return partials * (static_cast<size_t>(heads.head_dim) * sizeof(float) + sizeof(float2)) +
-         attention_decode_counter_bytes(heads, max_rows);
+  return static_cast<size_t>(num_rows) * static_cast<size_t>(heads.num_heads) *
+         static_cast<size_t>(splits) *
+         (static_cast<size_t>(heads.head_dim) * sizeof(float) + sizeof(float2));
 }
 
 template <typename T>
-void attention_decode(T* out, const DecodeScratch& scratch, const T* qkv, const PagedKv<T>& kv,
+void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
                       const AttentionHeads& heads, int num_rows, int max_context_len,
                       cudaStream_t stream) {
   if (num_rows == 0) return;
   // A pass of ended rows only still has zeros to write.
   const int splits = std::max(1, max_splits(max_context_len));
-  const int64_t partials = static_cast<int64_t>(num_rows) * heads.num_heads * splits;
-  auto* values = reinterpret_cast<float*>(static_cast<std::byte*>(scratch.data) +
-                                          attention_decode_counter_bytes(heads, scratch.max_rows));
+  const int num_row_heads = num_rows * heads.num_heads;
+  float* partial_values = static_cast<float*>(scratch);
   const DecodeArgs<T> args = {
-      .out = out,
-      .qkv = qkv,
-      .kv = kv,
-      .heads = heads,
-      .max_splits = splits,
-      .arrivals = static_cast<int*>(scratch.data),
-      .partial_values = values,
-      .partial_stats = reinterpret_cast<float2*>(values + partials * heads.head_dim)};
+      out,
+      qkv,
+      kv,
+      heads,
+      splits,
+      partial_values,
+      reinterpret_cast<float2*>(partial_values +
+                                static_cast<int64_t>(num_row_heads) * splits * heads.head_dim)};
   const dim3 grid(static_cast<unsigned>(splits), static_cast<unsigned>(heads.num_kv_heads),
                   static_cast<unsigned>(num_rows));
   if constexpr (std::is_same_v<T, float>) {
@@ -412,13 +434,17 @@ void attention_decode(T* out, const DecodeScratch& scratch, const T* qkv, const 
   } else {
     launch_mma<T, 256>(args, grid, stream);
   }
+  if (splits == 1) return;
+  const auto blocks = static_cast<unsigned>(ceil_div(num_row_heads, kDecodeWarps));
+  launch_overlapped(combine_splits_kernel<T>, blocks, kDecodeThreads, 0, stream, args,
+                    num_row_heads);
 }
 
-template void attention_decode(float*, const DecodeScratch&, const float*, const PagedKv<float>&,
+template void attention_decode(float*, void*, const float*, const PagedKv<float>&,
                                const AttentionHeads&, int, int, cudaStream_t);
-template void attention_decode(__half*, const DecodeScratch&, const __half*, const PagedKv<__half>&,
+template void attention_decode(__half*, void*, const __half*, const PagedKv<__half>&,
                                const AttentionHeads&, int, int, cudaStream_t);
-template void attention_decode(__nv_bfloat16*, const DecodeScratch&, const __nv_bfloat16*,
+template void attention_decode(__nv_bfloat16*, void*, const __nv_bfloat16*,
                                const PagedKv<__nv_bfloat16>&, const AttentionHeads&, int, int,
                                cudaStream_t);
 

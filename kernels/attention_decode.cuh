@@ -44,9 +44,8 @@ struct DecodeArgs {
   PagedKv<T> kv;
   AttentionHeads heads;
   int max_splits;
-  // Of rows with several splits: how many are done, sums of exp2(score - maximum) * value, and
-  // {maximum, sum of exp2(score - maximum)}, scores in powers of two.
-  int* arrivals;          // [num_rows, num_kv_heads], 0 between calls
+  // Of rows with several splits: sums of exp2(score - maximum) * value, and {maximum, sum of
+  // exp2(score - maximum)}, scores in powers of two.
   float* partial_values;  // [num_rows, num_heads, max_splits, head_dim]
   float2* partial_stats;  // [num_rows, num_heads, max_splits]
 };
@@ -112,59 +111,6 @@ __device__ __forceinline__ void store_result(const DecodeArgs<T>& args, const De
   const int64_t partial = index * args.max_splits + work.split;
   store_vec<N>(args.partial_values + partial * args.heads.head_dim + dim, values);
   if (dim == 0) args.partial_stats[partial] = make_float2(maximum, sum);
-}
-
-// Joins the splits of a head in ascending order, with one warp. Other blocks wrote the partial
-// results: they are read past the first-level cache, which may hold older neighbours of theirs.
-template <typename T>
-__device__ void join_head(const DecodeArgs<T>& args, int64_t index, int num_splits) {
-  const int head_dim = args.heads.head_dim;
-  const int64_t first = index * args.max_splits;
-  const float2* stats = args.partial_stats + first;
-  float maximum = kNegativeInfinity;
-  for (int s = 0; s < num_splits; ++s) maximum = fmaxf(maximum, __ldcg(stats + s).x);
-  for (int dim = static_cast<int>(threadIdx.x) % 32 * 4; dim < head_dim; dim += 32 * 4) {
-    float sum = 0.0F;
-    float values[4] = {};
-#pragma unroll 4  // loads that wait together
-    for (int s = 0; s < num_splits; ++s) {
-      const float2 stat = __ldcg(stats + s);
-      const float weight = exp2_fast(stat.x - maximum);
-      sum += weight * stat.y;
-      const auto part = __ldcg(
-          reinterpret_cast<const float4*>(args.partial_values + (first + s) * head_dim + dim));
-      values[0] += weight * part.x;
-      values[1] += weight * part.y;
-      values[2] += weight * part.z;
-      values[3] += weight * part.w;
-    }
-    Vec<float, 4> averages;
-#pragma unroll
-    for (int k = 0; k < 4; ++k) averages.value[k] = values[k] / sum;
-    store_floats<4>(args.out + index * head_dim + dim, averages);
-  }
-}
-
-// The block that finishes the last split of a row's key head joins them all, whichever it is: the
-// order of the sums does not depend on it. All threads of every block with tokens call this. On an
-// H100 the kernel that did this before took 4 to 6 us of each layer.
-template <typename T>
-__device__ void join_splits(const DecodeArgs<T>& args, const DecodeWork& work) {
-  if (work.num_splits == 1) return;
-  __shared__ bool is_last;
-  __threadfence();  // the partial results before the arrival
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    int* arrivals = args.arrivals + work.row * args.heads.num_kv_heads + work.kv_head;
-    is_last = atomicAdd(arrivals, 1) == work.num_splits - 1;
-    if (is_last) *arrivals = 0;  // for the next call
-  }
-  __syncthreads();
-  if (!is_last) return;
-  __threadfence();
-  for (int head = static_cast<int>(threadIdx.x) / 32; head < work.group; head += kDecodeWarps) {
-    join_head(args, head_index(args, work, head), work.num_splits);
-  }
 }
 
 // attention_decode_fp32.cu: one block of kDecodeThreads for each of the grid's

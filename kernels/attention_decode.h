@@ -10,28 +10,21 @@
 
 namespace eet::kernels {
 
-// Where rows that are split meet: attention_decode_scratch_bytes for max_rows. Its first
-// attention_decode_counter_bytes are zero before the first call and after each; the rest does not
-// matter.
-struct DecodeScratch {
-  void* data = nullptr;
-  int max_rows = 0;  // at least every call's num_rows
-};
-
 // out[r] = softmax(scale * q[r] · keysᵀ) · values over the context_lens[r] cached tokens of row r,
 // softmax in fp32; zeros where context_lens[r] is 0. Long contexts are split over thread blocks at
 // multiples of a page that depend on the row's own length alone, so a row's bits do not depend on
 // the batch.
 // out: [num_rows, num_heads, head_dim]; qkv: [num_rows, num_heads + 2 * num_kv_heads, head_dim], of
-// which q is read; max_context_len: at least every context_lens. All are aligned to 16 bytes;
-// num_rows at most 65535.
+// which q is read; max_context_len: at least every context_lens; scratch: at least
+// attention_decode_scratch_bytes for num_rows and max_context_len, its contents do not matter.
+// All are aligned to 16 bytes; num_rows at most 65535.
 template <typename T>
-void attention_decode(T* out, const DecodeScratch& scratch, const T* qkv, const PagedKv<T>& kv,
+void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
                       const AttentionHeads& heads, int num_rows, int max_context_len,
                       cudaStream_t stream);
 
-size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int max_rows,
+// Memory for the partial results of rows that are split.
+size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int num_rows,
                                       int64_t max_context_len);
-size_t attention_decode_counter_bytes(const AttentionHeads& heads, int max_rows);
 
 }  // namespace eet::kernels

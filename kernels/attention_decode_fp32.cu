@@ -151,7 +151,6 @@ __global__ void __launch_bounds__(kDecodeThreads)
                       stats[head].y);
     }
   }
-  join_splits(args, work);
 }
 
 }  // namespace

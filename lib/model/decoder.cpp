@@ -4,7 +4,7 @@ namespace eet {
 
 Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& weights, DType dtype,
                  int max_tokens, int max_rows, int64_t max_model_len)
-    : ctx_(ctx), config_(config), weights_(weights), max_rows_(max_rows) {
+    : ctx_(ctx), config_(config), weights_(weights) {
   shape_.num_heads = static_cast<int>(config.num_heads);
   shape_.num_kv_heads = static_cast<int>(config.num_kv_heads);
   shape_.head_dim = static_cast<int>(config.head_dim);
@@ -19,7 +19,6 @@ Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& w
   last_ = reserve(dtype, max_rows, config.hidden_size);
   attention_scratch_ = allocate(
       ctx, ops::attention_scratch_bytes(ctx, shape_, max_rows, max_model_len), "attention scratch");
-  fill_bytes(ctx, attention_scratch_.data(), 0, attention_scratch_.bytes());
   activation_bytes_ += static_cast<int64_t>(attention_scratch_.bytes());
   logits_ = TensorView(nullptr, DType::kF32, {max_rows, weights.lm_head.padded_out});
   storage_.push_back(allocate(ctx, logits_.bytes(), "logits"));
@@ -60,7 +59,7 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
     add_norm(normed, previous, layer.attn_norm);
     linear(qkv, normed, layer.qkv);
     ops::rope_append(ctx_, qkv, kv, batch, shape_, weights_.rope_table);
-    ops::attention(ctx_, attended, qkv, kv, batch, shape_, {attention_scratch_.data(), max_rows_});
+    ops::attention(ctx_, attended, qkv, kv, batch, shape_, attention_scratch_.data());
     linear(delta, attended, layer.attn_out);
     add_norm(normed, delta, layer.mlp_norm);
     ops::linear_activation(ctx_, activated, up, normed, layer.mlp_up.weight, layer.mlp_up.bias,

@@ -48,7 +48,6 @@ class Decoder {
   TensorView last_;       // [rows, hidden]
   TensorView logits_;     // fp32 [rows, padded vocabulary]
   Buffer attention_scratch_;
-  int max_rows_ = 0;
 };
 
 }  // namespace eet

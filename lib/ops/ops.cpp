@@ -36,8 +36,7 @@ void check_qkv(const Context& ctx, const TensorView& qkv, const ForwardBatch& ba
 }
 
 void attend(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-            const ForwardBatch& batch, const AttentionShape& shape,
-            const AttentionScratch& scratch) {
+            const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
   if (batch.num_tokens == 0) return;
   EET_DISPATCH(attention(ctx, out, qkv, kv, batch, shape, scratch));
 }
@@ -132,8 +131,7 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
 }
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape,
-               const AttentionScratch& scratch) {
+               const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
   check_qkv(ctx, qkv, batch, shape, kv);
   check_matrix(ctx, out, static_cast<int64_t>(shape.num_heads) * shape.head_dim, "attention: out");
   if (batch.decode && batch.num_prompt_rows > 0) {

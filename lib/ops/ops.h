@@ -86,19 +86,11 @@ void linear_activation(const Context& ctx, TensorView activated, TensorView up, 
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, TensorView rope_table);
 
-// Memory of attention_scratch_bytes for max_rows and the longest context, zeroed before its first
-// use; whoever uses it leaves it fit for the next.
-struct AttentionScratch {
-  void* data = nullptr;
-  int max_rows = 0;
-};
-
 // Causal attention of every real query over its row's cached keys [0, position], read from pages;
-// softmax in fp32.
+// softmax in fp32. `scratch` holds attention_scratch_bytes.
 // out: T [tokens, heads*head_dim]; qkv: as rope_append left it (only q is read).
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape,
-               const AttentionScratch& scratch);
+               const ForwardBatch& batch, const AttentionShape& shape, void* scratch);
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len);
 

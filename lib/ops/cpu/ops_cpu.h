@@ -16,8 +16,7 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, TensorView rope_table);
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape,
-               const AttentionScratch& scratch);
+               const ForwardBatch& batch, const AttentionShape& shape, void* scratch);
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len);
 void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);

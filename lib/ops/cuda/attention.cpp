@@ -28,8 +28,7 @@ void check_supported(const AttentionShape& shape) {
 }  // namespace
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape,
-               const AttentionScratch& scratch) {
+               const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
   check_supported(shape);
   const kernels::AttentionHeads heads = attention_heads(shape);
   dispatch(qkv.dtype, [&]<typename T>() {
@@ -37,8 +36,8 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
                                        batch.block_tables, batch.block_table_stride,
                                        batch.row_slots,    batch.context_lens};
     if (batch.decode) {
-      kernels::attention_decode(out.as<T>(), {scratch.data, scratch.max_rows}, qkv.as<T>(), paged,
-                                heads, batch.num_rows, batch.max_context_len, ctx.cuda->stream());
+      kernels::attention_decode(out.as<T>(), scratch, qkv.as<T>(), paged, heads, batch.num_rows,
+                                batch.max_context_len, ctx.cuda->stream());
     } else {
       kernels::attention_prefill(out.as<T>(), qkv.as<T>(), paged, heads, batch.cu_seqlens,
                                  batch.pad_counts, batch.num_rows, batch.max_query_len,
