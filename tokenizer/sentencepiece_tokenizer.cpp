@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
 #include <utility>
+
+#include "tokenizer/sentencepiece_check.h"
 
 namespace eet {
 namespace {
@@ -17,16 +20,21 @@ constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00", 4);
 
 std::unique_ptr<sentencepiece::SentencePieceProcessor> load_processor(std::string_view model,
                                                                       const std::string& file) {
-  auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
-  const auto status = processor->LoadFromSerializedProto(model);
-  if (!status.ok()) {
-    throw TokenizerError(file + ": expected a SentencePiece model, got " +
-                         std::to_string(model.size()) + " bytes that are none (" +
-                         status.ToString() +
-                         "); the file may be truncated, or a tiktoken vocabulary, which needs "
-                         "tokenizer.json");
+  std::string reason = "damaged, or with normalisation rules that are";
+  if (has_sound_character_maps(model)) {
+    auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
+    try {
+      const auto status = processor->LoadFromSerializedProto(model);
+      if (status.ok()) return processor;
+      reason = status.ToString();
+    } catch (const std::exception& error) {  // of its trie, where a piece is empty
+      reason = error.what();
+    }
   }
-  return processor;
+  throw TokenizerError(file + ": expected a SentencePiece model, got " +
+                       std::to_string(model.size()) + " bytes that are none (" + reason +
+                       "); the file may be truncated, or a tiktoken vocabulary, which needs "
+                       "tokenizer.json");
 }
 
 std::string with_spaces(std::string_view piece) {

@@ -122,6 +122,34 @@ TEST_CASE("truncated and random files are refused, whatever they hold") {
   CHECK_THROWS_AS(load_tokenizer(directory.write("tokenizer.json", deep)), TokenizerError);
 }
 
+// `model` with `map` as its precompiled character map: a message that comes again is merged.
+std::string with_character_map(const std::string& model, const std::string& map) {
+  REQUIRE(map.size() < 100);
+  const auto field = [](char number, const std::string& bytes) {
+    return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(bytes.size())} + bytes;
+  };
+  return model + field(3, field(2, map));
+}
+
+TEST_CASE("normalisation rules that point outside of themselves are refused") {
+  const std::string model = read_text((kTalesLlama / "tokenizer.model").string());
+  const std::string size("\x10\0\0\0", 4);
+  const std::string units(16, '\0');
+  const std::string texts("A\0", 2);
+  const std::string short_trie = size + units + texts;  // no room for the root's children
+  for (const std::string& map :
+       {short_trie, size + units, size + units.substr(2), size.substr(1),
+        std::string("\xF0\xFF\xFF\xFF", 4) + units, std::string(4, '\0') + texts}) {
+    const TempDirectory directory;
+    directory.write("tokenizer.model", with_character_map(model, map));
+    CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")),
+                         doctest::Contains("expected a SentencePiece model"), TokenizerError);
+  }
+  const TempDirectory directory;
+  directory.write("tokenizer.model", with_character_map(model, ""));
+  CHECK_NOTHROW(load_tokenizer(directory.file("")));
+}
+
 TEST_CASE("missing files are named") {
   const TempDirectory directory;
   CHECK_THROWS_WITH_AS(load_tokenizer(directory.file("")), doctest::Contains("no tokenizer"),
