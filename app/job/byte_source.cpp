@@ -8,7 +8,7 @@
 namespace eet {
 namespace {
 
-constexpr size_t kPieceBytes = size_t{1} << 18;
+constexpr size_t kPieceBytes = size_t{1} << 16;
 
 }  // namespace
 

@@ -149,6 +149,7 @@ void Fence::wait() const {
 #if EET_HAVE_CUDA
   if (event_ != nullptr) cuda::wait_event(event_);
 #endif
+  (void)event_;
 }
 
 }  // namespace eet
