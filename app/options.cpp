@@ -50,8 +50,9 @@ void add_row_options(CLI::App& command, GenerateOptions& options) {
       ->check(CLI::IsMember({"simple", "openai"}))
       ->type_name("simple|openai")
       ->default_str("simple");
-  command.add_flag("--dry-run", options.dry_run,
-                   "Read the input, say what is in it and what the job would take, as `eet validate`");
+  command.add_flag(
+      "--dry-run", options.dry_run,
+      "Read the input, say what is in it and what the job would take, as `eet validate`");
 }
 
 void add_sampling_options(CLI::App& command, GenerateOptions& options) {
@@ -98,7 +99,8 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
   command.add_option(
       "--tokenizer", options.tokenizer,
       "Directory, *.model or tokenizer.json, where the model's own is not beside it");
-  command.add_option("-i,--input", options.input, "Prompts: JSON lines, text or a table; - is stdin")
+  command
+      .add_option("-i,--input", options.input, "Prompts: JSON lines, text or a table; - is stdin")
       ->required();
   command.add_option("-o,--output", options.output, "Completions or scores; - is stdout")
       ->capture_default_str();

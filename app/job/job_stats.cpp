@@ -122,9 +122,9 @@ std::string format_summary(const JobStats& stats) {
     text += concat("  errors      ", format_counts(stats.counts.error_codes), "\n");
   }
   if (stats.counts.served_rows + stats.changed_rows + stats.retried_rows > 0) {
-    text += concat("  resumed     ", stats.counts.served_rows, " rows served from the journal, ",
-                   stats.changed_rows, " changed and ", stats.retried_rows,
-                   " failed ones run again\n");
+    text +=
+        concat("  resumed     ", stats.counts.served_rows, " rows served from the journal, ",
+               stats.changed_rows, " changed and ", stats.retried_rows, " failed ones run again\n");
   }
   text += printed("  tokens      %lld prompt, %lld output\n",
                   static_cast<long long>(stats.counts.prompt_tokens),

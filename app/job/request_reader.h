@@ -25,8 +25,8 @@ class RequestReader {
   RequestReader(const RequestReader&) = delete;
   RequestReader& operator=(const RequestReader&) = delete;
 
-  // The next row of the shard, good or bad; nothing at the end. Blank lines are no rows. A line longer than the
-  // limit is a bad row (line_too_long) and is never held in memory.
+  // The next row of the shard, good or bad; nothing at the end. Blank lines are no rows. A line
+  // longer than the limit is a bad row (line_too_long) and is never held in memory.
   std::optional<InputRow> next();
 
   // Ends the input, also for a thread that waits in next().
