@@ -108,6 +108,8 @@ ByteLevelBpe::ByteLevelBpe(ByteLevelBpeSpec spec)
       cache_(std::make_unique<WordCache>()) {
   read_vocab(spec);
   read_merges(spec);
+  check_surrounding_ids(prefix_ids_, spec.file);
+  check_surrounding_ids(suffix_ids_, spec.file);
 }
 
 ByteLevelBpe::~ByteLevelBpe() = default;
@@ -170,6 +172,15 @@ void ByteLevelBpe::read_merges(const ByteLevelBpeSpec& spec) {
     const int32_t right_id = id_of(right);
     merges_.add(left_id, right_id, rank, id_of(left + right));
     ++rank;
+  }
+}
+
+void ByteLevelBpe::check_surrounding_ids(const std::vector<int32_t>& ids,
+                                         const std::string& file) const {
+  for (int32_t id : ids) {
+    if (id >= 0 && id < vocab_size()) continue;
+    throw TokenizerError(file + ": the special tokens put around a text: expected ids from 0 to " +
+                         std::to_string(vocab_size() - 1) + ", got " + std::to_string(id));
   }
 }
 

@@ -61,6 +61,7 @@ class ByteLevelBpe final : public Tokenizer {
 
   void read_vocab(const ByteLevelBpeSpec& spec);
   void read_merges(const ByteLevelBpeSpec& spec);
+  void check_surrounding_ids(const std::vector<int32_t>& ids, const std::string& file) const;
   void encode_text(std::string_view text, std::vector<int32_t>& ids) const;
   void encode_word(std::string_view word, std::vector<int32_t>& ids) const;
   std::vector<int32_t> byte_symbols(std::string_view word) const;

@@ -88,6 +88,10 @@ TEST_CASE("a tokenizer.json of wrong types is refused with the place") {
   check_refused(R"({"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken":
                     {"id": "<s>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {}}})",
                 "special_tokens.<s>.ids");
+  check_refused(R"({"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken":
+                    {"id": "<s>"}}, {"Sequence": {"id": "A"}}],
+                    "special_tokens": {"<s>": {"ids": [5000]}}}})",
+                "the special tokens put around a text: expected ids from 0 to 2047, got 5000");
 }
 
 TEST_CASE("merges that give their own parts again do not run forever") {
