@@ -141,12 +141,20 @@ def render(source, tokens, messages, variables, add_generation_prompt):
         return None
 
 
+def template_text(here, name):
+    path = here / "templates" / f"{name}.jinja"
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    shared = here.parent.parent.parent / "shared/data/tokenizers" / name / "tokenizer_config.json"
+    return json.loads(shared.read_text(encoding="utf-8"))["chat_template"]
+
+
 def main():
     chat_template_utils.datetime = FixedDatetime
     here = pathlib.Path(__file__).parent
     templates = {}
     for name, tokens in SPECIAL_TOKENS.items():
-        source = (here / "templates" / f"{name}.jinja").read_text(encoding="utf-8")
+        source = template_text(here, name)
         templates[name] = {"special_tokens": tokens, "rendered": [
             [render(source, tokens, messages, variables, prompt) for prompt in (False, True)]
             for _, messages, variables in CONVERSATIONS]}
