@@ -133,9 +133,11 @@ TEST_CASE("a bar fills up, and is left out where nobody knows how far the job is
 std::string shown(ProgressStyle style) {
   const TempDirectory dir;
   std::FILE* stream = std::fopen(dir.file("log").c_str(), "w");
-  Progress progress(
-      stream, [] { return 500; }, style);
-  progress.update(sample_stats().counts);
+  {
+    Progress progress(
+        stream, [] { return 500; }, style);
+    progress.update(sample_stats().counts);
+  }
   std::fclose(stream);
   return read_text(dir.file("log"));
 }
