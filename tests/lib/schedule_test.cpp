@@ -178,6 +178,7 @@ TEST_CASE("refill keeps the slots busy where static waits for the longest row") 
 TEST_CASE("refill goes on where memory, not slots, bounds the rows") {
   const std::vector<int> prompts(50, kPageSize);  // two pages each with their output
   std::vector<int> outputs;
+  outputs.reserve(50);
   for (int i = 0; i < 50; ++i) outputs.push_back(2 + i % 20);
   const SchedulerOptions options{.max_num_seqs = 64, .max_batched_tokens = 8192, .sort_window = 64};
   const std::vector<size_t> rows = simulate(options, 9, prompts, outputs);
