@@ -137,9 +137,10 @@ TEST_CASE("scores on CUDA in fp32 equal the reference's within 1e-3") {
 TEST_CASE("scores on CUDA have the same bits in any batch in 16 bit, nearly so in fp32") {
   if (skipped_without_gpu()) return;
   for (const auto& [model, rows] : read_goldens()) {
+    const std::string golden_model = model;  // what a test captures is no structured binding
     const Checkpoint checkpoint = open_checkpoint(std::string(EET_SOURCE_DIR "/") + model);
     for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
-      CAPTURE(model);
+      CAPTURE(golden_model);
       CAPTURE(dtype_name(dtype));
       EngineOptions options = on_device("cuda", dtype);
       options.max_num_seqs = 1;
