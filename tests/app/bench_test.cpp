@@ -31,6 +31,8 @@
 namespace eet {
 namespace {
 
+const std::string kModel = EET_SOURCE_DIR "/samples/models/tales-gpt2";
+
 using doctest::Approx;
 using nlohmann::json;
 
@@ -363,10 +365,9 @@ TEST_CASE("eet bench replays recorded lengths under both schedules") {
   const TempDirectory dir;
   const std::string trace = dir.write("trace.csv", "context,generated\n4,9\n30,2\n5,6\n9999,3\n");
   for (const std::string schedule : {"static", "refill"}) {
-    const json rows = json::parse(
-        run_bench({"-m", EET_SOURCE_DIR "/samples/models/tales-gpt2", "--random-weights",
-                   "--lengths", trace, "--max-context", "40", "--max-requests", "4", "-b", "2",
-                   "-r", "1", "-o", "json", "--schedule", schedule}));
+    const json rows = json::parse(run_bench(
+        {"-m", kModel, "--random-weights", "--lengths", trace, "--max-context", "40",
+         "--max-requests", "4", "-b", "2", "-r", "1", "-o", "json", "--schedule", schedule}));
     REQUIRE(rows.size() == 1);
     CHECK(rows[0]["n_requests"] == 4);
     CHECK(rows[0]["counted_tokens"] == 20);
@@ -377,9 +378,8 @@ TEST_CASE("eet bench replays recorded lengths under both schedules") {
 }
 
 TEST_CASE("eet bench sweeps contexts under the four prompt policies") {
-  const std::string csv =
-      run_bench({"--config", EET_SOURCE_DIR "/samples/models/tales-gpt2", "--sweep-context",
-                 "--total-length", "32", "--contexts", "1,24", "-b", "2", "-r", "1", "-o", "csv"});
+  const std::string csv = run_bench({"--config", kModel, "--sweep-context", "--total-length", "32",
+                                     "--contexts", "1,24", "-b", "2", "-r", "1", "-o", "csv"});
   CHECK(csv.starts_with("model,context,total,n_batch,pad_fraction,packed_seconds,packed_speedup,"));
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 3);
   CHECK(csv.find("tales-gpt2,24,32,2,") != std::string::npos);

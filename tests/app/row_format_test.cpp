@@ -22,7 +22,7 @@ Completion completion() {
   for (const char c : {'a', '"', 'b', '.'}) {
     TokenOutput token;
     token.row = 4;
-    token.token_id = c;
+    token.token_id = static_cast<unsigned char>(c);
     token.logprob = c == '"' ? -1.0F : -0.5F;
     token.finish = c == '.' ? FinishReason::kStop : FinishReason::kNone;
     builder.push(token);
