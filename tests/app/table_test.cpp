@@ -44,6 +44,7 @@ std::vector<InputRow> read_rows(const char* name, std::string_view text,
 
 std::vector<std::string> prompts(const std::vector<InputRow>& rows) {
   std::vector<std::string> found;
+  found.reserve(rows.size());
   for (const InputRow& row : rows) found.push_back(row.error ? row.error->code : *row.prompt);
   return found;
 }
