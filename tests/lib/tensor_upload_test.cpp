@@ -37,6 +37,7 @@ float first_element(const HostTensor& tensor) {
 
 TEST_CASE("tensors loaded ahead come in order, each once, and others are loaded when asked for") {
   std::vector<TensorSpec> specs;
+  specs.reserve(20);
   for (int i = 0; i < 20; ++i) specs.push_back({std::to_string(i), {3, 2}});
   std::atomic<int> loads = 0;
   const TensorLoader loader = [&](const TensorSpec& spec) {
