@@ -73,6 +73,7 @@ std::vector<Scores> score(Engine& engine, const std::vector<Request>& requests) 
 
 std::vector<Request> requests_of(const std::vector<ScoredRow>& rows) {
   std::vector<Request> requests;
+  requests.reserve(rows.size());
   for (const ScoredRow& row : rows) requests.push_back(row.request);
   return requests;
 }
