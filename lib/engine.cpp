@@ -380,7 +380,7 @@ void Engine::Impl::take_scores(const ScoredTokens& tokens, const float* logprobs
   const std::vector<int32_t>& prompt = sequence.request.prompt;
   for (int32_t i = 0; i < tokens.count && !sequence.ended; ++i) {
     if (!std::isfinite(logprobs[i])) return give_out(sequence, non_finite(sequence));
-    const auto index = static_cast<size_t>(tokens.first + i);
+    const size_t index = static_cast<size_t>(tokens.first) + static_cast<size_t>(i);
     ++stats.scored_tokens;
     give_out(sequence,
              {.row = sequence.request.row,
