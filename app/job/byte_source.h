@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "app/job/decompressor.h"
+#include "app/job/hash.h"
 #include "app/job/input_file.h"
-#include "app/job/stream_hash.h"
 
 namespace eet {
 

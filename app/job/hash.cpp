@@ -14,4 +14,22 @@ Hash128 hash128(std::string_view bytes) {
   return {hash.low64, hash.high64};
 }
 
+struct StreamHash::State {
+  XXH3_state_t xxh3;
+};
+
+StreamHash::StreamHash() : state_(std::make_unique<State>()) {
+  XXH3_64bits_reset(&state_->xxh3);
+}
+
+StreamHash::~StreamHash() = default;
+
+void StreamHash::add(std::span<const char> bytes) {
+  XXH3_64bits_update(&state_->xxh3, bytes.data(), bytes.size());
+}
+
+uint64_t StreamHash::value() const {
+  return XXH3_64bits_digest(&state_->xxh3);
+}
+
 }  // namespace eet
