@@ -52,7 +52,8 @@ void add_row_options(CLI::App& command, GenerateOptions& options) {
       ->default_str("simple");
   command.add_flag(
       "--dry-run", options.dry_run,
-      "Read the input, say what is in it and what the job would take, as `eet validate`");
+      "Read the input, run the model for a moment, and say what is in the one and how long the\n"
+      "other will take, as `eet validate`, which has more to set");
 }
 
 void add_sampling_options(CLI::App& command, GenerateOptions& options) {

@@ -2,7 +2,6 @@
 
 #include <CLI/Error.hpp>
 #include <CLI/Validators.hpp>
-#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -18,7 +17,6 @@
 #include "app/job/request_reader.h"
 #include "app/job/row_source.h"
 #include "app/model_files.h"
-#include "lib/cache/page_pool.h"
 #include "lib/device.h"
 #include "lib/memory_plan.h"
 #include "lib/request_check.h"
@@ -31,6 +29,7 @@ using Json = nlohmann::ordered_json;
 // What a job would run with.
 struct JobPlan {
   std::string device;
+  PromptPolicy prompt_policy = PromptPolicy::kPacked;
   EngineShape shape;
   MemoryEstimate memory;
   std::optional<Calibration> speed;
@@ -40,6 +39,7 @@ JobPlan plan_job(const GenerateOptions& job, const ModelConfig& config) {
   const OpenDevice device(job.engine.device, job.engine.num_threads);
   JobPlan plan;
   plan.device = device.description();
+  plan.prompt_policy = job.engine.prompt_policy;
   plan.shape = choose_shape(config, job.engine, device);
   plan.memory = estimate_memory(config, job.engine, plan.shape, device);
   return plan;
@@ -51,19 +51,13 @@ void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan) {
   Request request;
   request.prompt = std::move(row.prompt_ids);
   request.params = row.params;
-  if (std::optional<RowError> error = check_request(request, config, plan.shape)) {
-    row.fail(std::move(*error));
+  std::optional<RowError> error = check_request(request, config, plan.shape);
+  if (!error) {
+    row.params.max_tokens = tokens_that_fit(request, plan.shape);
+    error = check_pages(request, plan.shape, plan.prompt_policy, plan.memory.num_pages);
   }
+  if (error) row.fail(std::move(*error));
   row.prompt_ids = std::move(request.prompt);
-  if (row.error) return;
-  const auto prompt_tokens = static_cast<int64_t>(row.prompt_ids.size());
-  row.params.max_tokens = static_cast<int32_t>(
-      std::min<int64_t>(row.params.max_tokens, plan.shape.max_model_len - prompt_tokens + 1));
-  const int64_t pages = PagePool::pages_for(prompt_tokens + row.params.max_tokens - 1);
-  if (pages > plan.memory.num_pages) {
-    row.fail({"does_not_fit", concat("prompt and max_tokens need ", pages,
-                                     " pages of KV cache; there will be ", plan.memory.num_pages)});
-  }
 }
 
 InputSurvey survey_input(const GenerateOptions& job, const Checkpoint& checkpoint,
@@ -225,8 +219,9 @@ void add_validate_command(CLI::App& app, int& exit_code) {
   add_generate_options(*sub, command->job);
   const std::string group = "Report";
   sub->add_flag("--json", command->options.json, "One JSON object, for programs")->group(group);
-  sub->add_flag("--calibrate", command->options.calibrate,
-                "Load the model, run it for a moment and say how long the job will take at most")
+  sub->add_flag("--calibrate,!--no-calibrate", command->options.calibrate,
+                "Load the model, run it for a moment and say how long the job will take at most;\n"
+                "the default, and what makes a large model's report take its time")
       ->group(group);
   sub->add_option("--max-listed", command->options.max_listed,
                   "Bad rows and duplicate ids that are named; all are counted")

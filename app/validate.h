@@ -10,12 +10,12 @@ namespace eet {
 
 struct ValidateOptions {
   bool json = false;
-  bool calibrate = false;
+  bool calibrate = true;
   size_t max_listed = 20;  // bad rows and duplicate ids that are named
 };
 
 // Reads the whole input as the job would and prints to standard output what is in it and what the
-// job would take. Weights are not read, unless to calibrate. Returns the exit code: 3 when there
+// job would take. Weights are read only to calibrate. Returns the exit code: 3 when there
 // are bad rows. Throws what would stop the job.
 int validate(const GenerateOptions& job, const ValidateOptions& options);
 

@@ -96,7 +96,6 @@ struct Engine::Impl {
   Impl(const ModelConfig& model_config, const TensorLoader& loader, const EngineOptions& opts);
 
   std::optional<RowError> check_score_from(const Request& request) const;
-  int32_t max_tokens(const Request& request) const;
   bool issue();
   void start_rows();
   void count_prompts(const ForwardBatch& batch, bool penalised);
@@ -184,12 +183,6 @@ std::optional<RowError> Engine::Impl::check_score_from(const Request& request) c
 
 // Tokens that the row may get, one where it is scored. Past the last position there is nothing to
 // generate: the row ends with "length" there.
-int32_t Engine::Impl::max_tokens(const Request& request) const {
-  if (request.score_from) return 1;
-  const int64_t room = shape.max_model_len - fed_tokens(request) + 1;
-  return static_cast<int32_t>(std::min<int64_t>(request.params.max_tokens, room));
-}
-
 // Lets waiting rows start and tells the device of them.
 void Engine::Impl::start_rows() {
   const std::vector<SequencePtr> rows = scheduler.start_rows(issued.empty());
@@ -405,23 +398,14 @@ Engine::~Engine() {
 std::optional<RowError> Engine::check(const Request& request) const {
   if (auto error = check_request(request, impl_->config, impl_->shape)) return error;
   if (auto error = impl_->check_score_from(request)) return error;
-  const int64_t prompt_len = fed_tokens(request);
-  const int64_t max_positions = prompt_len + impl_->max_tokens(request) - 1;
-  const int64_t needed =
-      impl_->scheduler.pages_needed(request.params.num_samples(), prompt_len, max_positions);
-  if (needed > impl_->scheduler.pages().num_pages()) {
-    return RowError{"does_not_fit", concat("prompt and max_tokens need ", needed * kPageSize,
-                                           " positions of KV cache; there are ",
-                                           impl_->scheduler.pages().num_pages() * kPageSize,
-                                           "; lower max_tokens, n or --max-num-seqs")};
-  }
-  return std::nullopt;
+  return check_pages(request, impl_->shape, impl_->options.prompt_policy,
+                     impl_->scheduler.pages().num_pages());
 }
 
 void Engine::add_request(Request request) {
   auto sequence = std::make_shared<Sequence>();
   if (request.score_from) request.params = {};  // nothing is drawn
-  request.params.max_tokens = impl_->max_tokens(request);
+  request.params.max_tokens = tokens_that_fit(request, impl_->shape);
   sequence->request = std::move(request);
   sequence->params = to_slot_params(sequence->request.params, impl_->config, sequence->prompt_len(),
                                     impl_->options.seed, sequence->request.row);

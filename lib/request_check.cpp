@@ -1,5 +1,8 @@
 #include "lib/request_check.h"
 
+#include <algorithm>
+
+#include "lib/schedule/prompt_passes.h"
 #include "lib/schedule/sequence.h"
 
 namespace eet {
@@ -26,6 +29,25 @@ std::optional<RowError> check_request(const Request& request, const ModelConfig&
                            shape.max_num_seqs, " (--max-num-seqs), got ", num_samples)};
   }
   return std::nullopt;
+}
+
+int32_t tokens_that_fit(const Request& request, const EngineShape& shape) {
+  if (request.score_from) return 1;
+  const int64_t room = shape.max_model_len - fed_tokens(request) + 1;
+  return static_cast<int32_t>(std::min<int64_t>(request.params.max_tokens, room));
+}
+
+std::optional<RowError> check_pages(const Request& request, const EngineShape& shape,
+                                    PromptPolicy prompt_policy, int64_t num_pages) {
+  const int64_t prompt_len = fed_tokens(request);
+  const int64_t max_positions = prompt_len + tokens_that_fit(request, shape) - 1;
+  const int64_t needed = pages_of_samples(request.params.num_samples(), prompt_len, max_positions,
+                                          !replays_prompts(prompt_policy));
+  if (needed <= num_pages) return std::nullopt;
+  return RowError{"does_not_fit",
+                  concat("prompt and max_tokens need ", needed * kPageSize,
+                         " positions of KV cache; there are ", num_pages * kPageSize,
+                         "; lower max_tokens, n or --max-num-seqs")};
 }
 
 }  // namespace eet

@@ -1,6 +1,7 @@
 // What can be said about a request before there is an engine.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "lib/core/error.h"
@@ -15,5 +16,14 @@ namespace eet {
 // pages enough for it.
 std::optional<RowError> check_request(const Request& request, const ModelConfig& config,
                                       const EngineShape& shape);
+
+// max_tokens, cut to the positions that the prompt leaves; one token can follow the last position.
+// For a request that check_request() accepts.
+int32_t tokens_that_fit(const Request& request, const EngineShape& shape);
+
+// Why the request can never have pages enough (does_not_fit) in a cache of `num_pages` pages, for
+// all its samples. For a request that check_request() accepts.
+std::optional<RowError> check_pages(const Request& request, const EngineShape& shape,
+                                    PromptPolicy prompt_policy, int64_t num_pages);
 
 }  // namespace eet

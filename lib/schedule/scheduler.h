@@ -59,11 +59,6 @@ class Scheduler {
   SequencePtr find(uint64_t row, int32_t sample) const;
   bool has_running() const { return !running_.empty(); }
 
-  // Pages that all samples of such a row need.
-  int64_t pages_needed(int64_t num_samples, int64_t prompt_len, int64_t max_positions) const {
-    return pages_of_samples(num_samples, prompt_len, max_positions, share_prompts_);
-  }
-
   // Takes back the sample's slot and pages. A pass on its way may still write its own tokens there,
   // but any later owner's pass comes after it in the stream and reads only what it wrote itself.
   void end(Sequence& sequence);

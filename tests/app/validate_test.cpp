@@ -34,7 +34,7 @@ TEST_CASE("a survey counts good and bad rows, lengths, duplicate ids and padding
                             "\n"
                             R"({"prompt_token_ids": [99999]})"
                             "\n");
-  const EetResult result = validate(input, {"--json", "--max-tokens", "10"});
+  const EetResult result = validate(input, {"--json", "--max-tokens", "10", "--no-calibrate"});
   CAPTURE(result.err);
   CHECK(result.exit_code == 3);
   const json report = json::parse(result.out);
@@ -74,6 +74,7 @@ TEST_CASE("a dry run says in words what validate says, and writes no output") {
   CHECK_FALSE(contains(result.out, "\n  line 21: "));
   CHECK(contains(result.out, "and 10 more"));
   CHECK(contains(result.out, "memory plan:"));
+  CHECK(contains(result.out, "expected: at most "));
   CHECK_FALSE(std::filesystem::exists(dir.file("out")));
   CHECK(contains(validate(input, {"--max-listed", "1"}).out, "and 29 more"));
 }
@@ -82,7 +83,7 @@ TEST_CASE("a good input gives exit code 0, and calibrating gives a time") {
   const TempDirectory dir;
   const std::string input = dir.write("in.jsonl", "{\"prompt\": \"Once upon a time\"}\n");
   const EetResult result =
-      validate(input, {"--json", "--calibrate", "--max-num-seqs", "2", "--max-model-len", "64"});
+      validate(input, {"--json", "--max-num-seqs", "2", "--max-model-len", "64"});
   CAPTURE(result.err);
   CHECK(result.exit_code == 0);
   const json report = json::parse(result.out);

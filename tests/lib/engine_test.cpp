@@ -9,6 +9,8 @@
 #include <random>
 #include <set>
 
+#include "lib/request_check.h"
+#include "lib/schedule/sequence.h"
 #include "tests/lib/small_engine.h"
 
 using namespace eet;
@@ -178,6 +180,26 @@ TEST_CASE("requests that can never run are refused by name") {
   request = make_request(0, 5, 5);
   request.params.top_p = 0.0F;
   CHECK(engine.check(request)->code == "invalid_parameter");
+}
+
+TEST_CASE("the samples of a row need its prompt's full pages once, and the rest each") {
+  EngineShape shape;
+  shape.max_model_len = 3 * kPageSize;
+  Request request;
+  request.prompt.assign(kPageSize + 1, 5);
+  request.params.max_tokens = 10 * kPageSize;
+  CHECK(tokens_that_fit(request, shape) == 2 * kPageSize);
+  const auto fits = [&](PromptPolicy policy, int64_t pages) {
+    return !check_pages(request, shape, policy, pages).has_value();
+  };
+  CHECK(fits(PromptPolicy::kPacked, 3));
+  CHECK_FALSE(fits(PromptPolicy::kPacked, 2));
+  request.params.n = 4;
+  CHECK(fits(PromptPolicy::kPadded, 9));
+  CHECK_FALSE(fits(PromptPolicy::kPadded, 8));
+  CHECK(fits(PromptPolicy::kSerial, 12));
+  CHECK_FALSE(fits(PromptPolicy::kSerial, 11));
+  CHECK(check_pages(request, shape, PromptPolicy::kPacked, 8)->code == "does_not_fit");
 }
 
 TEST_CASE("options out of range are refused with the flag's name") {
