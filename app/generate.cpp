@@ -1,6 +1,7 @@
 #include "app/generate.h"
 
 #include <CLI/Error.hpp>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "app/job/job.h"
 #include "app/job/job_output.h"
 #include "app/job/job_stats.h"
+#include "app/job/journal_key.h"
 #include "app/job/progress.h"
 #include "app/job/request_reader.h"
 #include "app/job/result_file.h"
@@ -85,18 +87,20 @@ std::optional<int64_t> input_bytes_of_shard(const RequestReader& reader, const S
 }
 
 // The last line of a shard's output; a whole one needs none. Valid at the end of the input.
-std::string trailer_of(const Shard& shard, const RequestReader& reader) {
+std::string trailer_of(const GenerateOptions& options, const JobIdentity& identity,
+                       const RequestReader& reader) {
+  const Shard& shard = options.input_options.shard;
   if (shard.count == 1) return {};
-  return format_trailer({shard, reader.input_rows(), reader.lines().content_hash()});
+  return format_trailer({shard, reader.input_rows(), reader.lines().content_hash(),
+                         shards_hash(identity, options.params, options.stop).low});
 }
 
 // True when the output is complete, false when a signal ended the job before. What is thrown says
 // how to go on.
-bool run_to_the_end(Job& job, CompletionSink& sink, const Shard& shard,
-                    const RequestReader& reader) {
+bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<std::string()>& trailer) {
   const StopRequested stop = [] { return Interrupt::signal() != 0; };
   try {
-    return job.run(stop) && sink.finish(trailer_of(shard, reader), stop);
+    return job.run(stop) && sink.finish(trailer(), stop);
   } catch (const std::exception& error) {
     throw Error(concat(error.what(), "; ", sink.suspend()));
   }
@@ -129,7 +133,8 @@ int run_job(const GenerateOptions& options) {
   if (!options.quiet) std::cerr << format_ledger(stats.memory);
 
   const Stopwatch job_watch;
-  CompletionSink& sink = output.start(identify(options, checkpoint, engine));
+  const JobIdentity identity = identify(options, checkpoint, engine);
+  CompletionSink& sink = output.start(identity);
   report_recovery(output, options.quiet);
   RowSource source(
       reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts));
@@ -138,7 +143,8 @@ int run_job(const GenerateOptions& options) {
       options.quiet ? ProgressStyle::kNone : options.progress);
   Job job(source, engine, tokenizer.get(), sink, progress, {options.echo, options.fail_on_bad_row});
   const Interrupt interrupt([&reader] { reader.cancel(); });
-  const bool complete = run_to_the_end(job, sink, options.input_options.shard, reader);
+  const bool complete =
+      run_to_the_end(job, sink, [&] { return trailer_of(options, identity, reader); });
   progress.finish();
   if (!complete) {
     std::cerr << "eet: interrupted: " << sink.suspend() << '\n';

@@ -70,6 +70,9 @@ void check_same_job(const Part& first, const Part& other) {
           first.path, " and ", other.path, ": expected shards of one input, got ",
           first.trailer.input_rows, " and ", other.trailer.input_rows,
           " rows of different text; make both from the same input");
+  require(first.trailer.job_hash == other.trailer.job_hash, first.path, " and ", other.path,
+          ": expected shards of one job, got different models, flags or versions of eet; make both "
+          "with the same command");
 }
 
 // The parts of one job in the order of their shards.

@@ -1,6 +1,7 @@
 #include "app/job/journal_key.h"
 
 #include <algorithm>
+#include <limits>
 #include <string_view>
 #include <type_traits>
 
@@ -58,8 +59,20 @@ Hash128 job_hash(const JobIdentity& job) {
   const auto& [token_ids, logprobs, style, served_model] = format;
   KeyText text;
   text.add(program).add(model).add(device).add(dtype).add(echo);
-  text.add(token_ids).add(logprobs).add(static_cast<int>(style)).add(served_model);
+  text.add(token_ids).add(logprobs).add(static_cast<int>(style));
+  text.add(style == RowStyle::kOpenAi ? served_model : std::string());
   return text.hash();
+}
+
+Hash128 shards_hash(JobIdentity job, const SamplingParams& defaults,
+                    const std::vector<std::string>& default_stop) {
+  job.device.clear();
+  job.max_model_len = std::numeric_limits<int32_t>::max();
+  InputRow row;
+  row.params = defaults;
+  row.stop = default_stop;
+  // The seed by itself, too: a row may draw where the defaults are greedy.
+  return KeyText().add(row_key(row, job, job_hash(job))).add(job.seed).hash();
 }
 
 Hash128 row_key(const InputRow& row, const JobIdentity& job, const Hash128& hash_of_job) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "app/job/hash.h"
 #include "app/job/input_row.h"
@@ -16,7 +17,7 @@ struct JobIdentity {
   Hash128 model;        // fingerprint of weights, configuration and tokenizer
   std::string device;   // kind: "cpu" or "cuda"
   std::string dtype;
-  OutputFormat format;
+  OutputFormat format;  // the model's name counts only where rows have it
   bool echo = false;
   uint64_t seed = 0;          // of rows that have none themselves
   int64_t max_model_len = 0;  // ends rows
@@ -24,6 +25,11 @@ struct JobIdentity {
 
 // Of all but seed and max_model_len, which not every row depends on.
 Hash128 job_hash(const JobIdentity& job);
+
+// What shards of one job have in common, on whatever machine each ran: all of `job` but the kind of
+// the device and the room it left, and what rows have that say nothing themselves.
+Hash128 shards_hash(JobIdentity job, const SamplingParams& defaults,
+                    const std::vector<std::string>& default_stop);
 
 // Of a row that has been tokenized and checked. The row's index counts only where it names the
 // row's random stream, its line only in an error's message; of max_tokens and the room that the

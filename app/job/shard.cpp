@@ -30,6 +30,12 @@ bool take_shard(std::string_view& text, Shard& shard) {
          shard.index < shard.count && shard.count <= kMaxShards;
 }
 
+std::string hexadecimal(uint64_t number) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(number));
+  return digits;
+}
+
 }  // namespace
 
 uint64_t Shard::rows_of(uint64_t input_rows) const {
@@ -47,10 +53,9 @@ std::string format_shard(const Shard& shard) {
 }
 
 std::string format_trailer(const ShardTrailer& trailer) {
-  char hash[17];
-  std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(trailer.input_hash));
   return concat(R"({"eet_shard":")", format_shard(trailer.shard), R"(","input_rows":)",
-                trailer.input_rows, R"(,"input_hash":")", hash, "\"}\n");
+                trailer.input_rows, R"(,"input_hash":")", hexadecimal(trailer.input_hash),
+                R"(","job_hash":")", hexadecimal(trailer.job_hash), "\"}\n");
 }
 
 std::optional<ShardTrailer> parse_trailer(std::string_view line) {
@@ -58,6 +63,7 @@ std::optional<ShardTrailer> parse_trailer(std::string_view line) {
   const bool good = skip(line, R"({"eet_shard":")") && take_shard(line, trailer.shard) &&
                     skip(line, R"(","input_rows":)") && take_number(line, trailer.input_rows) &&
                     skip(line, R"(,"input_hash":")") && take_number(line, trailer.input_hash, 16) &&
+                    skip(line, R"(","job_hash":")") && take_number(line, trailer.job_hash, 16) &&
                     line == "\"}";
   if (!good) return std::nullopt;
   return trailer;

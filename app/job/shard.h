@@ -35,10 +35,11 @@ struct ShardTrailer {
   Shard shard;
   uint64_t input_rows = 0;  // of all shards
   uint64_t input_hash = 0;  // of all rows' text
+  uint64_t job_hash = 0;    // of what else all shards have in common: model, flags, version
   bool operator==(const ShardTrailer&) const = default;
 };
 
-// {"eet_shard":"2/5","input_rows":...,"input_hash":"..."} and "\n".
+// {"eet_shard":"2/5","input_rows":...,"input_hash":"...","job_hash":"..."} and "\n".
 std::string format_trailer(const ShardTrailer& trailer);
 
 // Nothing when `line` is not such a line (without "\n").

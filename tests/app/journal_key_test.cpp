@@ -84,7 +84,10 @@ TEST_CASE("whatever a row's result depends on is in its key") {
       [](InputRow&, JobIdentity& job) { job.format.token_ids = true; },
       [](InputRow&, JobIdentity& job) { job.format.logprobs = true; },
       [](InputRow&, JobIdentity& job) { job.format.style = RowStyle::kOpenAi; },
-      [](InputRow&, JobIdentity& job) { job.format.model = "m"; },
+      [](InputRow&, JobIdentity& job) {
+        job.format.style = RowStyle::kOpenAi;
+        job.format.model = "m";
+      },
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     CAPTURE(i);
@@ -98,6 +101,7 @@ TEST_CASE("what a row's result does not depend on is not in its key") {
   CHECK_FALSE(changes_key([](InputRow& row, JobIdentity&) { row.line = 60; }));
   CHECK_FALSE(changes_key([](InputRow& row, JobIdentity&) { row.input_bytes = 60; }));
   CHECK_FALSE(changes_key([](InputRow&, JobIdentity& job) { job.max_model_len = 1024; }));
+  CHECK_FALSE(changes_key([](InputRow&, JobIdentity& job) { job.format.model = "m"; }));
 
   InputRow greedy = sample_row();
   greedy.params.temperature = 0;
@@ -108,6 +112,29 @@ TEST_CASE("what a row's result does not depend on is not in its key") {
   seeded.params.seed = 3;
   CHECK_FALSE(changes_key([](InputRow& row, JobIdentity&) { row.row = 50; }, seeded));
   CHECK_FALSE(changes_key([](InputRow&, JobIdentity& job) { job.seed = 50; }, seeded));
+}
+
+TEST_CASE("shards of one job have the same hash on any machine, and others another") {
+  const JobIdentity job = sample_job();
+  const SamplingParams params;
+  const Hash128 hash = shards_hash(job, params, {"x"});
+  JobIdentity elsewhere = job;
+  elsewhere.device = "cuda";
+  elsewhere.max_model_len = 100;
+  elsewhere.format.model = "another/place";
+  CHECK(shards_hash(elsewhere, params, {"x"}) == hash);
+
+  CHECK(shards_hash(job, params, {"y"}) != hash);
+  SamplingParams greedy = params;
+  greedy.temperature = 0;
+  const Hash128 hash_of_greedy = shards_hash(job, greedy, {"x"});
+  CHECK(hash_of_greedy != hash);
+  JobIdentity reseeded = job;
+  reseeded.seed = 10;
+  CHECK(shards_hash(reseeded, greedy, {"x"}) != hash_of_greedy);
+  JobIdentity other_model = job;
+  other_model.model = {1, 3};
+  CHECK(shards_hash(other_model, params, {"x"}) != hash);
 }
 
 }  // namespace

@@ -115,6 +115,14 @@ TEST_CASE("parts that are not all of one job are refused before anything is writ
   check({dir.file("other0"), p1, p2}, "expected shards of one input, got 12 and 11 rows");
   generate(other, dir.file("other4"), {"--shard", "1/4"});
   check({p0, dir.file("other4"), p2}, "expected a shard of 3");
+
+  const std::string input = dir.file("in.jsonl");
+  generate(input, dir.file("flags1"), {"--shard", "1/3", "--top-k", "9"});
+  check({p0, dir.file("flags1"), p2}, "expected shards of one job");
+  CHECK(run_eet({"generate", "-q", "-m", sample_model("tales-gpt2"), "-i", input, "-o",
+                 dir.file("model1"), "--device", "cpu", "--max-tokens", "4", "--shard", "1/3"})
+            .exit_code == 3);
+  check({p0, dir.file("model1"), p2}, "different models, flags or versions");
 }
 
 TEST_CASE("a shard that is none is wrong usage") {

@@ -64,9 +64,11 @@ TEST_CASE("rows of a shard keep the index and the id that they have in the whole
 }
 
 TEST_CASE("a trailer is read as it was written, and a row is no trailer") {
-  const ShardTrailer trailer = {{2, 5}, 17, 0x00AB'0000'0000'CDEF};
+  const ShardTrailer trailer = {{2, 5}, 17, 0x00AB'0000'0000'CDEF, 0x12};
   std::string line = format_trailer(trailer);
-  CHECK(line == "{\"eet_shard\":\"2/5\",\"input_rows\":17,\"input_hash\":\"00ab00000000cdef\"}\n");
+  CHECK(line ==
+        "{\"eet_shard\":\"2/5\",\"input_rows\":17,\"input_hash\":\"00ab00000000cdef\","
+        "\"job_hash\":\"0000000000000012\"}\n");
   line.pop_back();
   CHECK(parse_trailer(line) == trailer);
   for (size_t length = 0; length < line.size(); ++length) {
