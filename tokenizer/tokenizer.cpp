@@ -98,7 +98,7 @@ std::vector<fs::path> tokenizer_files(const fs::path& directory) {
   std::vector<fs::path> files;
   for (const char* name :
        {"tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-        "added_tokens.json", "vocab.json", "merges.txt"}) {
+        "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja"}) {
     if (fs::is_regular_file(directory / name)) files.push_back(directory / name);
   }
   return files;

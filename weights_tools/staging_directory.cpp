@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>  // renameat2
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "lib/core/error.h"
 #include "weights_tools/output_file.h"
@@ -41,14 +43,60 @@ fs::path without_trailing_slash(const fs::path& path) {
   return absolute.has_filename() ? absolute : absolute.parent_path();
 }
 
-fs::path make_unique_directory(const fs::path& destination) {
-  const fs::path parent = destination.parent_path();
-  require(fs::is_directory(parent), parent.string(), ": no such directory");
-  const std::string prefix = concat('.', destination.filename().string(), ".partial-", ::getpid());
+// In front of what makes the name unique.
+std::string staging_prefix(const fs::path& destination) {
+  return concat('.', destination.filename().string(), ".partial-");
+}
+
+// Gives a descriptor that holds the directory's lock until it is closed, or -1: the directory is
+// gone, or another process has it.
+int try_lock(const fs::path& directory) {
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return -1;
+  struct stat opened {};
+  struct stat named {};
+  // Once locked it must still be the one of that name: its maker may have been quicker to remove
+  // it.
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && ::fstat(fd, &opened) == 0 &&
+      ::lstat(directory.c_str(), &named) == 0 && opened.st_ino == named.st_ino) {
+    return fd;
+  }
+  ::close(fd);
+  return -1;
+}
+
+// Removes the directories of processes that were killed.
+void remove_abandoned(const fs::path& destination) {
+  const std::string prefix = staging_prefix(destination);
+  std::error_code ignored;  // what cannot be removed is in nobody's way
+  for (const fs::directory_entry& entry :
+       fs::directory_iterator(destination.parent_path(), ignored)) {
+    const std::string name = entry.path().filename().string();
+    // "-old" is a model on its way out, see exchange(): perhaps the only one there is.
+    if (!name.starts_with(prefix) || name.ends_with("-old")) continue;
+    const int lock = try_lock(entry.path());
+    if (lock < 0) continue;
+    fs::remove_all(entry.path(), ignored);
+    ::close(lock);
+  }
+}
+
+struct LockedDirectory {
+  fs::path path;
+  int lock = -1;
+};
+
+LockedDirectory make_unique_directory(const fs::path& destination) {
+  const std::string prefix = concat(staging_prefix(destination), ::getpid(), '-');
   for (int attempt = 0;; ++attempt) {
-    fs::path path = parent / concat(prefix, '-', attempt);
-    if (::mkdir(path.c_str(), 0777) == 0) return path;
-    require(errno == EEXIST, path.string(), ": cannot create: ", std::strerror(errno));
+    fs::path path = destination.parent_path() / concat(prefix, attempt);
+    if (::mkdir(path.c_str(), 0777) == 0) {
+      const int lock = try_lock(path);
+      // Taken away before it was locked, or a file system without locks, where none is taken away.
+      if (lock >= 0 || fs::exists(path)) return {std::move(path), lock};
+    } else {
+      require(errno == EEXIST, path.string(), ": cannot create: ", std::strerror(errno));
+    }
   }
 }
 
@@ -75,12 +123,18 @@ StagingDirectory::StagingDirectory(const fs::path& destination, const fs::path& 
     require(replace, destination.string(), ": exists; use --force to replace it");
     check_replaceable(destination_, source);
   }
-  path_ = make_unique_directory(destination_);
+  const fs::path parent = destination_.parent_path();
+  require(fs::is_directory(parent), parent.string(), ": no such directory");
+  remove_abandoned(destination_);
+  LockedDirectory made = make_unique_directory(destination_);
+  path_ = std::move(made.path);
+  lock_ = made.lock;
 }
 
 StagingDirectory::~StagingDirectory() {
   std::error_code ignored;  // nothing more can be done about it here
   if (!path_.empty()) fs::remove_all(path_, ignored);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 void StagingDirectory::commit() {

@@ -6,7 +6,8 @@
 namespace eet {
 
 // Collects files in a directory beside `destination`, and renames it there on commit(). Without a
-// commit the destructor removes it.
+// commit the destructor removes it; what a killed process left behind goes when the next one stages
+// the same destination.
 class StagingDirectory {
  public:
   // Throws Error when `destination` exists, unless `replace` is set and it is empty or a model
@@ -25,6 +26,7 @@ class StagingDirectory {
  private:
   std::filesystem::path destination_;
   std::filesystem::path path_;  // empty once renamed
+  int lock_ = -1;               // open, and locked, for as long as this is in use
   bool replace_;
 };
 

@@ -1,9 +1,12 @@
 #include "weights_tools/converter.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 
@@ -20,12 +23,13 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-// Names in a directory, hidden ones included.
+// Names in a directory, hidden ones included, sorted.
 std::vector<std::string> entries(const fs::path& directory) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(directory)) {
     names.push_back(entry.path().filename().string());
   }
+  std::sort(names.begin(), names.end());
   return names;
 }
 
@@ -146,6 +150,23 @@ TEST_CASE("an existing destination is refused without force and replaced with it
   CHECK_FALSE(fs::exists(directory / "x" / "old"));
   CHECK(entries(directory.path()) == std::vector<std::string>{"x"});
   CHECK(open_checkpoint(directory / "x").format == "eet");
+}
+
+TEST_CASE("what a killed conversion left behind goes with the next, and a running one's stays") {
+  const TempDirectory directory;
+  const fs::path source = sample_model("tales-gpt2");
+  for (const char* name : {".x.partial-1-0", ".x.partial-2-0", ".y.partial-1-0"}) {
+    fs::create_directory(directory / name);
+  }
+  write_file(directory / ".x.partial-1-0" / "model.safetensors", "half");
+  write_file(directory / ".x.partial-2-0" / "model.safetensors", "half");
+  write_file(directory / ".y.partial-1-0" / "model.safetensors", "of another");
+  const int running = ::open((directory / ".x.partial-2-0").c_str(), O_RDONLY | O_DIRECTORY);
+  REQUIRE(::flock(running, LOCK_EX) == 0);
+  REQUIRE(conversion_message(source, directory / "x") == "no error");
+  ::close(running);
+  CHECK(entries(directory.path()) ==
+        std::vector<std::string>{".x.partial-2-0", ".y.partial-1-0", "x"});
 }
 
 TEST_CASE("force replaces only model directories, and never the source or what holds it") {
