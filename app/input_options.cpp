@@ -9,6 +9,7 @@
 #include <string>
 
 #include "lib/core/error.h"
+#include "tokenizer/utf8.h"
 
 namespace eet {
 namespace {
@@ -41,6 +42,11 @@ PromptTemplate parse_template(const std::string& source) {
   }
 }
 
+// Empty, or what is wrong.
+std::string check_utf8(const std::string& text) {
+  return find_invalid_utf8(text) == std::string::npos ? "" : "expected UTF-8";
+}
+
 }  // namespace
 
 void add_input_options(CLI::App& command, InputOptions& input, LongPrompts& long_prompts) {
@@ -59,6 +65,7 @@ void add_input_options(CLI::App& command, InputOptions& input, LongPrompts& long
   command
       .add_option("--prompt-column", input.prompts.column,
                   "Column of a table, or field of a JSON row, that is the prompt")
+      ->check(CLI::Validator(check_utf8, ""))
       ->capture_default_str()
       ->group(group);
   command
