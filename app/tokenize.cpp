@@ -1,5 +1,7 @@
 #include "app/tokenize.h"
 
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 #include <charconv>
 #include <iostream>
 #include <memory>
