@@ -181,8 +181,6 @@ std::optional<RowError> Engine::Impl::check_score_from(const Request& request) c
   return std::nullopt;
 }
 
-// Tokens that the row may get, one where it is scored. Past the last position there is nothing to
-// generate: the row ends with "length" there.
 // Lets waiting rows start and tells the device of them.
 void Engine::Impl::start_rows() {
   const std::vector<SequencePtr> rows = scheduler.start_rows(issued.empty());

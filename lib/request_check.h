@@ -17,8 +17,9 @@ namespace eet {
 std::optional<RowError> check_request(const Request& request, const ModelConfig& config,
                                       const EngineShape& shape);
 
-// max_tokens, cut to the positions that the prompt leaves; one token can follow the last position.
-// For a request that check_request() accepts.
+// Tokens that the request may get: max_tokens, cut to the positions that the prompt leaves (one
+// token can follow the last), and one where it is scored. For a request that check_request()
+// accepts.
 int32_t tokens_that_fit(const Request& request, const EngineShape& shape);
 
 // Why the request can never have pages enough (does_not_fit) in a cache of `num_pages` pages, for
