@@ -210,6 +210,8 @@ TEST_CASE("of several forms in a directory the reference tokenizer's is taken") 
   directory.write("merges.txt", "");
   CHECK(load_tokenizer(directory.file(""))->kind() == "byte-level BPE");
   CHECK(tokenizer_files(directory.file("")).size() == 4);
+  directory.write("chat_template.jinja", "{{ messages }}");
+  CHECK(tokenizer_files(directory.file("")).size() == 5);  // goes along when a model is converted
   // A tokenizer.json that a SentencePiece model was converted to.
   directory.write("tokenizer.json", R"({"decoder": {"type": "Metaspace"}, "added_tokens": [
       {"id": 2048, "content": "<|im_end|>", "special": true}]})");
