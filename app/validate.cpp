@@ -29,7 +29,6 @@ using Json = nlohmann::ordered_json;
 // What a job would run with.
 struct JobPlan {
   std::string device;
-  PromptPolicy prompt_policy = PromptPolicy::kPacked;
   EngineShape shape;
   MemoryEstimate memory;
   std::optional<Calibration> speed;
@@ -39,14 +38,14 @@ JobPlan plan_job(const GenerateOptions& job, const ModelConfig& config) {
   const OpenDevice device(job.engine.device, job.engine.num_threads);
   JobPlan plan;
   plan.device = device.description();
-  plan.prompt_policy = job.engine.prompt_policy;
   plan.shape = choose_shape(config, job.engine, device);
   plan.memory = estimate_memory(config, job.engine, plan.shape, device);
   return plan;
 }
 
 // Marks a row that the engine would refuse, and cuts max_tokens to the room there is.
-void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan) {
+void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan,
+               PromptPolicy prompt_policy) {
   if (row.error) return;
   Request request;
   request.prompt = std::move(row.prompt_ids);
@@ -54,7 +53,7 @@ void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan) {
   std::optional<RowError> error = check_request(request, config, plan.shape);
   if (!error) {
     row.params.max_tokens = tokens_that_fit(request, plan.shape);
-    error = check_pages(request, plan.shape, plan.prompt_policy, plan.memory.num_pages);
+    error = check_pages(request, plan.shape, prompt_policy, plan.memory.num_pages);
   }
   if (error) row.fail(std::move(*error));
   row.prompt_ids = std::move(request.prompt);
@@ -75,7 +74,7 @@ InputSurvey survey_input(const GenerateOptions& job, const Checkpoint& checkpoin
       reader, PromptEncoder(tokenizer.get(), chat, plan.shape.max_model_len, job.long_prompts));
   InputSurvey survey(batch_rows, window, max_listed);
   while (std::optional<InputRow> row = source.pop()) {
-    check_row(*row, checkpoint.config, plan);
+    check_row(*row, checkpoint.config, plan, job.engine.prompt_policy);
     survey.add(*row);
   }
   survey.finish();
