@@ -12,6 +12,7 @@
 #include "kernels/attention_decode.h"
 #include "kernels/launch.cuh"
 #include "kernels/mma.cuh"
+#include "kernels/rope.cuh"
 #include "kernels/vector.cuh"
 
 namespace eet::kernels {
@@ -80,6 +81,15 @@ __device__ __forceinline__ void copy_tile(uint4* slot, const T* tile, int head_d
   }
 }
 
+// Elements [dim, dim + 8) of a head, turned where there are angles.
+template <typename T>
+__device__ __forceinline__ uint4 load_piece(const T* head, int dim, int head_dim,
+                                            const float* cos_sin) {
+  if (cos_sin == nullptr) return *reinterpret_cast<const uint4*>(head + dim);
+  const Vec<T, 8> turned = load_turned<8>(head, dim, head_dim, cos_sin);
+  return *reinterpret_cast<const uint4*>(&turned);
+}
+
 // One warp's online softmax over its tiles, for 8 * kHeadTiles query heads.
 template <typename T, int kDim, int kHeadTiles>
 struct WarpState {
@@ -91,7 +101,8 @@ struct WarpState {
   // (1, 0), (1, 1)}.
   float values[kDim / 64][4][kHeadTiles][4];
 
-  __device__ void init(const T* q, int group, int head_dim, int lane) {
+  // cos_sin: of the row's last position, or null: q is turned already.
+  __device__ void init(const T* q, const float* cos_sin, int group, int head_dim, int lane) {
 #pragma unroll
     for (int n = 0; n < kHeadTiles; ++n) {
       maximum[n] = kNegativeInfinity;
@@ -101,7 +112,7 @@ struct WarpState {
       for (int c = 0; c < kDim / 32; ++c) {
         const int dim = 32 * c + 8 * (lane % 4);
         const bool valid = head < group && dim < head_dim;
-        queries[c][n] = valid ? *reinterpret_cast<const uint4*>(q + head * head_dim + dim)
+        queries[c][n] = valid ? load_piece(q + head * head_dim, dim, head_dim, cos_sin)
                               : make_uint4(0, 0, 0, 0);
       }
     }
@@ -271,12 +282,47 @@ __device__ void merge_warps(const DecodeArgs<T>& args, const DecodeWork& work, c
   }
 }
 
-template <typename T, int kDim, int kHeadTiles>
+// The key and value of a row's newest token, which come from qkv instead of the cache: one warp
+// moves them to the cache, for the steps to come, and puts them in its copy of the last tile.
+template <typename T, int kDim>
+class NewestToken {
+ public:
+  // pieces: [2, kDim / 8] of shared memory.
+  __device__ __forceinline__ void fetch(uint4* pieces, const DecodeArgs<T>& args,
+                                        const DecodeWork& work, int64_t offset,
+                                        const float* cos_sin, int lane) {
+    const int head_dim = args.heads.head_dim;
+    const int dim = 8 * lane;
+    if (dim >= head_dim) return;
+    const T* key = args.qkv + work.row * qkv_stride(args.heads) +
+                   static_cast<int64_t>(args.heads.num_heads + work.kv_head) * head_dim;
+    const T* value = key + static_cast<int64_t>(args.heads.num_kv_heads) * head_dim;
+    const uint4 key_piece = load_piece(key, dim, head_dim, cos_sin);
+    const uint4 value_piece = load_piece(value, dim, head_dim, nullptr);
+    pieces[lane] = key_piece;
+    pieces[kDim / 8 + lane] = value_piece;
+    *reinterpret_cast<uint4*>(args.append.keys + offset + dim) = key_piece;
+    *reinterpret_cast<uint4*>(args.append.values + offset + dim) = value_piece;
+  }
+
+  // To be called by the warp that fetched, and by all its lanes.
+  __device__ __forceinline__ void put(uint4* slot, const uint4* pieces, bool is_value, int token,
+                                      int head_dim, int lane) {
+    if (8 * lane < head_dim) {
+      slot[place(token, lane)] = pieces[(is_value ? kDim / 8 : 0) + lane];
+    }
+    __syncwarp();
+  }
+};
+
+// kAppends: attention_decode_append().
+template <typename T, int kDim, int kHeadTiles, bool kAppends>
 __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
     decode_mma_kernel(const DecodeArgs<T> args) {
   constexpr int kRing = ring_slots(kDim);
   extern __shared__ uint4 shared[];
   __shared__ float2 stats[kDecodeWarps][kMaxAttentionGroup];
+  __shared__ uint4 newest_pieces[kAppends ? kDim / 4 : 1];
   wait_for_previous_kernel();
   const DecodeWork work = find_work(args);
   if (work.begin >= work.end) {
@@ -292,6 +338,10 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
   const int first_token = work.begin + warp * kTileTokens;
   constexpr int kStep = kDecodeWarps * kTileTokens;
 
+  // With kAppends the newest token is not in the cache yet.
+  const bool has_newest = kAppends && work.has_newest;
+  const int cached_end = has_newest ? work.end - 1 : work.end;
+
   // Item 2i is the keys and item 2i + 1 the values of the warp's tile i.
   const auto slot_of = [&](int item) {
     return ring + static_cast<unsigned>(item) % kRing * slot_size;
@@ -302,7 +352,7 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
       const int64_t offset =
           token_offset(pages[token / kPageSize], token, work.kv_head, args.heads);
       const T* tile = (item % 2 == 0 ? args.kv.keys : args.kv.values) + offset;
-      copy_tile<kDim>(slot_of(item), tile, head_dim, work.end - token, lane);
+      copy_tile<kDim>(slot_of(item), tile, head_dim, cached_end - token, lane);
     }
     commit_copies();
   };
@@ -317,17 +367,43 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
 #pragma unroll
   for (int item = 0; item < kRing - 1; ++item) start_copy(item);
 
+  NewestToken<T, kDim> newest;
+  const float* cos_sin = nullptr;
+  const int newest_token = args.kv.context_lens[work.row] - 1;
+  if constexpr (kAppends) {
+    if (args.append.rope_table != nullptr) {
+      cos_sin = args.append.rope_table + static_cast<int64_t>(newest_token) * head_dim;
+    }
+    if (has_newest && (newest_token - work.begin) / kTileTokens % kDecodeWarps == warp) {
+      newest.fetch(
+          newest_pieces, args, work,
+          token_offset(pages[newest_token / kPageSize], newest_token, work.kv_head, args.heads),
+          cos_sin, lane);
+      __syncwarp();
+    }
+  }
+  // The tile's keys or values, with those of the newest token where it is in the tile.
+  const auto next_tile = [&](int item, int token) {
+    uint4* slot = next_slot(item);
+    if constexpr (kAppends) {
+      if (has_newest && newest_token - token < kTileTokens) {
+        newest.put(slot, newest_pieces, item % 2 != 0, newest_token - token, head_dim, lane);
+      }
+    }
+    return slot;
+  };
+
   WarpState<T, kDim, kHeadTiles> state;
   state.init(args.qkv + work.row * qkv_stride(args.heads) +
                  static_cast<int64_t>(work.kv_head) * work.group * head_dim,
-             work.group, head_dim, lane);
+             cos_sin, work.group, head_dim, lane);
   const float scale_log2 = args.heads.scale * kLog2E;
   for (int item = 0, token = first_token; token < work.end; item += 2, token += kStep) {
     float scores[2][4];
-    state.score(scores, next_slot(item), head_dim, lane);
+    state.score(scores, next_tile(item, token), head_dim, lane);
     uint32_t weights[kHeadTiles][2];
     state.soften(weights, scores, scale_log2, work.end - token, lane);
-    state.accumulate(weights, next_slot(item + 1), head_dim, lane);
+    state.accumulate(weights, next_tile(item + 1, token), head_dim, lane);
   }
 
   // The rings become the place where the warps meet.
@@ -342,7 +418,8 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
 template <typename T, int kDim, int kHeadTiles>
 void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
   const int shared_bytes = ring_bytes(kDim, args.heads.head_dim);
-  const auto kernel = decode_mma_kernel<T, kDim, kHeadTiles>;
+  const auto kernel = args.append.keys != nullptr ? decode_mma_kernel<T, kDim, kHeadTiles, true>
+                                                  : decode_mma_kernel<T, kDim, kHeadTiles, false>;
   CUDA_CHECK(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
@@ -409,6 +486,14 @@ template <typename T>
 void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
                       const AttentionHeads& heads, int num_rows, int max_context_len,
                       cudaStream_t stream) {
+  attention_decode_append(out, scratch, qkv, kv, KvAppend<T>{}, heads, num_rows, max_context_len,
+                          stream);
+}
+
+template <typename T>
+void attention_decode_append(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
+                             const KvAppend<T>& append, const AttentionHeads& heads, int num_rows,
+                             int max_context_len, cudaStream_t stream) {
   if (num_rows == 0) return;
   // A pass of ended rows only still has zeros to write.
   const int splits = std::max(1, max_splits(max_context_len));
@@ -422,7 +507,8 @@ void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
       splits,
       partial_values,
       reinterpret_cast<float2*>(partial_values +
-                                static_cast<int64_t>(num_row_heads) * splits * heads.head_dim)};
+                                static_cast<int64_t>(num_row_heads) * splits * heads.head_dim),
+      append};
   const dim3 grid(static_cast<unsigned>(splits), static_cast<unsigned>(heads.num_kv_heads),
                   static_cast<unsigned>(num_rows));
   if constexpr (std::is_same_v<T, float>) {
@@ -447,5 +533,11 @@ template void attention_decode(__half*, void*, const __half*, const PagedKv<__ha
 template void attention_decode(__nv_bfloat16*, void*, const __nv_bfloat16*,
                                const PagedKv<__nv_bfloat16>&, const AttentionHeads&, int, int,
                                cudaStream_t);
+template void attention_decode_append(__half*, void*, const __half*, const PagedKv<__half>&,
+                                      const KvAppend<__half>&, const AttentionHeads&, int, int,
+                                      cudaStream_t);
+template void attention_decode_append(__nv_bfloat16*, void*, const __nv_bfloat16*,
+                                      const PagedKv<__nv_bfloat16>&, const KvAppend<__nv_bfloat16>&,
+                                      const AttentionHeads&, int, int, cudaStream_t);
 
 }  // namespace eet::kernels

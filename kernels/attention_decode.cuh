@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/attention.cuh"
+#include "kernels/attention_decode.h"
 #include "kernels/kv_layout.h"
 #include "kernels/paged_attention.h"
 #include "kernels/vector.cuh"
@@ -48,6 +49,7 @@ struct DecodeArgs {
   // exp2(score - maximum)}, scores in powers of two.
   float* partial_values;  // [num_rows, num_heads, max_splits, head_dim]
   float2* partial_stats;  // [num_rows, num_heads, max_splits]
+  KvAppend<T> append;     // null: all tokens are in the cache
 };
 
 // What one block computes.
@@ -58,7 +60,8 @@ struct DecodeWork {
   int num_splits;
   int begin;  // tokens of the row; none when begin == end
   int end;
-  int group;  // query heads
+  int group;        // query heads
+  bool has_newest;  // has the row's last token
 };
 
 template <typename T>
@@ -74,6 +77,7 @@ __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args) {
   work.begin = work.split * splits.tokens_per_split;
   work.end = min(context_len, work.begin + splits.tokens_per_split);
   if (work.split >= splits.count) work.end = work.begin;
+  work.has_newest = work.end == context_len;
   return work;
 }
 

@@ -23,6 +23,22 @@ void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
                       const AttentionHeads& heads, int num_rows, int max_context_len,
                       cudaStream_t stream);
 
+// Where decode attention keeps the new tokens' keys and values.
+template <typename T>
+struct KvAppend {
+  T* keys;                  // as PagedKv's
+  T* values;                // likewise
+  const float* rope_table;  // [positions, head_dim / 2, 2] (cos, sin), or null: nothing turns
+};
+
+// rope_append() (kernels/rope_append.h) of each row's newest token, at position context_lens[r] -
+// 1, and attention_decode(), to the bit, but for q, k and v in qkv, which stay. head_dim is a
+// multiple of 16. T: 16-bit.
+template <typename T>
+void attention_decode_append(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
+                             const KvAppend<T>& append, const AttentionHeads& heads, int num_rows,
+                             int max_context_len, cudaStream_t stream);
+
 // Memory for the partial results of rows that are split.
 size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int num_rows,
                                       int64_t max_context_len);

@@ -1,6 +1,7 @@
 // Rotary position embedding, and the step that moves new keys and values into the KV pages.
 #include "kernels/kv_layout.h"
 #include "kernels/launch.cuh"
+#include "kernels/rope.cuh"
 #include "kernels/rope_append.h"
 #include "kernels/vector.cuh"
 
@@ -37,8 +38,8 @@ __device__ __forceinline__ Pairs<T, N> rotate(const Pairs<T, N>& pairs,
     const float b = to_float(pairs.high.value[i]);
     const float cosine = cos_sin.value[2 * i];
     const float sine = cos_sin.value[2 * i + 1];
-    turned.low.value[i] = from_float<T>(a * cosine - b * sine);
-    turned.high.value[i] = from_float<T>(b * cosine + a * sine);
+    turned.low.value[i] = from_float<T>(turned_low(a, b, cosine, sine));
+    turned.high.value[i] = from_float<T>(turned_high(a, b, cosine, sine));
   }
   return turned;
 }

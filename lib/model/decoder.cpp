@@ -58,8 +58,8 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
     const KvLayer kv = cache.layer(i);
     add_norm(normed, previous, layer.attn_norm);
     linear(qkv, normed, layer.qkv);
-    ops::rope_append(ctx_, qkv, kv, batch, shape_, weights_.rope_table);
-    ops::attention(ctx_, attended, qkv, kv, batch, shape_, attention_scratch_.data());
+    ops::append_attention(ctx_, attended, qkv, kv, batch, shape_, weights_.rope_table,
+                          attention_scratch_.data());
     linear(delta, attended, layer.attn_out);
     add_norm(normed, delta, layer.mlp_norm);
     ops::linear_activation(ctx_, activated, up, normed, layer.mlp_up.weight, layer.mlp_up.bias,

@@ -144,6 +144,21 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
   attend(ctx, out, qkv, kv, batch, shape, scratch);
 }
 
+void append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+                      const ForwardBatch& batch, const AttentionShape& shape, TensorView rope_table,
+                      void* scratch) {
+#if EET_HAVE_CUDA
+  check_qkv(ctx, qkv, batch, shape, kv);
+  const bool generates = batch.decode && batch.num_prompt_rows == 0;
+  if (ctx.on_cuda() && generates && batch.num_tokens > 0 &&
+      cuda::try_append_attention(ctx, out, qkv, kv, batch, shape, rope_table, scratch)) {
+    return;
+  }
+#endif
+  rope_append(ctx, qkv, kv, batch, shape, rope_table);
+  attention(ctx, out, qkv, kv, batch, shape, scratch);
+}
+
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len) {
   EET_DISPATCH(attention_scratch_bytes(ctx, shape, max_num_seqs, max_model_len));

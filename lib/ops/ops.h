@@ -94,6 +94,11 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len);
 
+// rope_append() and attention(), to the bit, but for qkv, which may stay as it was.
+void append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+                      const ForwardBatch& batch, const AttentionShape& shape, TensorView rope_table,
+                      void* scratch);
+
 // out = act(x[:, :I]) * x[:, I:] when gated (x: T [n, 2*I]), else act(x) (x: T [n, I], may be out).
 void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
 

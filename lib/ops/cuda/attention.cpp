@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "kernels/attention_decode.h"
 #include "kernels/attention_prefill.h"
 #include "lib/core/error.h"
@@ -25,6 +27,12 @@ void check_supported(const AttentionShape& shape) {
   require(shape.scale > 0, "attention on CUDA: expected a positive scale, got ", shape.scale);
 }
 
+template <typename T>
+kernels::PagedKv<T> paged_kv(const KvLayer& kv, const ForwardBatch& batch) {
+  return {kv.keys.as<T>(),          kv.values.as<T>(), batch.block_tables,
+          batch.block_table_stride, batch.row_slots,   batch.context_lens};
+}
+
 }  // namespace
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
@@ -32,9 +40,7 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
   check_supported(shape);
   const kernels::AttentionHeads heads = attention_heads(shape);
   dispatch(qkv.dtype, [&]<typename T>() {
-    const kernels::PagedKv<T> paged = {kv.keys.as<T>(),    kv.values.as<T>(),
-                                       batch.block_tables, batch.block_table_stride,
-                                       batch.row_slots,    batch.context_lens};
+    const kernels::PagedKv<T> paged = paged_kv<T>(kv, batch);
     if (batch.decode) {
       kernels::attention_decode(out.as<T>(), scratch, qkv.as<T>(), paged, heads, batch.num_rows,
                                 batch.max_context_len, ctx.cuda->stream());
@@ -44,6 +50,22 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
                                  ctx.cuda->stream());
     }
   });
+}
+
+bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+                          const ForwardBatch& batch, const AttentionShape& shape,
+                          TensorView rope_table, void* scratch) {
+  check_supported(shape);
+  if (qkv.dtype == DType::kF32 || shape.head_dim % 16 != 0) return false;
+  dispatch(qkv.dtype, [&]<typename T>() {
+    if constexpr (!std::is_same_v<T, float>) {
+      kernels::attention_decode_append(out.as<T>(), scratch, qkv.as<T>(), paged_kv<T>(kv, batch),
+                                       {kv.keys.as<T>(), kv.values.as<T>(), rope_table.as<float>()},
+                                       attention_heads(shape), batch.num_rows,
+                                       batch.max_context_len, ctx.cuda->stream());
+    }
+  });
+  return true;
 }
 
 size_t attention_scratch_bytes(const Context& /*ctx*/, const AttentionShape& shape,

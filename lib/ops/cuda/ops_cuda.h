@@ -26,6 +26,11 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                const ForwardBatch& batch, const AttentionShape& shape, void* scratch);
+// Does rope_append() and attention() of a decode step in one kernel where there is one for this
+// shape; else does nothing and returns false.
+bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+                          const ForwardBatch& batch, const AttentionShape& shape,
+                          TensorView rope_table, void* scratch);
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len);
 

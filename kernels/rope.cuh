@@ -1,0 +1,42 @@
+// Rotary position embedding of parts of a head (Su et al. 2021).
+#pragma once
+
+#include "kernels/vector.cuh"
+
+namespace eet::kernels {
+
+// The rotation of a pair by an angle. Every kernel that turns heads rounds the same way, whatever
+// its compiler would make of a * cosine - b * sine: cached keys must not depend on who wrote them.
+__device__ __forceinline__ float turned_low(float a, float b, float cosine, float sine) {
+  return __fmaf_rn(a, cosine, -__fmul_rn(b, sine));
+}
+__device__ __forceinline__ float turned_high(float a, float b, float cosine, float sine) {
+  return __fmaf_rn(b, cosine, __fmul_rn(a, sine));
+}
+
+// The N elements of a turned head from element `dim` on, which with their partners lie half a head
+// apart. head: [head_dim]; cos_sin: [head_dim / 2, 2] of the head's position. N divides dim and
+// head_dim / 2.
+template <int N, typename T>
+__device__ __forceinline__ Vec<T, N> load_turned(const T* head, int dim, int head_dim,
+                                                 const float* cos_sin) {
+  const int half = head_dim / 2;
+  const bool is_low = dim < half;
+  const int pair = is_low ? dim : dim - half;
+  const auto low = load_vec<N>(head + pair);
+  const auto high = load_vec<N>(head + half + pair);
+  const auto angles = load_vec<2 * N>(cos_sin + 2 * pair);
+  Vec<T, N> turned;
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    const float a = to_float(low.value[i]);
+    const float b = to_float(high.value[i]);
+    const float cosine = angles.value[2 * i];
+    const float sine = angles.value[2 * i + 1];
+    turned.value[i] =
+        from_float<T>(is_low ? turned_low(a, b, cosine, sine) : turned_high(a, b, cosine, sine));
+  }
+  return turned;
+}
+
+}  // namespace eet::kernels
