@@ -467,8 +467,9 @@ __global__ void __launch_bounds__(kDecodeThreads)
 
 // The most splits of any row of at most `max_context_len` tokens.
 int max_splits(int64_t max_context_len) {
-  return static_cast<int>(std::min<int64_t>(
-      kMaxSplits, ceil_div(max_context_len, kPageSize * int64_t{kMinPagesPerSplit})));
+  const int64_t pages = std::min<int64_t>(ceil_div(max_context_len, kPageSize),
+                                          int64_t{kMaxSplits} * kMinPagesPerSplit);
+  return num_splits(static_cast<int>(pages), kMinPagesPerSplit);
 }
 
 }  // namespace

@@ -31,11 +31,19 @@ struct Splits {
   int count;
 };
 
+// The last split has at least half as many pages as the others, and at most half as many more: a
+// block for less, and joining what it made (4 to 6 us for 16 to 128 rows on an H100), would take
+// longer than the block beside it takes for both.
+__host__ __device__ constexpr int num_splits(int pages, int pages_per_split) {
+  const int rounded = (pages + pages_per_split / 2 - 1) / pages_per_split;
+  return pages > 0 && rounded == 0 ? 1 : rounded;
+}
+
 // How a row is split: by its own length only.
 __device__ __forceinline__ Splits splits_of(int context_len) {
   const int pages = static_cast<int>(ceil_div(context_len, kPageSize));
   const int pages_per_split = max(kMinPagesPerSplit, static_cast<int>(ceil_div(pages, kMaxSplits)));
-  return {pages_per_split * kPageSize, static_cast<int>(ceil_div(pages, pages_per_split))};
+  return {pages_per_split * kPageSize, num_splits(pages, pages_per_split)};
 }
 
 template <typename T>
@@ -75,7 +83,7 @@ __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args) {
   const Splits splits = splits_of(context_len);
   work.num_splits = splits.count;
   work.begin = work.split * splits.tokens_per_split;
-  work.end = min(context_len, work.begin + splits.tokens_per_split);
+  work.end = work.split + 1 < splits.count ? work.begin + splits.tokens_per_split : context_len;
   if (work.split >= splits.count) work.end = work.begin;
   work.has_newest = work.end == context_len;
   return work;
