@@ -1,4 +1,5 @@
-// Matrix products of few rows.
+// Matrix products of few rows, for GPUs of compute capability 8.0 and later; Hopper has its own in
+// skinny_gemm_wgmma.cu.
 //
 // Weights are the first operand of the tensor core product, 16 of their rows a warp, and the tokens
 // its 8 columns: few tokens waste no work. Weights and tokens flow through a ring of stages in
@@ -7,12 +8,8 @@
 //
 // Each result is one chain of products over ascending 16s of in_features: nothing is split, so that
 // neither the number of tokens nor the shape of the grid changes a bit.
-#include "kernels/activation.cuh"
-#include "kernels/async_copy.cuh"
-#include "kernels/launch.cuh"
 #include "kernels/mma.cuh"
-#include "kernels/skinny_gemm.h"
-#include "kernels/vector.cuh"
+#include "kernels/skinny_gemm.cuh"
 
 namespace eet::kernels {
 namespace {
@@ -24,18 +21,6 @@ constexpr int kChunkFeatures = 128;  // in_features in a stage
 constexpr int kSteps = 4;            // products whose operands a warp has in registers
 constexpr int kRounds = kChunkFeatures / kStepFeatures / kSteps;
 constexpr int kLinePieces = kChunkFeatures / 8;  // of 16 bytes, in a row's part of a stage
-
-// What becomes of a sum.
-enum class Epilogue { kStore, kSilu, kGeluTanh, kGeluErf };
-
-template <typename T>
-struct SkinnyArgs {
-  void* out;  // float where stores_fp32, else T; [num_rows, width]
-  SkinnyProduct<T> product;
-  int width;  // columns of out
-  bool stores_fp32;
-  Epilogue epilogue;
-};
 
 // kParts is 2 for gated activations: a warp then has the rows of the gates and their partners.
 template <int kWarpCount, int kTokenTileCount, int kPartCount>
@@ -308,6 +293,7 @@ template <typename T, int kParts>
 void launch(const SkinnyArgs<T>& args, cudaStream_t stream) {
   constexpr int kEnoughBlocks = 2 * 132;
   if (args.product.num_rows == 0) return;
+  if (is_hopper() && !args.product.portable) return launch_wgmma<T, kParts>(args, stream);
   const int tiles = (args.width + kTileRows - 1) / kTileRows;
   if (tiles <= kEnoughBlocks) {
     launch<T, 1, kParts>(args, stream);
@@ -332,9 +318,15 @@ Epilogue epilogue_of(ActivationFunction function) {
 
 }  // namespace
 
-bool is_skinny(int64_t num_rows, int64_t in_features, const void* x, const void* weight) {
+int max_skinny_rows(bool gated) {
+  if (!is_hopper()) return kMaxSkinnyRows;
+  return gated ? kMaxWgmmaGatedRows : kMaxWgmmaRows;
+}
+
+bool is_skinny(int64_t num_rows, int64_t in_features, bool gated, const void* x,
+               const void* weight) {
   const auto addresses = reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(weight);
-  return num_rows <= kMaxSkinnyRows && in_features % 8 == 0 && addresses % 16 == 0;
+  return num_rows <= max_skinny_rows(gated) && in_features % 8 == 0 && addresses % 16 == 0;
 }
 
 template <typename T, typename Out>

@@ -29,21 +29,31 @@ void with_type(DType type, Body body) {
                       : body.template operator()<__nv_bfloat16>();
 }
 
+// The kernel of this GPU and that of all GPUs.
+enum class Kernel { kFastest, kPortable };
+constexpr Kernel kKernels[] = {Kernel::kFastest, Kernel::kPortable};
+
+int64_t max_rows(Kernel kernel, bool gated) {
+  return kernel == Kernel::kPortable ? kernels::kMaxSkinnyRows : kernels::max_skinny_rows(gated);
+}
+
 template <typename T>
-SkinnyProduct<T> product_of(const TensorView& x, const TensorView& weight, const TensorView& bias) {
-  REQUIRE(kernels::is_skinny(x.dim(0), x.dim(1), x.data, weight.data));
+SkinnyProduct<T> product_of(const TensorView& x, const TensorView& weight, const TensorView& bias,
+                            Kernel kernel, bool gated) {
+  REQUIRE(kernels::is_skinny(x.dim(0), x.dim(1), gated, x.data, weight.data));
   return {.x = x.as<T>(),
           .weight = weight.as<T>(),
           .bias = bias.as<T>(),
           .num_rows = static_cast<int>(x.dim(0)),
           .in_features = static_cast<int>(x.dim(1)),
-          .out_features = static_cast<int>(weight.dim(0))};
+          .out_features = static_cast<int>(weight.dim(0)),
+          .portable = kernel == Kernel::kPortable};
 }
 
 void skinny_linear(const Context& ctx, const TensorView& out, const TensorView& x,
-                   const TensorView& weight, const TensorView& bias = {}) {
+                   const TensorView& weight, const TensorView& bias, Kernel kernel) {
   with_type(x.dtype, [&]<typename T>() {
-    const SkinnyProduct<T> product = product_of<T>(x, weight, bias);
+    const SkinnyProduct<T> product = product_of<T>(x, weight, bias, kernel, /*gated=*/false);
     if (out.dtype == DType::kF32) {
       kernels::skinny_linear(out.as<float>(), product, ctx.cuda->stream());
     } else {
@@ -80,7 +90,8 @@ std::vector<float> expected_product(Devices& devices, DType type, const Shape& s
 TEST_CASE("a skinny product matches the CPU on all tilings, odd sizes and numbers of rows") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
-  // One, two and four warps a block; rows, chunks and stages that are not full.
+  // One, two and four warps a block, one and several tiles; rows, chunks and stages that are not
+  // full.
   const Shape shapes[] = {{1, 8},      {7, 16},      {100, 120},   {333, 136}, {768, 768},
                           {768, 3072}, {1600, 1600}, {4800, 1600}, {8500, 72}, {40, 14336}};
   for (const DType type : kTypes) {
@@ -90,7 +101,7 @@ TEST_CASE("a skinny product matches the CPU on all tilings, odd sizes and number
       const auto biases = random_values(shape.out_features, 2);
       const Tensor weight(devices->cuda, type, {shape.out_features, shape.in_features}, weights);
       const Tensor bias(devices->cuda, type, {shape.out_features}, biases);
-      for (const int64_t n : {1, 3, 8, 9, 16, 17, 31, 32}) {
+      for (const int64_t n : {1, 3, 8, 9, 16, 17, 31, 32, 33, 50, 64}) {
         CAPTURE(dtype_name(type));
         CAPTURE(shape.out_features);
         CAPTURE(shape.in_features);
@@ -98,12 +109,15 @@ TEST_CASE("a skinny product matches the CPU on all tilings, odd sizes and number
         const auto values = random_values(n * shape.in_features, 3);
         const Tensor x(devices->cuda, type, {n, shape.in_features}, values);
         const auto expected = expected_product(*devices, type, shape, n, values, weights, biases);
-        for (const DType out_type : {type, DType::kF32}) {
-          const Tensor out(devices->cuda, out_type, {n, shape.out_features});
-          skinny_linear(devices->cuda, out, x, weight, bias);
-          // One chain of sums errs with its length: 1.24e-5 at 14336, with cuBLASLt's bits.
-          const double length_factor = shape.in_features > 8192 ? 2 : 1;
-          CHECK(normalised_error(out.read(), expected) < length_factor * tolerance(out_type));
+        for (const Kernel kernel : kKernels) {
+          if (n > max_rows(kernel, /*gated=*/false)) continue;
+          for (const DType out_type : {type, DType::kF32}) {
+            const Tensor out(devices->cuda, out_type, {n, shape.out_features});
+            skinny_linear(devices->cuda, out, x, weight, bias, kernel);
+            // One chain of sums errs with its length: 1.24e-5 at 14336, with cuBLASLt's bits.
+            const double length_factor = shape.in_features > 8192 ? 2 : 1;
+            CHECK(normalised_error(out.read(), expected) < length_factor * tolerance(out_type));
+          }
         }
       }
     }
@@ -130,29 +144,34 @@ TEST_CASE("a skinny product with an activation is the product and the activation
   for (const DType type : kTypes) {
     const Tensor weight = drawn(ctx, type, kOut, kIn, 0.05F, 1);
     const Tensor bias = drawn(ctx, type, 1, kOut, 1.0F, 2);
-    for (const int64_t n : {1, 8, 13, 32}) {
+    for (const int64_t n : {1, 8, 13, 32, 47, 64}) {
       const Tensor x = drawn(ctx, type, n, kIn, 1.0F, 3);
-      for (const ActivationFunction function : kFunctions) {
-        for (const bool gated : {false, true}) {
-          CAPTURE(dtype_name(type));
-          CAPTURE(n);
-          CAPTURE(static_cast<int>(function));
-          CAPTURE(gated);
-          const int64_t width = gated ? kOut / 2 : kOut;
-          const Tensor product(ctx, type, {n, kOut});
-          const Tensor expected(ctx, type, {n, width});
-          const Tensor actual(ctx, type, {n, width});
-          skinny_linear(ctx, product, x, weight, bias);
-          with_type(type, [&]<typename T>() {
-            const auto activation = gated ? kernels::gated_activation<T> : kernels::activation<T>;
-            const auto fused = gated ? kernels::skinny_linear_gated_activation<T>
-                                     : kernels::skinny_linear_activation<T>;
-            cudaStream_t stream = ctx.cuda->stream();
-            activation(expected.as<T>(), product.as<T>(), static_cast<int>(n), width, function,
-                       stream);
-            fused(actual.as<T>(), product_of<T>(x, weight, bias), function, stream);
-          });
-          CHECK(actual.read_bytes() == expected.read_bytes());
+      for (const Kernel kernel : kKernels) {
+        if (n > max_rows(kernel, /*gated=*/false)) continue;
+        const Tensor product(ctx, type, {n, kOut});
+        skinny_linear(ctx, product, x, weight, bias, kernel);
+        for (const ActivationFunction function : kFunctions) {
+          for (const bool gated : {false, true}) {
+            CAPTURE(dtype_name(type));
+            CAPTURE(n);
+            CAPTURE(static_cast<int>(kernel));
+            CAPTURE(static_cast<int>(function));
+            CAPTURE(gated);
+            const int64_t width = gated ? kOut / 2 : kOut;
+            const Tensor expected(ctx, type, {n, width});
+            const Tensor actual(ctx, type, {n, width});
+            with_type(type, [&]<typename T>() {
+              const auto activation = gated ? kernels::gated_activation<T> : kernels::activation<T>;
+              const auto fused = gated ? kernels::skinny_linear_gated_activation<T>
+                                       : kernels::skinny_linear_activation<T>;
+              cudaStream_t stream = ctx.cuda->stream();
+              activation(expected.as<T>(), product.as<T>(), static_cast<int>(n), width, function,
+                         stream);
+              fused(actual.as<T>(), product_of<T>(x, weight, bias, kernel, gated), function,
+                    stream);
+            });
+            CHECK(actual.read_bytes() == expected.read_bytes());
+          }
         }
       }
     }
@@ -189,20 +208,33 @@ TEST_CASE("a row of a skinny product has the same bits for every number of rows"
   if (devices == nullptr) return;
   const Context& ctx = devices->cuda;
   for (const DType type : kTypes) {
-    for (const Shape& shape : {Shape{768, 3072}, Shape{4800, 1600}, Shape{9000, 520}}) {
-      CAPTURE(dtype_name(type));
-      CAPTURE(shape.out_features);
-      CAPTURE(shape.in_features);
+    for (const Shape& shape : {Shape{768, 3072}, Shape{4800, 1600}, Shape{17000, 520}}) {
       const Tensor weight = drawn(ctx, type, shape.out_features, shape.in_features, 0.02F, 1);
-      const Tensor x = drawn(ctx, type, kernels::kMaxSkinnyRows, shape.in_features, 1.0F, 2);
-      std::vector<uint8_t> first;
-      for (int64_t n = 1; n <= kernels::kMaxSkinnyRows; ++n) {
-        const Tensor out(ctx, type, {n, shape.out_features});
-        skinny_linear(ctx, out, x.view().first(n), weight);
-        const std::vector<uint8_t> row = row_bytes(out.read_bytes(), n, 0);
-        if (n == 1) first = row;
-        CAPTURE(n);
-        CHECK(row == first);
+      const Tensor x = drawn(ctx, type, kMaxRows, shape.in_features, 1.0F, 2);
+      for (const bool gated : {false, true}) {
+        std::vector<uint8_t> first;  // by both kernels
+        for (const Kernel kernel : kKernels) {
+          for (int64_t n = 1; n <= max_rows(kernel, gated); ++n) {
+            const Tensor out(ctx, type, {n, gated ? shape.out_features / 2 : shape.out_features});
+            if (gated) {
+              with_type(type, [&]<typename T>() {
+                kernels::skinny_linear_gated_activation(
+                    out.as<T>(), product_of<T>(x.view().first(n), weight, {}, kernel, gated),
+                    ActivationFunction::kSilu, ctx.cuda->stream());
+              });
+            } else {
+              skinny_linear(ctx, out, x.view().first(n), weight, {}, kernel);
+            }
+            const std::vector<uint8_t> row = row_bytes(out.read_bytes(), n, 0);
+            if (first.empty()) first = row;
+            CAPTURE(dtype_name(type));
+            CAPTURE(shape.out_features);
+            CAPTURE(gated);
+            CAPTURE(static_cast<int>(kernel));
+            CAPTURE(n);
+            CHECK(row == first);
+          }
+        }
       }
     }
   }
@@ -225,7 +257,7 @@ TEST_CASE("the bits of skinny products are compared with cuBLASLt's for each num
       const auto run = [&](int64_t n, bool skinny) {
         const Tensor out(ctx, out_type, {n, shape.out_features});
         if (skinny) {
-          skinny_linear(ctx, out, x.view().first(n), weight, used_bias);
+          skinny_linear(ctx, out, x.view().first(n), weight, used_bias, Kernel::kFastest);
         } else {
           ctx.cuda->blas().linear(out, x.view().first(n), weight, used_bias, ctx.cuda->stream());
         }

@@ -12,8 +12,9 @@
 namespace eet::ops::cuda {
 namespace {
 
-bool is_skinny(const TensorView& x, const LinearWeight& weight) {
-  return x.dtype != DType::kF32 && kernels::is_skinny(x.dim(0), x.dim(1), x.data, weight.data.data);
+bool is_skinny(const TensorView& x, const LinearWeight& weight, bool gated) {
+  return x.dtype != DType::kF32 &&
+         kernels::is_skinny(x.dim(0), x.dim(1), gated, x.data, weight.data.data);
 }
 
 template <typename T>
@@ -39,7 +40,8 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
             TensorView bias) {
   check_bias(weight, bias);
   cudaStream_t stream = ctx.cuda->stream();
-  if (!is_skinny(x, weight)) return ctx.cuda->blas().linear(out, x, weight.data, bias, stream);
+  if (!is_skinny(x, weight, /*gated=*/false))
+    return ctx.cuda->blas().linear(out, x, weight.data, bias, stream);
   dispatch(x.dtype, [&]<typename T>() {
     if constexpr (!std::is_same_v<T, float>) {
       const auto product = skinny_product<T>(x, weight, bias);
@@ -55,7 +57,7 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
 bool try_linear_activation(const Context& ctx, TensorView activated, TensorView x,
                            const LinearWeight& weight, TensorView bias, Activation kind,
                            bool gated) {
-  if (!is_skinny(x, weight) || weight.padded_out != weight.out_features) return false;
+  if (!is_skinny(x, weight, gated) || weight.padded_out != weight.out_features) return false;
   dispatch(x.dtype, [&]<typename T>() {
     if constexpr (!std::is_same_v<T, float>) {
       const auto run =
