@@ -149,6 +149,7 @@ Engine::Impl::Impl(const ModelConfig& model_config, const TensorLoader& loader,
       cache(ctx, config, shape.dtype, choose_num_pages(config, opts, shape, device)),
       scheduler(scheduler_options(opts, shape),
                 cache.bytes() / KvCache::page_bytes(config, shape.dtype)) {
+  decoder.tune();
   synchronize(ctx);
   ledger = {
       {"weights", weights.bytes},

@@ -1,10 +1,17 @@
 #include "lib/cuda/cublas_lt.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cctype>
+#include <cmath>
+#include <functional>
 #include <initializer_list>
+#include <iterator>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "kernels/cuda_check.h"
 #include "lib/core/error.h"
@@ -122,6 +129,63 @@ CublasError::CublasError(cublasStatus_t code, const char* call, const char* file
                                 ": ", cublasLtGetStatusString(code))),
       code_(code) {}
 
+namespace {
+
+constexpr int kMaxProposals = 24;
+
+std::filesystem::path cache_file(std::string device_name) {
+  const auto is_plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  for (char& c : device_name) {
+    if (!is_plain(c)) c = '-';
+  }
+  return user_cache_file(concat("cublaslt-", cublasLtGetVersion(), '-', device_name, ".txt"));
+}
+
+// Times what is put on a stream.
+class Stopwatch {
+ public:
+  explicit Stopwatch(cudaStream_t stream) : stream_(stream) {
+    CUDA_CHECK(cudaEventCreate(&begin_));
+    CUDA_CHECK(cudaEventCreate(&end_));
+  }
+  ~Stopwatch() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+  // The median of three measurements of about a millisecond. Where the first run takes longer than
+  // `hopeless` seconds (0: never), that.
+  double seconds_per_run(const std::function<void(size_t)>& run, double hopeless) const {
+    constexpr double kSeconds = 1e-3;
+    const double first = seconds_of(run, 1);
+    if (hopeless > 0 && first > std::max(hopeless, kSeconds)) return first;
+    const auto runs = static_cast<size_t>(std::clamp(kSeconds / first, 1.0, 50.0));
+    std::array<double, 3> seconds{};
+    for (double& each : seconds) each = seconds_of(run, runs) / static_cast<double>(runs);
+    std::sort(seconds.begin(), seconds.end());
+    return seconds[1];
+  }
+
+ private:
+  double seconds_of(const std::function<void(size_t)>& run, size_t runs) const {
+    CUDA_CHECK(cudaEventRecord(begin_, stream_));
+    for (size_t i = 0; i < runs; ++i) run(i + 1);
+    CUDA_CHECK(cudaEventRecord(end_, stream_));
+    CUDA_CHECK(cudaEventSynchronize(end_));
+    float milliseconds = 0;
+    CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin_, end_));
+    return std::max(1e-7, 1e-3 * static_cast<double>(milliseconds));
+  }
+
+  cudaStream_t stream_;
+  cudaEvent_t begin_ = nullptr;
+  cudaEvent_t end_ = nullptr;
+};
+
+}  // namespace
+
 // cuBLASLt is column-major: a row-major [rows, cols] matrix is its [cols, rows] with leading
 // dimension cols. So outᵀ [o, n] = op_T(weight as [in, o]) · (x as [in, n]).
 class CublasLt::Plan {
@@ -146,13 +210,48 @@ class CublasLt::Plan {
 
   void run(cublasLtHandle_t handle, void* workspace, const TensorView& out, const TensorView& x,
            const TensorView& weight, const TensorView& bias, cudaStream_t stream) {
+    run(handle, workspace, out, x, weight, bias, algorithm_for(handle, x.dim(0)), stream);
+  }
+
+  // See CublasLt::tune().
+  void tune(cublasLtHandle_t handle, void* workspace, const TensorView& out, const TensorView& x,
+            std::span<const TensorView> weights, const TensorView& bias, AlgorithmCache& cache,
+            cudaStream_t stream) {
     const int64_t n = x.dim(0);
+    const int64_t bucket = row_bucket(n, key_.type);
+    if (tuned_.contains(bucket)) return;
+    const std::string name = product_name(bucket);
+    cublasLtMatmulAlgo_t best = best_algorithm(handle, bucket);
+    const std::optional<AlgorithmCache::Algorithm> known = cache.find(name);
+    cublasLtMatmulAlgo_t remembered{};
+    if (known) std::copy(known->begin(), known->end(), std::begin(remembered.data));
+    if (known && can_run(handle, remembered, n) && sums_in_one_piece(remembered)) {
+      best = remembered;
+    } else {
+      const auto run_with = [&](const cublasLtMatmulAlgo_t& algorithm, size_t weight) {
+        run(handle, workspace, out, x, weights[weight % weights.size()], bias, algorithm, stream);
+      };
+      best = fastest_of_same_bits(proposals(handle, n), out, run_with, stream);
+      AlgorithmCache::Algorithm found;
+      std::copy(std::begin(best.data), std::end(best.data), found.begin());
+      cache.add(name, found);
+    }
+    tuned_.insert(bucket);
+    bucket_algorithms_[bucket] = best;
+    algorithms_.clear();
+  }
+
+ private:
+  using RunWith = std::function<void(const cublasLtMatmulAlgo_t&, size_t weight)>;
+
+  void run(cublasLtHandle_t handle, void* workspace, const TensorView& out, const TensorView& x,
+           const TensorView& weight, const TensorView& bias, const cublasLtMatmulAlgo_t& algorithm,
+           cudaStream_t stream) {
     if (key_.has_bias) {
       const void* address = bias.data;
       operation_.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, address);
     }
-    const cublasLtMatmulAlgo_t& algorithm = algorithm_for(handle, n);
-    set_rows(n);
+    set_rows(x.dim(0));
     const float alpha = 1.0F;
     const float beta = 0.0F;
     CUBLAS_CHECK(cublasLtMatmul(handle, operation_.get(), &alpha, weight.data, weight_.get(),
@@ -160,7 +259,6 @@ class CublasLt::Plan {
                                 &algorithm, workspace, kWorkspaceBytes, stream));
   }
 
- private:
   void set_rows(int64_t n) {
     x_.set_cols(n);
     out_.set_cols(n);
@@ -182,18 +280,72 @@ class CublasLt::Plan {
   }
 
   cublasLtMatmulAlgo_t best_algorithm(cublasLtHandle_t handle, int64_t n) {
+    return proposals(handle, n, 1).front();
+  }
+
+  // What the heuristics propose, the best first.
+  std::vector<cublasLtMatmulAlgo_t> proposals(cublasLtHandle_t handle, int64_t n,
+                                              int max_count = kMaxProposals) {
     set_rows(n);
-    cublasLtMatmulHeuristicResult_t result{};
+    std::array<cublasLtMatmulHeuristicResult_t, kMaxProposals> results{};
     int num_results = 0;
     const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
         handle, operation_.get(), weight_.get(), x_.get(), out_.get(), out_.get(),
-        preference_.get(), 1, &result, &num_results);
+        preference_.get(), max_count, results.data(), &num_results);
     require(status == CUBLAS_STATUS_SUCCESS && num_results > 0, "matrix product ",
             dtype_name(key_.type), " [", n, ", ", key_.in_features, "] x [", key_.out_features,
             ", ", key_.in_features, "]ᵀ -> ", dtype_name(key_.out_type),
             ": cuBLASLt has no algorithm (", cublasLtGetStatusName(status),
             "); try another --dtype");
-    return result.algo;
+    std::vector<cublasLtMatmulAlgo_t> algorithms;
+    for (int i = 0; i < num_results; ++i) {
+      if (results[i].state == CUBLAS_STATUS_SUCCESS) algorithms.push_back(results[i].algo);
+    }
+    return algorithms;
+  }
+
+  static bool sums_in_one_piece(const cublasLtMatmulAlgo_t& algorithm) {
+    uint32_t scheme = CUBLASLT_REDUCTION_SCHEME_MASK;
+    size_t written = 0;
+    const cublasStatus_t status = cublasLtMatmulAlgoConfigGetAttribute(
+        &algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &scheme, sizeof(scheme), &written);
+    return status == CUBLAS_STATUS_SUCCESS && scheme == CUBLASLT_REDUCTION_SCHEME_NONE;
+  }
+
+  // The fastest of the candidates that give the bits of the first.
+  static cublasLtMatmulAlgo_t fastest_of_same_bits(
+      const std::vector<cublasLtMatmulAlgo_t>& candidates, const TensorView& out,
+      const RunWith& run_with, cudaStream_t stream) {
+    constexpr int64_t kComparedRows = 256;
+    const TensorView compared = out.first(std::min(out.dim(0), kComparedRows));
+    const auto bits_of = [&](const cublasLtMatmulAlgo_t& algorithm) {
+      std::vector<std::byte> bits(static_cast<size_t>(compared.bytes()));
+      run_with(algorithm, 0);
+      CUDA_CHECK(
+          cudaMemcpyAsync(bits.data(), compared.data, bits.size(), cudaMemcpyDeviceToHost, stream));
+      CUDA_CHECK(cudaStreamSynchronize(stream));
+      return bits;
+    };
+    const std::vector<std::byte> expected = bits_of(candidates.front());
+    const Stopwatch stopwatch(stream);
+    const cublasLtMatmulAlgo_t* best = nullptr;
+    double best_seconds = 0;
+    for (const cublasLtMatmulAlgo_t& candidate : candidates) {
+      if (bits_of(candidate) != expected) continue;
+      const double seconds = stopwatch.seconds_per_run([&](size_t i) { run_with(candidate, i); },
+                                                       best == nullptr ? 0.0 : 2 * best_seconds);
+      if (best == nullptr || seconds < best_seconds) {
+        best = &candidate;
+        best_seconds = seconds;
+      }
+    }
+    return *best;
+  }
+
+  std::string product_name(int64_t bucket) const {
+    return concat(dtype_name(key_.type), "-", dtype_name(key_.out_type), "-",
+                  key_.has_bias ? "bias" : "plain", "-", key_.out_features, "x", key_.in_features,
+                  "-align", key_.alignment, "-rows", bucket);
   }
 
   bool can_run(cublasLtHandle_t handle, const cublasLtMatmulAlgo_t& algorithm, int64_t n) {
@@ -213,9 +365,10 @@ class CublasLt::Plan {
   MatrixLayout out_;
   std::unordered_map<int64_t, cublasLtMatmulAlgo_t> bucket_algorithms_;
   std::unordered_map<int64_t, cublasLtMatmulAlgo_t> algorithms_;  // by exact number of rows
+  std::set<int64_t> tuned_;                                       // buckets
 };
 
-CublasLt::CublasLt() {
+CublasLt::CublasLt(const std::string& device_name) : cache_(cache_file(device_name)) {
   CUBLAS_CHECK(cublasLtCreate(&handle_));
   try {
     workspace_ = cuda::allocate_device(kWorkspaceBytes);
@@ -227,14 +380,14 @@ CublasLt::CublasLt() {
 }
 
 CublasLt::~CublasLt() {
+  cache_.save();
   plans_.clear();
   cuda::free_device(workspace_);
   cublasLtDestroy(handle_);
 }
 
-void CublasLt::linear(TensorView out, TensorView x, TensorView weight, TensorView bias,
-                      cudaStream_t stream) {
-  if (x.dim(0) == 0) return;
+CublasLt::Plan& CublasLt::plan_for(const TensorView& out, const TensorView& x,
+                                   const TensorView& weight, const TensorView& bias) {
   require(!bias || out.dtype == x.dtype, "matrix product: a bias needs an output in ",
           dtype_name(x.dtype), ", got ", dtype_name(out.dtype));
   const PlanKey key{.in_features = x.dim(1),
@@ -245,7 +398,24 @@ void CublasLt::linear(TensorView out, TensorView x, TensorView weight, TensorVie
                     .alignment = common_alignment({out.data, x.data, weight.data, bias.data})};
   std::unique_ptr<Plan>& plan = plans_[key];
   if (plan == nullptr) plan = std::make_unique<Plan>(key);
-  plan->run(handle_, workspace_, out, x, weight, bias, stream);
+  return *plan;
+}
+
+void CublasLt::linear(TensorView out, TensorView x, TensorView weight, TensorView bias,
+                      cudaStream_t stream) {
+  if (x.dim(0) == 0) return;
+  plan_for(out, x, weight, bias).run(handle_, workspace_, out, x, weight, bias, stream);
+}
+
+void CublasLt::tune(TensorView out, TensorView x, std::span<const TensorView> weights,
+                    TensorView bias, cudaStream_t stream) {
+  if (x.dtype == DType::kF32 || x.dim(0) == 0) return;
+  plan_for(out, x, weights.front(), bias)
+      .tune(handle_, workspace_, out, x, weights, bias, cache_, stream);
+}
+
+int64_t CublasLt::next_tuned_rows(int64_t n) {
+  return row_bucket(n + 1, DType::kBF16);
 }
 
 }  // namespace eet

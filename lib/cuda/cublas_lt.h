@@ -8,9 +8,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <stdexcept>
+#include <string>
 
 #include "lib/core/tensor_view.h"
+#include "lib/cuda/algorithm_cache.h"
 
 namespace eet {
 
@@ -27,7 +30,8 @@ class CublasError : public std::runtime_error {
 // for each product it has been asked for. Used by one stream at a time: the workspace is shared.
 class CublasLt {
  public:
-  CublasLt();
+  // `device_name` and the version of cuBLASLt name the file of tuned algorithms.
+  explicit CublasLt(const std::string& device_name);
   ~CublasLt();
   CublasLt(const CublasLt&) = delete;
   CublasLt& operator=(const CublasLt&) = delete;
@@ -42,11 +46,25 @@ class CublasLt {
   void linear(TensorView out, TensorView x, TensorView weight, TensorView bias,
               cudaStream_t stream);
 
+  // Finds the fastest algorithm for as many rows as x has, or as many as share its algorithm: of
+  // those that the heuristics propose and that give every row the bits of the first proposal, which
+  // is what untuned products take. `weights` are used in turn, so that they do not come from L2.
+  // Reads x, which is to be random; overwrites out. fp32 products are left as they are. What is
+  // found is kept in the user's cache directory for the next run of the program.
+  void tune(TensorView out, TensorView x, std::span<const TensorView> weights, TensorView bias,
+            cudaStream_t stream);
+
+  // The least number of rows above `n` that another algorithm may serve.
+  static int64_t next_tuned_rows(int64_t n);
+
   // Device memory held beside the operands.
   static constexpr size_t kWorkspaceBytes = size_t{32} << 20;
 
  private:
   class Plan;
+
+  Plan& plan_for(const TensorView& out, const TensorView& x, const TensorView& weight,
+                 const TensorView& bias);
 
   // All that a plan is made for, but the number of rows.
   struct PlanKey {
@@ -63,6 +81,7 @@ class CublasLt {
   cublasLtHandle_t handle_ = nullptr;
   void* workspace_ = nullptr;
   std::map<PlanKey, std::unique_ptr<Plan>> plans_;
+  AlgorithmCache cache_;
 };
 
 }  // namespace eet

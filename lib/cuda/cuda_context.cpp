@@ -71,7 +71,7 @@ CudaContext::CudaContext(int device_index) : device_index_(device_index) {
   num_multiprocessors_ = device_attribute(cudaDevAttrMultiProcessorCount, device_index);
 
   stream_ = std::make_unique<CudaStream>();
-  blas_ = std::make_unique<CublasLt>();
+  blas_ = std::make_unique<CublasLt>(device_name_);
 }
 
 CudaContext::~CudaContext() {

@@ -70,6 +70,29 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
   return logits(batch.logits_tokens, batch.num_logits);
 }
 
+void Decoder::tune() {
+  for (const int64_t rows : ops::rows_to_tune(ctx_, normed_.dim(0))) {
+    for (const TensorView& x : {normed_, attended_, activated_}) {
+      constexpr uint64_t kSeed = 1;
+      ops::fill_normal(ctx_, x.first(rows), 0.0F, 1.0F, kSeed);
+    }
+    tune(qkv_, normed_, &LayerWeights::qkv, rows);
+    tune(delta_, attended_, &LayerWeights::attn_out, rows);
+    tune(delta_, activated_, &LayerWeights::mlp_down, rows);
+    // Without gates the product's place is its activation's, which was of use just before.
+    tune(up_, normed_, &LayerWeights::mlp_up, rows);
+  }
+}
+
+void Decoder::tune(TensorView out, TensorView x, LinearWeights LayerWeights::*product,
+                   int64_t rows) {
+  std::vector<LinearWeight> weights;
+  weights.reserve(weights_.layers.size());
+  for (const LayerWeights& layer : weights_.layers) weights.push_back((layer.*product).weight);
+  ops::tune_linear(ctx_, out.first(rows), x.first(rows), weights,
+                   (weights_.layers.front().*product).bias);
+}
+
 TensorView Decoder::logits(const int32_t* tokens, int64_t count) {
   const TensorView logits = logits_.first(count);
   if (count == 0) return logits;

@@ -21,6 +21,10 @@ class Decoder {
   // pass.
   TensorView forward(const ForwardBatch& batch, const KvCache& cache);
 
+  // Finds the fastest matrix products for the passes to come, on devices where there is a choice.
+  // Between passes only.
+  void tune();
+
   // Logits of `count` tokens of the pass that ran last, at most max_rows of them, by their index in
   // the pass; a token may come more than once. Takes the place of what was returned before.
   TensorView logits(const int32_t* tokens, int64_t count);
@@ -30,6 +34,7 @@ class Decoder {
 
  private:
   TensorView reserve(DType dtype, int64_t rows, int64_t columns);
+  void tune(TensorView out, TensorView x, LinearWeights LayerWeights::*product, int64_t rows);
 
   const Context& ctx_;
   const ModelConfig& config_;

@@ -112,6 +112,25 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
   EET_DISPATCH(linear(ctx, out, x, weight, bias));
 }
 
+void tune_linear(const Context& ctx, TensorView out, TensorView x,
+                 std::span<const LinearWeight> weights, TensorView bias) {
+  check_matrix(ctx, x, weights.front().in_features, "tune: x");
+  check_matrix(ctx, out, weights.front().padded_out, "tune: out");
+#if EET_HAVE_CUDA
+  if (ctx.on_cuda()) cuda::tune_linear(ctx, out, x, weights, bias);
+#else
+  static_cast<void>(bias);
+#endif
+}
+
+std::vector<int64_t> rows_to_tune(const Context& ctx, int64_t max_tokens) {
+#if EET_HAVE_CUDA
+  if (ctx.on_cuda()) return cuda::rows_to_tune(max_tokens);
+#endif
+  static_cast<void>(ctx), static_cast<void>(max_tokens);
+  return {};
+}
+
 void linear_activation(const Context& ctx, TensorView activated, TensorView up, TensorView x,
                        const LinearWeight& weight, TensorView bias, Activation kind, bool gated) {
 #if EET_HAVE_CUDA

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "kernels/kv_layout.h"
 #include "kernels/slot_state.h"
@@ -74,6 +76,14 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
 // out: T or fp32 [n, padded_out]; x: T [n, in]; bias: T [out_features] or empty.
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
             TensorView bias);
+
+// Lets linear() find the fastest way for products of as many rows as x has with weights like
+// `weights`, once for each device and version (its bits stay); on the CPU there is but one way.
+// Reads x, which is to be random; overwrites out.
+void tune_linear(const Context& ctx, TensorView out, TensorView x,
+                 std::span<const LinearWeight> weights, TensorView bias);
+// The numbers of rows for which that pays in passes of up to `max_tokens` tokens.
+std::vector<int64_t> rows_to_tune(const Context& ctx, int64_t max_tokens);
 
 // activated = activation(linear(x)), to the bit. `up`: T [n, padded_out], room for the product
 // where the device stores it.

@@ -2,16 +2,24 @@
 // beside it.
 #include "lib/ops/cpu/gemm.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include "lib/core/error.h"
+#include "lib/cuda/algorithm_cache.h"
+#include "lib/cuda/cublas_lt.h"
 #include "lib/ops/ops.h"
 #include "tests/kernels/device_test.h"
 
 namespace eet::test {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Shape {
   int64_t in_features;
@@ -259,6 +267,82 @@ TEST_CASE("the bits of row 0 for each number of rows are reported") {
       CHECK(classes.size() >= 1);
     }
   }
+}
+
+TEST_CASE("tuning changes no bit of a product") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const Context& ctx = devices->cuda;
+  constexpr int64_t kRows = 2000;
+  for (const DType type : {DType::kF16, DType::kBF16}) {
+    for (const Shape& shape : {Shape{768, 2304}, Shape{3072, 768}, Shape{1600, 4800}}) {
+      const Tensor weight(ctx, type, {shape.out_features, shape.in_features});
+      const Tensor x(ctx, type, {kRows, shape.in_features});
+      const Tensor tuned_x(ctx, type, {kRows, shape.in_features});
+      const Tensor bias(ctx, type, {shape.out_features});
+      ops::fill_normal(ctx, weight, 0.0F, 0.02F, 1);
+      ops::fill_normal(ctx, x, 0.0F, 1.0F, 2);
+      ops::fill_normal(ctx, tuned_x, 0.0F, 1.0F, 3);
+      ops::fill_normal(ctx, bias, 0.0F, 1.0F, 4);
+      const TensorView weights[] = {weight.view()};
+      for (const int64_t n : {100, 129, 1000, 2000}) {
+        CAPTURE(dtype_name(type));
+        CAPTURE(shape.in_features);
+        CAPTURE(shape.out_features);
+        CAPTURE(n);
+        const Tensor out(ctx, type, {n, shape.out_features});
+        CublasLt& blas = ctx.cuda->blas();
+        cudaStream_t stream = ctx.cuda->stream();
+        blas.linear(out, x.view().first(n), weight, bias, stream);
+        const std::vector<uint8_t> before = out.read_bytes();
+        blas.tune(out, tuned_x.view().first(n), weights, bias, stream);
+        blas.linear(out, x.view().first(n), weight, bias, stream);
+        CHECK(out.read_bytes() == before);
+      }
+    }
+  }
+}
+
+TEST_CASE("a file of algorithms keeps what was added, and what it cannot read does no harm") {
+  const fs::path folder = fs::temp_directory_path() / concat("eet-algorithms-", ::getpid());
+  const fs::path path = folder / "deeper" / "algorithms.txt";
+  const AlgorithmCache::Algorithm first = {1, 2, 3, 4, 5, 6, 7, 0xFFFFFFFFFFFFFFFF};
+  const AlgorithmCache::Algorithm second = {};
+  {
+    AlgorithmCache cache(path);
+    CHECK_FALSE(cache.find("a"));
+    cache.add("a", first);
+    cache.save();
+    AlgorithmCache other(path);
+    other.add("b", second);
+    other.save();
+    cache.add("c", second);
+    cache.save();  // keeps what the other wrote meanwhile
+  }
+  {
+    const AlgorithmCache cache(path);
+    CHECK(cache.find("a") == first);
+    CHECK(cache.find("b") == second);
+    CHECK(cache.find("c") == second);
+  }
+  std::ofstream(path, std::ios::app) << "d 1 2 3\ne 1 2 3 4 5 6 7 8 9\nf 1 2 3 4 5 6 7 x\n\n g";
+  {
+    const AlgorithmCache cache(path);
+    CHECK(cache.find("a") == first);
+    for (const char* name : {"d", "e", "f", "g", ""}) CHECK_FALSE(cache.find(name));
+  }
+  std::ofstream(path) << "eet algorithms 2\na 1 2 3 4 5 6 7 8\n";
+  CHECK_FALSE(AlgorithmCache(path).find("a"));
+
+  // Where nothing can be written, nothing is remembered.
+  for (const fs::path& nowhere : {fs::path(), fs::path("/proc/none/algorithms.txt"), folder}) {
+    AlgorithmCache cache(nowhere);
+    cache.add("a", first);
+    cache.save();
+    CHECK(cache.find("a") == first);
+    CHECK_FALSE(AlgorithmCache(nowhere).find("a"));
+  }
+  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Matrix products: our own kernel for few rows, cuBLASLt for the others. Both give a row the same
 // bits (tests/kernels/skinny_gemm_test.cpp).
+#include <algorithm>
 #include <type_traits>
+#include <vector>
 
 #include "kernels/skinny_gemm.h"
 #include "lib/core/error.h"
@@ -52,6 +54,30 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
       }
     }
   });
+}
+
+void tune_linear(const Context& ctx, TensorView out, TensorView x,
+                 std::span<const LinearWeight> weights, TensorView bias) {
+  if (is_skinny(x, weights.front(), /*gated=*/false)) return;
+  std::vector<TensorView> views;
+  views.reserve(weights.size());
+  for (const LinearWeight& weight : weights) views.push_back(weight.data);
+  ctx.cuda->blas().tune(out, x, views, bias, ctx.cuda->stream());
+}
+
+// Prompt passes that are full or nearly so. Decode steps are left to the heuristics: the weights of
+// a small model stay in L2 while they are timed, but not in a step. On an H100 a step of 256 rows
+// of GPT-2 124M took 2.33 ms untuned and 2.40 tuned; prompt passes gain 1 to 2 %.
+std::vector<int64_t> rows_to_tune(int64_t max_tokens) {
+  constexpr size_t kSizes = 4;
+  constexpr int64_t kFewest = 1024;
+  std::vector<int64_t> rows;
+  for (int64_t n = kFewest - 1; n < max_tokens;) {
+    n = CublasLt::next_tuned_rows(n);
+    rows.push_back(std::min(n, max_tokens));
+  }
+  if (rows.size() > kSizes) rows.erase(rows.begin(), rows.end() - kSizes);
+  return rows;
 }
 
 bool try_linear_activation(const Context& ctx, TensorView activated, TensorView x,

@@ -16,6 +16,10 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
             TensorView bias);
 
+void tune_linear(const Context& ctx, TensorView out, TensorView x,
+                 std::span<const LinearWeight> weights, TensorView bias);
+std::vector<int64_t> rows_to_tune(int64_t max_tokens);
+
 // Does both in one kernel where there is one for this shape; else does nothing and returns false.
 bool try_linear_activation(const Context& ctx, TensorView activated, TensorView x,
                            const LinearWeight& weight, TensorView bias, Activation kind,

@@ -1,0 +1,89 @@
+#include "lib/cuda/algorithm_cache.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "lib/core/error.h"
+
+namespace eet {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFirstLine = "eet algorithms 1";
+constexpr size_t kMaxLines = 100'000;
+
+}  // namespace
+
+AlgorithmCache::AlgorithmCache(fs::path path) : path_(std::move(path)), known_(read(path_)) {}
+
+std::optional<AlgorithmCache::Algorithm> AlgorithmCache::find(const std::string& product) const {
+  const auto entry = known_.find(product);
+  if (entry == known_.end()) return std::nullopt;
+  return entry->second;
+}
+
+void AlgorithmCache::add(const std::string& product, const Algorithm& algorithm) {
+  known_[product] = algorithm;
+  changed_ = true;
+}
+
+void AlgorithmCache::save() noexcept {
+  if (!changed_ || path_.empty()) return;
+  const fs::path partial = concat(path_.string(), ".", ::getpid());
+  try {
+    known_.merge(read(path_));
+    fs::create_directories(path_.parent_path());
+    write(partial);
+    fs::rename(partial, path_);
+    changed_ = false;
+  } catch (const std::exception&) {  // the next run of the program measures again
+    std::error_code ignored;
+    fs::remove(partial, ignored);
+  }
+}
+
+AlgorithmCache::Lines AlgorithmCache::read(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  if (!std::getline(file, line) || line != kFirstLine) return {};
+  Lines lines;
+  while (std::getline(file, line) && lines.size() < kMaxLines) {
+    std::istringstream words(line);
+    std::string product;
+    words >> product >> std::hex;
+    Algorithm algorithm{};
+    for (uint64_t& word : algorithm) words >> word;
+    if (words && words.peek() == std::istringstream::traits_type::eof()) lines[product] = algorithm;
+  }
+  return lines;
+}
+
+void AlgorithmCache::write(const fs::path& path) const {
+  std::ofstream file(path);
+  file << kFirstLine << '\n';
+  for (const auto& [product, algorithm] : known_) {
+    file << product << std::hex;
+    for (const uint64_t word : algorithm) file << ' ' << word;
+    file << std::dec << '\n';
+  }
+  file.close();
+  require(file.good(), path.string(), ": cannot write");
+}
+
+fs::path user_cache_file(const std::string& name) {
+  // The specification has relative paths ignored.
+  const char* const cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && fs::path(cache).is_absolute()) return fs::path(cache) / "eet" / name;
+  const char* const home = std::getenv("HOME");
+  if (home != nullptr && fs::path(home).is_absolute()) return fs::path(home) / ".cache/eet" / name;
+  return {};
+}
+
+}  // namespace eet
