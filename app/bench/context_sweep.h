@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/bench/measure.h"
 #include "app/bench/models.h"
 #include "app/bench/result_writer.h"
 #include "app/bench/workload.h"
@@ -18,7 +19,7 @@ struct SweepPlan {
                                512, 576, 640, 704, 768, 832, 896, 960};
   int batch = 4;
   double pad_fraction = 0;
-  int repeats = 5;
+  Repeats repeats;
 };
 
 // T / (T - n) for a policy that feeds n of a row's T tokens at once: the gain over `serial` if

@@ -47,9 +47,9 @@ Work counted_work(BenchTest::Kind kind, const Run& run) {
 }
 
 Measurement measure(Engine& engine, const BenchTest& test, const RequestOptions& options,
-                    int repeats) {
+                    const Repeats& repeats) {
   Measurement measurement;
-  for (int i = 0; i <= repeats; ++i) {
+  for (int i = repeats.warm_up ? 0 : 1; i <= repeats.timed; ++i) {
     // Rows of one engine have different numbers, and with them different random streams.
     const auto seed = static_cast<uint64_t>(i);
     Run run = run_once(engine, make_requests(test, options, engine.config().vocab_size, seed,

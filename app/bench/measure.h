@@ -18,7 +18,7 @@ struct Run {
   Work work;
 };
 
-// All runs of one test, after the warm-up.
+// The timed runs of one test.
 struct Measurement {
   std::vector<Run> runs;  // by the seconds that count, ascending
 
@@ -31,9 +31,14 @@ double counted_seconds(BenchTest::Kind kind, const Run& run);
 // The part of a run's work that falls into those seconds.
 Work counted_work(BenchTest::Kind kind, const Run& run);
 
-// One run to warm up, then `repeats` of them, each with new random prompts. Throws Error when the
-// engine refuses a request.
+// How often a test runs.
+struct Repeats {
+  int timed = 5;
+  bool warm_up = true;  // by one run more
+};
+
+// Runs a test, each time with new random prompts. Throws Error when the engine refuses a request.
 Measurement measure(Engine& engine, const BenchTest& test, const RequestOptions& options,
-                    int repeats);
+                    const Repeats& repeats);
 
 }  // namespace eet

@@ -138,9 +138,14 @@ void add_sweep_options(CLI::App& command, BenchOptions& options) {
 
 void add_report_options(CLI::App& command, BenchOptions& options) {
   const std::string group = "Report";
-  command.add_option("-r,--repetitions", options.repeats, "Timed runs of a test")
+  command.add_option("-r,--repetitions", options.repeats.timed, "Timed runs of a test")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str()
+      ->group(group);
+  command
+      .add_flag(
+          "--no-warmup", [&options](int64_t) { options.repeats.warm_up = false; },
+          "Time the first run too: for long tests")
       ->group(group);
   add_parsed(
       command, "-o,--output", options.format,

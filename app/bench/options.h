@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/bench/context_sweep.h"
+#include "app/bench/measure.h"
 #include "app/bench/result_writer.h"
 #include "app/bench/workload.h"
 #include "lib/engine.h"
@@ -20,7 +21,7 @@ struct BenchOptions {
   RequestOptions requests;
   SweepPlan sweep;
   bool sweep_context = false;
-  int repeats = 5;
+  Repeats repeats;
   ResultFormat format = ResultFormat::kMarkdown;
   bool explain = false;
   EngineOptions engine;
