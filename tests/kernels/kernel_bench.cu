@@ -1,6 +1,5 @@
 // Times of the row-wise kernels and of the matrix products, against ceilings measured in the same
 // run. Not a test: ./kernel_bench prints a table.
-#include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -11,7 +10,6 @@
 #include <vector>
 
 #include "kernels/cuda_check.h"
-#include "kernels/skinny_gemm.h"
 #include "lib/core/error.h"
 #include "lib/core/memory.h"
 #include "lib/core/thread_pool.h"
@@ -135,23 +133,23 @@ class Bench {
     print_product("linear", type, out_type, n, out_features, in_features, seconds);
   }
 
-  // The same products by kernels/skinny_gemm.h.
-  void skinny(int64_t n, int64_t out_features, int64_t in_features) {
-    const Rotated x(ctx_, DType::kBF16, {n, in_features}, 1.0F);
-    const Rotated weight(ctx_, DType::kBF16, {out_features, in_features}, 0.02F);
-    const Rotated out(ctx_, DType::kBF16, {n, out_features}, 1.0F);
+  // A product with its activation: of gates and their partners where `gated`.
+  void linear_activation(int64_t n, int64_t out_features, int64_t in_features, bool gated) {
+    constexpr DType kType = DType::kBF16;
+    const Rotated x(ctx_, kType, {n, in_features}, 1.0F);
+    const Rotated weight(ctx_, kType, {out_features, in_features}, 0.02F);
+    const Rotated up(ctx_, kType, {n, out_features}, 1.0F);
+    const Rotated out(ctx_, kType, {n, gated ? out_features / 2 : out_features}, 1.0F);
     const double seconds = seconds_per_call(ctx_, [&](int i) {
-      kernels::skinny_linear(
-          out.view(i).as<__nv_bfloat16>(),
-          kernels::SkinnyProduct<__nv_bfloat16>{.x = x.view(i).as<__nv_bfloat16>(),
-                                                .weight = weight.view(i).as<__nv_bfloat16>(),
-                                                .bias = nullptr,
-                                                .num_rows = static_cast<int>(n),
-                                                .in_features = static_cast<int>(in_features),
-                                                .out_features = static_cast<int>(out_features)},
-          ctx_.cuda->stream());
+      ops::linear_activation(ctx_, out.view(i), up.view(i), x.view(i),
+                             {.data = weight.view(i),
+                              .in_features = in_features,
+                              .out_features = out_features,
+                              .padded_out = out_features},
+                             {}, gated ? Activation::kSilu : Activation::kGeluTanh, gated);
     });
-    print_product("skinny", DType::kBF16, DType::kBF16, n, out_features, in_features, seconds);
+    print_product(gated ? "linear silu gated" : "linear gelu tanh", kType, kType, n, out_features,
+                  in_features, seconds);
   }
 
  private:
@@ -214,28 +212,22 @@ void run() {
   }
   bench.add_norm(kType, 8192, 111, NormKind::kLayerNorm);
   bench.add_norm(DType::kF32, 8192, 4096, NormKind::kRmsNorm);
-  // 8B: qkv, attention out, gate-up, down; 124M: qkv, attention out, up, down.
-  constexpr int64_t kShapes[][2] = {{6144, 4096}, {4096, 4096}, {28672, 4096}, {4096, 14336},
-                                    {2304, 768},  {768, 768},   {3072, 768},   {768, 3072}};
+  // qkv, attention out and down of 8B, 1B, XL and 124M.
+  constexpr int64_t kShapes[][2] = {{6144, 4096}, {4096, 4096}, {4096, 14336}, {3072, 2048},
+                                    {2048, 2048}, {2048, 8192}, {4800, 1600},  {1600, 1600},
+                                    {1600, 6400}, {2304, 768},  {768, 768},    {768, 3072}};
   for (const auto& [out_features, in_features] : kShapes) {
-    for (const int64_t n : {1, 8, 32, 64, 128, 256, 1024, 8192}) {
+    for (const int64_t n : {1, 16, 32, 64, 128, 256, 8192}) {
       bench.linear(kType, kType, n, out_features, in_features);
     }
   }
-  // The same and XL's with few rows.
-  constexpr int64_t kXlShapes[][2] = {{4800, 1600}, {1600, 1600}, {6400, 1600}, {1600, 6400}};
-  for (const int64_t n : {1, 16, 32}) {
-    for (const auto& [out_features, in_features] : kXlShapes) {
-      bench.linear(kType, kType, n, out_features, in_features);
-      bench.skinny(n, out_features, in_features);
-    }
-    for (const auto& [out_features, in_features] : kShapes) {
-      bench.skinny(n, out_features, in_features);
-    }
-    bench.skinny(n, 50304, 768);
-    bench.skinny(n, 128256, 4096);
+  for (const int64_t n : {1, 16, 32, 64, 128, 256, 8192}) {
+    bench.linear_activation(n, 28672, 4096, /*gated=*/true);
+    bench.linear_activation(n, 16384, 2048, /*gated=*/true);
+    bench.linear_activation(n, 6400, 1600, /*gated=*/false);
+    bench.linear_activation(n, 3072, 768, /*gated=*/false);
   }
-  for (const int64_t n : {1, 64, 128, 256}) {
+  for (const int64_t n : {1, 32, 64, 128, 256}) {
     bench.linear(kType, DType::kF32, n, 50304, 768);
     bench.linear(kType, DType::kF32, n, 128256, 4096);
   }
