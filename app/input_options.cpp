@@ -44,7 +44,7 @@ PromptTemplate parse_template(const std::string& source) {
 
 // Empty, or what is wrong.
 std::string check_utf8(const std::string& text) {
-  return find_invalid_utf8(text) == std::string::npos ? "" : "expected UTF-8";
+  return is_utf8(text) ? "" : "expected UTF-8";
 }
 
 }  // namespace

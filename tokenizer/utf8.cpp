@@ -84,7 +84,7 @@ void append_code_point(std::string& text, char32_t code_point) {
 }
 
 void Utf8Assembler::push(std::string_view bytes, std::string& out) {
-  if (size_ == 0 && find_invalid_utf8(bytes) == std::string_view::npos) {
+  if (size_ == 0 && is_utf8(bytes)) {
     out += bytes;
     return;
   }

@@ -14,6 +14,10 @@ inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+
 // nothing above U+10FFFF), or std::string_view::npos.
 size_t find_invalid_utf8(std::string_view text);
 
+inline bool is_utf8(std::string_view text) {
+  return find_invalid_utf8(text) == std::string_view::npos;
+}
+
 // The code point at `position`, which moves behind it. `text` must be valid and not at its end.
 char32_t next_code_point(std::string_view text, size_t& position);
 

@@ -28,10 +28,6 @@ std::optional<Line> next_line(LineReader& lines) {
   return line;
 }
 
-bool is_utf8(std::string_view text) {
-  return find_invalid_utf8(text) == std::string_view::npos;
-}
-
 // A row that has nothing but its place.
 InputRow bad_row(uint64_t line_number, const RowSettings& settings, RowError error) {
   InputRow row = parse_plain_row("{}", line_number, settings.defaults, settings.prompts);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ inline EetResult run_eet(const std::vector<std::string>& args,
   const int status = std::system(command.c_str());
   EetResult result;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  constexpr int kNotFound = 127;  // of a shell
+  if (result.exit_code == kNotFound) throw std::runtime_error("cannot run " EET_PROGRAM);
   result.out = read_text(dir.file("out"));
   result.err = read_text(dir.file("err"));
   return result;

@@ -125,7 +125,7 @@ class JsonWriter {
 };
 
 const std::string& checked(const std::string& text) {
-  if (find_invalid_utf8(text) != std::string_view::npos) throw Error("a string that is not UTF-8");
+  if (!is_utf8(text)) throw Error("a string that is not UTF-8");
   return text;
 }
 

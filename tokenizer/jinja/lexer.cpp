@@ -293,7 +293,7 @@ class Lexer {
 
 std::vector<Token> tokenize(std::string_view source) {
   if (source.size() > kMaxSourceBytes) throw Error("the template is longer than 1 MiB");
-  if (find_invalid_utf8(source) != std::string_view::npos) throw Error("expected UTF-8");
+  if (!is_utf8(source)) throw Error("expected UTF-8");
   return Lexer(source).run();
 }
 
