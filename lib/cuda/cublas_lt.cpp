@@ -380,7 +380,6 @@ CublasLt::CublasLt(const std::string& device_name) : cache_(cache_file(device_na
 }
 
 CublasLt::~CublasLt() {
-  cache_.save();
   plans_.clear();
   cuda::free_device(workspace_);
   cublasLtDestroy(handle_);
@@ -412,6 +411,7 @@ void CublasLt::tune(TensorView out, TensorView x, std::span<const TensorView> we
   if (x.dtype == DType::kF32 || x.dim(0) == 0) return;
   plan_for(out, x, weights.front(), bias)
       .tune(handle_, workspace_, out, x, weights, bias, cache_, stream);
+  cache_.save();
 }
 
 int64_t CublasLt::next_tuned_rows(int64_t n) {
