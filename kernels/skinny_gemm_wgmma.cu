@@ -24,9 +24,8 @@
 namespace eet::kernels {
 namespace {
 
-constexpr int kTileRows = 64;  // rows of the weight in a product
-constexpr int kLineFeatures =
-    64;  // in_features in a line of shared memory: the swizzle's 128 bytes
+constexpr int kTileRows = 64;      // rows of the weight in a product
+constexpr int kLineFeatures = 64;  // in_features in a line of shared memory, as the swizzle has it
 constexpr int kLineBytes = 128;
 constexpr int kStepFeatures = 16;  // in_features in a product
 constexpr int kMaxStages = 16;
@@ -40,8 +39,9 @@ struct Tiling {
   static constexpr int kTokens = kTokenCount;
   static constexpr int kParts = kPartCount;  // 2: gates and their partners
   static constexpr int kCluster = kClusterSize;
-  static constexpr int kBlocks = kBlockCount;                                   // that share an SM
-  static constexpr int kLines = kTokens <= 32 && kParts * kBlocks < 4 ? 2 : 1;  // a row, a stage
+  static constexpr int kBlocks = kBlockCount;  // that share an SM
+  // Of a row in a stage.
+  static constexpr int kLines = kTokens <= 32 && kParts * kBlocks < 4 ? 2 : 1;
   static constexpr int kChunkFeatures = kLines * kLineFeatures;
   static constexpr int kThreads = 128 + 32;
   static constexpr int kTileBytes = kTileRows * kLineBytes;
