@@ -172,6 +172,7 @@ std::string format_json(const JobStats& stats) {
       {"prompts", stats.counts.rows},
       {"prompt_tokens", stats.counts.prompt_tokens},
       {"output_tokens", stats.counts.output_tokens},
+      {"scored_tokens", e.scored_tokens},
       {"finish_reasons", stats.counts.finish_reasons},
       {"error_codes", stats.counts.error_codes},
       {"resumed",

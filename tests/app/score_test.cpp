@@ -43,16 +43,20 @@ TEST_CASE("score gives the reference's log-likelihoods of texts within 1e-3") {
     CAPTURE(model);
     const Goldens goldens = goldens_of(model);
     const std::string input = dir.write("rows.jsonl", join_lines(goldens.rows));
-    const EetResult result = run_eet({"score", "-m", sample_model(model), "-i", input, "-o", "-",
-                                      "--device", "cpu", "--logprobs", "--output-token-ids", "-q"});
+    const std::string stats = dir.file("stats.json");
+    const EetResult result =
+        run_eet({"score", "-m", sample_model(model), "-i", input, "-o", "-", "--stats", stats,
+                 "--device", "cpu", "--logprobs", "--output-token-ids", "-q"});
     CHECK(result.exit_code == 0);
     const std::vector<json> rows = parse_lines(result.out);
     REQUIRE(rows.size() == goldens.rows.size());
+    size_t num_scored = 0;
     for (size_t i = 0; i < rows.size(); ++i) {
       CAPTURE(i);
       const json& golden = goldens.expected[i];
       const std::vector<double> logprobs = golden["logprobs"];
       const auto count = static_cast<double>(logprobs.size());
+      num_scored += logprobs.size();
       const double sum = std::accumulate(logprobs.begin(), logprobs.end(), 0.0);
       CHECK(std::abs(rows[i]["log_likelihood"].get<double>() - sum) < 1e-3);
       CHECK(rows[i]["perplexity"].get<double>() ==
@@ -64,6 +68,7 @@ TEST_CASE("score gives the reference's log-likelihoods of texts within 1e-3") {
       CHECK(rows[i]["logprobs"].size() == logprobs.size());
       CHECK(rows[i]["tag"] == i);
     }
+    CHECK(json::parse(read_text(stats))["scored_tokens"] == num_scored);
   }
 }
 
