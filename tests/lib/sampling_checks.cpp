@@ -38,6 +38,24 @@ std::vector<int32_t> sequence_of(const Context& ctx, const SlotParams& params,
   return tokens;
 }
 
+// The different tokens that `num_rows` rows of different seeds draw from the same logits in one
+// step, ascending.
+std::vector<int32_t> distinct_draws(const Context& ctx, const SlotParams& params,
+                                    const std::vector<float>& logits, int num_rows) {
+  std::vector<SlotParams> all(static_cast<size_t>(num_rows), params);
+  std::vector<float> repeated;
+  for (size_t row = 0; row < all.size(); ++row) {
+    all[row].seed = row + 1;
+    repeated.insert(repeated.end(), logits.begin(), logits.end());
+  }
+  SamplingRows rows(ctx, all, repeated, static_cast<int64_t>(logits.size()));
+  rows.step();
+  std::vector<int32_t> tokens = rows.tokens();
+  std::sort(tokens.begin(), tokens.end());
+  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+  return tokens;
+}
+
 // Probabilities after penalties, temperature and filters, by a full sort in fp64; 0 for tokens that
 // are not kept. Scaled logits of all tokens go to `scaled`.
 std::vector<double> reference_probabilities(const float* logits, int64_t vocab_size,
@@ -292,11 +310,7 @@ void check_filter_order(const Context& ctx) {
                                      std::log(0.3F)};
   const auto drawn = [&](SlotParams params) {
     params.temperature = 1.0F;
-    params.seed = 3;
-    std::vector<int32_t> tokens = sequence_of(ctx, params, logits, 200);
-    std::sort(tokens.begin(), tokens.end());
-    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
-    return tokens;
+    return distinct_draws(ctx, params, logits, 200);
   };
   using Ids = std::vector<int32_t>;
   CHECK(drawn({}) == Ids{0, 1, 2, 3});
@@ -320,11 +334,7 @@ void check_filter_order(const Context& ctx) {
 
   // Equal logits at the threshold are all kept.
   const std::vector<float> tied = {1.0F, 1.0F, 2.0F, 1.0F, -3.0F};
-  std::vector<int32_t> tokens =
-      sequence_of(ctx, {.temperature = 2.0F, .top_k = 2, .seed = 9}, tied, 300);
-  std::sort(tokens.begin(), tokens.end());
-  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
-  CHECK(tokens == Ids{0, 1, 2, 3});
+  CHECK(distinct_draws(ctx, {.temperature = 2.0F, .top_k = 2}, tied, 300) == Ids{0, 1, 2, 3});
 
   // A long run of ties: more than any list of candidates holds.
   const std::vector<float> flat(20000, 0.5F);
