@@ -137,10 +137,6 @@ struct Operands {
   }
 };
 
-// One warp's sums: of each part's 16 rows with all tokens.
-template <typename Shape>
-using Sums = float[Shape::kParts][Shape::kTokenTiles][4];
-
 template <typename T, typename Shape>
 __device__ __forceinline__ void multiply(Sums<Shape>& sums, const Operands<Shape>& operands) {
 #pragma unroll
@@ -156,60 +152,18 @@ __device__ __forceinline__ void multiply(Sums<Shape>& sums, const Operands<Shape
   }
 }
 
-// Rounds the sums to T and applies the activation to those of the first part.
-template <ActivationFunction kFunction, typename T, typename Shape>
-__device__ __forceinline__ void activate_sums(Sums<Shape>& sums) {
-#pragma unroll
-  for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      float& y = sums[0][tile][i];
-      y = activate<kFunction>(to_float(from_float<T>(y)));
-      if constexpr (Shape::kParts == 2) y *= to_float(from_float<T>(sums[1][tile][i]));
-    }
-  }
-}
-
 template <typename T, typename Shape>
-__device__ __forceinline__ void finish_sums(Sums<Shape>& sums, const SkinnyArgs<T>& args,
-                                            const int (&rows)[2]) {
-  if (args.product.bias != nullptr) {
+__device__ __forceinline__ void add_bias(Sums<Shape>& sums, const SkinnyArgs<T>& args,
+                                         const int (&rows)[2]) {
+  if (args.product.bias == nullptr) return;
 #pragma unroll
-    for (int part = 0; part < Shape::kParts; ++part) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (rows[i / 2] >= args.width) continue;
-        const float bias = to_float(args.product.bias[part * args.width + rows[i / 2]]);
-#pragma unroll
-        for (int tile = 0; tile < Shape::kTokenTiles; ++tile) sums[part][tile][i] += bias;
-      }
-    }
-  }
-  switch (args.epilogue) {
-    case Epilogue::kSilu:
-      return activate_sums<ActivationFunction::kSilu, T, Shape>(sums);
-    case Epilogue::kGeluTanh:
-      return activate_sums<ActivationFunction::kGeluTanh, T, Shape>(sums);
-    case Epilogue::kGeluErf:
-      return activate_sums<ActivationFunction::kGeluErf, T, Shape>(sums);
-    case Epilogue::kStore:
-      return;
-  }
-}
-
-template <typename Out, typename Shape, typename T>
-__device__ __forceinline__ void store_sums(const SkinnyArgs<T>& args, const Sums<Shape>& sums,
-                                           const int (&rows)[2], int lane) {
-  Out* out = static_cast<Out*>(args.out);
-#pragma unroll
-  for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
+  for (int part = 0; part < Shape::kParts; ++part) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int token = tile * kTileTokens + lane % 4 * 2 + i % 2;
-      const int row = rows[i / 2];
-      if (token < args.product.num_rows && row < args.width) {
-        out[static_cast<int64_t>(token) * args.width + row] = from_float<Out>(sums[0][tile][i]);
-      }
+      if (rows[i / 2] >= args.width) continue;
+      const float bias = to_float(args.product.bias[part * args.width + rows[i / 2]]);
+#pragma unroll
+      for (int tile = 0; tile < Shape::kTokenTiles; ++tile) sums[part][tile][i] += bias;
     }
   }
 }
@@ -259,12 +213,8 @@ __global__ void __launch_bounds__(Shape::kThreads, 1) skinny_gemm_kernel(const S
 
   const int first_row = static_cast<int>(blockIdx.x) * Shape::kBlockRows + warp * kTileRows;
   const int rows[2] = {first_row + lane / 4, first_row + lane / 4 + 8};
-  finish_sums<T, Shape>(sums, args, rows);
-  if (args.stores_fp32) {
-    store_sums<float, Shape>(args, sums, rows, lane);
-  } else {
-    store_sums<T, Shape>(args, sums, rows, lane);
-  }
+  add_bias<T, Shape>(sums, args, rows);
+  finish_and_store<T, Shape>(args, sums, rows, 0, lane);
 }
 
 template <typename T, typename Shape>

@@ -37,6 +37,7 @@ constexpr int kMaxStages = 16;
 template <int kTokenCount, int kPartCount, int kClusterSize, int kBlockCount>
 struct Tiling {
   static constexpr int kTokens = kTokenCount;
+  static constexpr int kTokenTiles = kTokens / 8;
   static constexpr int kParts = kPartCount;  // 2: gates and their partners
   static constexpr int kCluster = kClusterSize;
   static constexpr int kBlocks = kBlockCount;  // that share an SM
@@ -182,14 +183,14 @@ __device__ __forceinline__ void wait_products() {
   asm volatile("wgmma.wait_group.sync.aligned %0;\n" ::"n"(kPending) : "memory");
 }
 
-// sums (64 x kTokens) += weights (64 x 16) · tokensᵀ (16 x kTokens). In lane 4g + t of warp w of
-// the warpgroup, sums[4j + 2h + i] is row 16w + 8h + g with token 8j + 2t + i.
+// sums (64 x kTokens) += weights (64 x 16) · tokensᵀ (16 x kTokens), laid out as Sums: in lane
+// 4g + t of warp w of the warpgroup, sums[j][2h + i] is row 16w + 8h + g with token 8j + 2t + i.
 template <typename T, int kTokens>
-__device__ __forceinline__ void multiply(float (&sums)[kTokens / 2], uint64_t weights,
+__device__ __forceinline__ void multiply(float (&sums)[kTokens / 8][4], uint64_t weights,
                                          uint64_t tokens);
 
-#define EET_F4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
-#define EET_F16(d, i) EET_F4(d, i), EET_F4(d, i + 4), EET_F4(d, i + 8), EET_F4(d, i + 12)
+#define EET_F4(d, j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
+#define EET_F16(d, j) EET_F4(d, j), EET_F4(d, j + 1), EET_F4(d, j + 2), EET_F4(d, j + 3)
 #define EET_P4(a, b, c, d) "%" #a ",%" #b ",%" #c ",%" #d
 #define EET_P16_0 \
   EET_P4(0, 1, 2, 3) "," EET_P4(4, 5, 6, 7) "," EET_P4(8, 9, 10, 11) "," EET_P4(12, 13, 14, 15)
@@ -205,83 +206,40 @@ __device__ __forceinline__ void multiply(float (&sums)[kTokens / 2], uint64_t we
 
 #define EET_WGMMA(T, NAME, TOKENS, PLACES, W, X, ...)                                             \
   template <>                                                                                     \
-  __device__ __forceinline__ void multiply<T, TOKENS>(float(&d)[TOKENS / 2], uint64_t weights,    \
+  __device__ __forceinline__ void multiply<T, TOKENS>(float(&d)[TOKENS / 8][4], uint64_t weights, \
                                                       uint64_t tokens) {                          \
     asm volatile("wgmma.mma_async.sync.aligned.m64n" #TOKENS "k16.f32." NAME "." NAME " {" PLACES \
                  "}, %" #W ", %" #X ", 1, 1, 1, 0, 0;\n"                                          \
                  : __VA_ARGS__                                                                    \
                  : "l"(weights), "l"(tokens));                                                    \
   }
-#define EET_WGMMAS(T, NAME)                                                              \
-  EET_WGMMA(T, NAME, 8, EET_P4(0, 1, 2, 3), 4, 5, EET_F4(d, 0))                          \
-  EET_WGMMA(T, NAME, 16, EET_P4(0, 1, 2, 3) "," EET_P4(4, 5, 6, 7), 8, 9, EET_F4(d, 0),  \
-            EET_F4(d, 4))                                                                \
-  EET_WGMMA(T, NAME, 32, EET_P16_0, 16, 17, EET_F16(d, 0))                               \
-  EET_WGMMA(T, NAME, 64, EET_P16_0 "," EET_P16_1, 32, 33, EET_F16(d, 0), EET_F16(d, 16)) \
-  EET_WGMMA(T, NAME, 128, EET_P16_0 "," EET_P16_1 "," EET_P16_2 "," EET_P16_3, 64, 65,   \
-            EET_F16(d, 0), EET_F16(d, 16), EET_F16(d, 32), EET_F16(d, 48))
+#define EET_WGMMAS(T, NAME)                                                             \
+  EET_WGMMA(T, NAME, 8, EET_P4(0, 1, 2, 3), 4, 5, EET_F4(d, 0))                         \
+  EET_WGMMA(T, NAME, 16, EET_P4(0, 1, 2, 3) "," EET_P4(4, 5, 6, 7), 8, 9, EET_F4(d, 0), \
+            EET_F4(d, 1))                                                               \
+  EET_WGMMA(T, NAME, 32, EET_P16_0, 16, 17, EET_F16(d, 0))                              \
+  EET_WGMMA(T, NAME, 64, EET_P16_0 "," EET_P16_1, 32, 33, EET_F16(d, 0), EET_F16(d, 4)) \
+  EET_WGMMA(T, NAME, 128, EET_P16_0 "," EET_P16_1 "," EET_P16_2 "," EET_P16_3, 64, 65,  \
+            EET_F16(d, 0), EET_F16(d, 4), EET_F16(d, 8), EET_F16(d, 12))
 EET_WGMMAS(__half, "f16")
 EET_WGMMAS(__nv_bfloat16, "bf16")
 #undef EET_WGMMAS
 #undef EET_WGMMA
 
-// One warpgroup's sums: of each part's 64 rows with all tokens.
-template <typename Shape>
-using Sums = float[Shape::kParts][Shape::kTokens / 2];
-
-// Rounds the sums to T and applies the activation to those of the first part.
-template <ActivationFunction kFunction, typename T, typename Shape>
-__device__ __forceinline__ void activate_sums(Sums<Shape>& sums) {
-#pragma unroll
-  for (int i = 0; i < Shape::kTokens / 2; ++i) {
-    float& y = sums[0][i];
-    y = activate<kFunction>(to_float(from_float<T>(y)));
-    if constexpr (Shape::kParts == 2) y *= to_float(from_float<T>(sums[1][i]));
-  }
-}
-
 template <typename T, typename Shape>
-__device__ __forceinline__ void finish_sums(Sums<Shape>& sums, const SkinnyArgs<T>& args,
-                                            const int (&rows)[2]) {
-  if (args.product.bias != nullptr) {
+__device__ __forceinline__ void add_bias(Sums<Shape>& sums, const SkinnyArgs<T>& args,
+                                         const int (&rows)[2]) {
+  if (args.product.bias == nullptr) return;
 #pragma unroll
-    for (int part = 0; part < Shape::kParts; ++part) {
+  for (int part = 0; part < Shape::kParts; ++part) {
 #pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        if (rows[h] >= args.width) continue;
-        const float bias = to_float(args.product.bias[part * args.width + rows[h]]);
+    for (int h = 0; h < 2; ++h) {
+      if (rows[h] >= args.width) continue;
+      const float bias = to_float(args.product.bias[part * args.width + rows[h]]);
 #pragma unroll
-        for (int j = 0; j < Shape::kTokens / 8; ++j) {
-          sums[part][4 * j + 2 * h] += bias;
-          sums[part][4 * j + 2 * h + 1] += bias;
-        }
-      }
-    }
-  }
-  switch (args.epilogue) {
-    case Epilogue::kSilu:
-      return activate_sums<ActivationFunction::kSilu, T, Shape>(sums);
-    case Epilogue::kGeluTanh:
-      return activate_sums<ActivationFunction::kGeluTanh, T, Shape>(sums);
-    case Epilogue::kGeluErf:
-      return activate_sums<ActivationFunction::kGeluErf, T, Shape>(sums);
-    case Epilogue::kStore:
-      return;
-  }
-}
-
-template <typename Out, typename Shape, typename T>
-__device__ __forceinline__ void store_sums(const SkinnyArgs<T>& args, const Sums<Shape>& sums,
-                                           const int (&rows)[2], int first_token, int lane) {
-  Out* out = static_cast<Out*>(args.out);
-#pragma unroll
-  for (int j = 0; j < Shape::kTokens / 8; ++j) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int token = first_token + 8 * j + lane % 4 * 2 + i % 2;
-      const int row = rows[i / 2];
-      if (token < args.product.num_rows && row < args.width) {
-        out[static_cast<int64_t>(token) * args.width + row] = from_float<Out>(sums[0][4 * j + i]);
+      for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
+        sums[part][tile][2 * h] += bias;
+        sums[part][tile][2 * h + 1] += bias;
       }
     }
   }
@@ -373,7 +331,7 @@ __device__ __forceinline__ void multiply_tile(const SkinnyArgs<T>& args, uint32_
 #pragma unroll
   for (int part = 0; part < Shape::kParts; ++part) {
 #pragma unroll
-    for (int i = 0; i < Shape::kTokens / 2; ++i) sums[part][i] = 0.0F;
+    for (int i = 0; i < Shape::kTokens / 2; ++i) sums[part][i / 4][i % 4] = 0.0F;
   }
   RingPlace<Shape> place;
   int previous_stage = 0;
@@ -414,12 +372,8 @@ __device__ __forceinline__ void multiply_tile(const SkinnyArgs<T>& args, uint32_
   const int first_row = first_tile_row<Shape>() + warp * 16;
   const int rows[2] = {first_row + lane / 4, first_row + lane / 4 + 8};
   const int first_token = rank_in_cluster<Shape>() * Shape::kTokens;
-  finish_sums<T, Shape>(sums, args, rows);
-  if (args.stores_fp32) {
-    store_sums<float, Shape>(args, sums, rows, first_token, lane);
-  } else {
-    store_sums<T, Shape>(args, sums, rows, first_token, lane);
-  }
+  add_bias<T, Shape>(sums, args, rows);
+  finish_and_store<T, Shape>(args, sums, rows, first_token, lane);
 }
 
 template <typename T, typename Shape>
