@@ -282,38 +282,35 @@ __device__ void merge_warps(const DecodeArgs<T>& args, const DecodeWork& work, c
   }
 }
 
-// The key and value of a row's newest token, which come from qkv instead of the cache: one warp
-// moves them to the cache, for the steps to come, and puts them in its copy of the last tile.
-template <typename T, int kDim>
-class NewestToken {
- public:
-  // pieces: [2, kDim / 8] of shared memory.
-  __device__ __forceinline__ void fetch(uint4* pieces, const DecodeArgs<T>& args,
-                                        const DecodeWork& work, int64_t offset,
-                                        const float* cos_sin, int lane) {
-    const int head_dim = args.heads.head_dim;
-    const int dim = 8 * lane;
-    if (dim >= head_dim) return;
-    const T* key = args.qkv + work.row * qkv_stride(args.heads) +
-                   static_cast<int64_t>(args.heads.num_heads + work.kv_head) * head_dim;
-    const T* value = key + static_cast<int64_t>(args.heads.num_kv_heads) * head_dim;
-    const uint4 key_piece = load_piece(key, dim, head_dim, cos_sin);
-    const uint4 value_piece = load_piece(value, dim, head_dim, nullptr);
-    pieces[lane] = key_piece;
-    pieces[kDim / 8 + lane] = value_piece;
-    *reinterpret_cast<uint4*>(args.append.keys + offset + dim) = key_piece;
-    *reinterpret_cast<uint4*>(args.append.values + offset + dim) = value_piece;
-  }
+// Moves the key and value of a row's newest token from qkv to the cache, for the steps to come, and
+// to `pieces`, [2, kDim / 8] of shared memory: one warp's work.
+template <int kDim, typename T>
+__device__ __forceinline__ void fetch_newest(uint4* pieces, const DecodeArgs<T>& args,
+                                             const DecodeWork& work, int64_t offset,
+                                             const float* cos_sin, int lane) {
+  const int head_dim = args.heads.head_dim;
+  const int dim = 8 * lane;
+  if (dim >= head_dim) return;
+  const T* key = args.qkv + work.row * qkv_stride(args.heads) +
+                 static_cast<int64_t>(args.heads.num_heads + work.kv_head) * head_dim;
+  const T* value = key + static_cast<int64_t>(args.heads.num_kv_heads) * head_dim;
+  const uint4 key_piece = load_piece(key, dim, head_dim, cos_sin);
+  const uint4 value_piece = load_piece(value, dim, head_dim, nullptr);
+  pieces[lane] = key_piece;
+  pieces[kDim / 8 + lane] = value_piece;
+  *reinterpret_cast<uint4*>(args.append.keys + offset + dim) = key_piece;
+  *reinterpret_cast<uint4*>(args.append.values + offset + dim) = value_piece;
+}
 
-  // To be called by the warp that fetched, and by all its lanes.
-  __device__ __forceinline__ void put(uint4* slot, const uint4* pieces, bool is_value, int token,
-                                      int head_dim, int lane) {
-    if (8 * lane < head_dim) {
-      slot[place(token, lane)] = pieces[(is_value ? kDim / 8 : 0) + lane];
-    }
-    __syncwarp();
+// Puts them in the last tile, in the slot of the warp that fetched them; all its lanes call this.
+template <int kDim>
+__device__ __forceinline__ void put_newest(uint4* slot, const uint4* pieces, bool is_value,
+                                           int token, int head_dim, int lane) {
+  if (8 * lane < head_dim) {
+    slot[place(token, lane)] = pieces[(is_value ? kDim / 8 : 0) + lane];
   }
-};
+  __syncwarp();
+}
 
 // kAppends: attention_decode_append().
 template <typename T, int kDim, int kHeadTiles, bool kAppends>
@@ -367,7 +364,6 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
 #pragma unroll
   for (int item = 0; item < kRing - 1; ++item) start_copy(item);
 
-  NewestToken<T, kDim> newest;
   const float* cos_sin = nullptr;
   const int newest_token = args.kv.context_lens[work.row] - 1;
   if constexpr (kAppends) {
@@ -375,7 +371,7 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
       cos_sin = args.append.rope_table + static_cast<int64_t>(newest_token) * head_dim;
     }
     if (has_newest && (newest_token - work.begin) / kTileTokens % kDecodeWarps == warp) {
-      newest.fetch(
+      fetch_newest<kDim>(
           newest_pieces, args, work,
           token_offset(pages[newest_token / kPageSize], newest_token, work.kv_head, args.heads),
           cos_sin, lane);
@@ -387,7 +383,7 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
     uint4* slot = next_slot(item);
     if constexpr (kAppends) {
       if (has_newest && newest_token - token < kTileTokens) {
-        newest.put(slot, newest_pieces, item % 2 != 0, newest_token - token, head_dim, lane);
+        put_newest<kDim>(slot, newest_pieces, item % 2 != 0, newest_token - token, head_dim, lane);
       }
     }
     return slot;

@@ -221,13 +221,10 @@ class CublasLt::Plan {
     const int64_t bucket = row_bucket(n, key_.type);
     if (tuned_.contains(bucket)) return;
     const std::string name = product_name(bucket);
-    cublasLtMatmulAlgo_t best = best_algorithm(handle, bucket);
+    cublasLtMatmulAlgo_t best{};
     const std::optional<AlgorithmCache::Algorithm> known = cache.find(name);
-    cublasLtMatmulAlgo_t remembered{};
-    if (known) std::copy(known->begin(), known->end(), std::begin(remembered.data));
-    if (known && can_run(handle, remembered, n) && sums_in_one_piece(remembered)) {
-      best = remembered;
-    } else {
+    if (known) std::copy(known->begin(), known->end(), std::begin(best.data));
+    if (!known || !can_run(handle, best, n) || !sums_in_one_piece(best)) {
       const auto run_with = [&](const cublasLtMatmulAlgo_t& algorithm, size_t weight) {
         run(handle, workspace, out, x, weights[weight % weights.size()], bias, algorithm, stream);
       };
@@ -292,15 +289,15 @@ class CublasLt::Plan {
     const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
         handle, operation_.get(), weight_.get(), x_.get(), out_.get(), out_.get(),
         preference_.get(), max_count, results.data(), &num_results);
-    require(status == CUBLAS_STATUS_SUCCESS && num_results > 0, "matrix product ",
-            dtype_name(key_.type), " [", n, ", ", key_.in_features, "] x [", key_.out_features,
-            ", ", key_.in_features, "]ᵀ -> ", dtype_name(key_.out_type),
-            ": cuBLASLt has no algorithm (", cublasLtGetStatusName(status),
-            "); try another --dtype");
     std::vector<cublasLtMatmulAlgo_t> algorithms;
     for (int i = 0; i < num_results; ++i) {
       if (results[i].state == CUBLAS_STATUS_SUCCESS) algorithms.push_back(results[i].algo);
     }
+    require(status == CUBLAS_STATUS_SUCCESS && !algorithms.empty(), "matrix product ",
+            dtype_name(key_.type), " [", n, ", ", key_.in_features, "] x [", key_.out_features,
+            ", ", key_.in_features, "]ᵀ -> ", dtype_name(key_.out_type),
+            ": cuBLASLt has no algorithm (", cublasLtGetStatusName(status),
+            "); try another --dtype");
     return algorithms;
   }
 

@@ -42,8 +42,9 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
             TensorView bias) {
   check_bias(weight, bias);
   cudaStream_t stream = ctx.cuda->stream();
-  if (!is_skinny(x, weight, /*gated=*/false))
+  if (!is_skinny(x, weight, /*gated=*/false)) {
     return ctx.cuda->blas().linear(out, x, weight.data, bias, stream);
+  }
   dispatch(x.dtype, [&]<typename T>() {
     if constexpr (!std::is_same_v<T, float>) {
       const auto product = skinny_product<T>(x, weight, bias);
