@@ -320,9 +320,12 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
   extern __shared__ uint4 shared[];
   __shared__ float2 stats[kDecodeWarps][kMaxAttentionGroup];
   __shared__ uint4 newest_pieces[kAppends ? kDim / 4 : 1];
-  wait_for_previous_kernel();
+  // With the newest tokens in qkv, all else that is read is older than the kernel before. On an
+  // H100 this gives 1 to 2 % of a step: 32 rows of GPT-2 XL 4.10 and 4.01 ms.
+  if constexpr (!kAppends) wait_for_previous_kernel();
   const DecodeWork work = find_work(args);
   if (work.begin >= work.end) {
+    if constexpr (kAppends) wait_for_previous_kernel();
     finish_without_tokens(args, work);
     return;
   }
@@ -363,6 +366,7 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
   };
 #pragma unroll
   for (int item = 0; item < kRing - 1; ++item) start_copy(item);
+  if constexpr (kAppends) wait_for_previous_kernel();
 
   const float* cos_sin = nullptr;
   const int newest_token = args.kv.context_lens[work.row] - 1;
@@ -433,6 +437,7 @@ void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
 template <typename T>
 __global__ void __launch_bounds__(kDecodeThreads)
     combine_splits_kernel(const DecodeArgs<T> args, int num_row_heads) {
+  release_next_kernel();  // a product
   wait_for_previous_kernel();
   const int index =
       static_cast<int>(blockIdx.x) * kDecodeWarps + static_cast<int>(threadIdx.x) / 32;

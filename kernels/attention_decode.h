@@ -33,7 +33,8 @@ struct KvAppend {
 
 // rope_append() (kernels/rope_append.h) of each row's newest token, at position context_lens[r] -
 // 1, and attention_decode(), to the bit, but for q, k and v in qkv, which stay. head_dim is a
-// multiple of 16. T: 16-bit.
+// multiple of 16. Of what is read, the kernel before may write qkv alone: the pages are read before
+// it has ended. T: 16-bit.
 template <typename T>
 void attention_decode_append(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
                              const KvAppend<T>& append, const AttentionHeads& heads, int num_rows,

@@ -3,13 +3,16 @@
 //
 // The rules that make this sound:
 //  - A kernel launched by launch_overlapped calls wait_for_previous_kernel() in every thread,
-//    unconditionally, before it reads anything that an earlier kernel may have written and before
-//    it writes anything. What it may read earlier is what was there at the stream's last
-//    synchronisation and nothing writes any more: weights and the tables beside them.
+//    unconditionally, before it writes anything and before it reads anything that the kernel before
+//    may have written.
 //  - wait_for_previous_kernel() lets the next kernel start only once its own wait has ended. So a
 //    kernel starts when all kernels but the one directly before it are done, and does its work when
 //    that one is done too: its results, and all earlier ones, are visible, and nobody still reads
 //    what it overwrites.
+//  - A short kernel may let the next one start at once by release_next_kernel(), if that one reads
+//    nothing before its wait but what no kernel writes: a norm, for the sake of the product after
+//    it, which reads weights. On an H100 a step of Llama-3 8B with one row takes 5.64 ms with this
+//    in the norms and 5.74 ms without, of Llama-3.2 1B with 32 rows 1.57 and 1.58 ms.
 //  - Pointers to memory that changes are not __restrict__: the compiler could move the loads of
 //    such a pointer to before the wait.
 // Kernels launched in any other way (cuBLASLt's among them) wait for all before them, and may stand
@@ -23,6 +26,13 @@
 #include "kernels/cuda_check.h"
 
 namespace eet::kernels {
+
+// See the rules above.
+__device__ __forceinline__ void release_next_kernel() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;\n" ::: "memory");
+#endif
+}
 
 // See the rules above. On an H100 a boundary between kernels in a CUDA graph takes 0.8 us with this
 // and 1.2 us without.

@@ -36,6 +36,7 @@ __global__ void __launch_bounds__(kMaxThreads)
                     const T* __restrict__ bias, const int32_t* rows, int hidden, float eps) {
   constexpr int kSteps = kElements / N;
   constexpr bool kEarlyWeights = kElements == kFewElements;
+  release_next_kernel();  // a product
   __shared__ float partial_mean[kMaxWarps];
   __shared__ float partial_variance[kMaxWarps];
 

@@ -190,11 +190,12 @@ __global__ __launch_bounds__(kFilterThreads) void choose_token_kernel(
     int32_t* token_ids, float* logprobs, SamplingTables tables, const SliceResult* slices,
     int num_slices, const float* logits, int64_t stride, const int32_t* slots) {
   __shared__ FilterShared filter;
-  wait_for_previous_kernel();
+  // Read before the slices are done, which are all that the kernel before writes.
   const int64_t row_index = blockIdx.x;
   const int32_t slot = slots[row_index];
-  const SlotParams& params = tables.params[slot];
+  const SlotParams params = tables.params[slot];
   SlotState state = tables.states[slot];
+  wait_for_previous_kernel();
   __syncthreads();  // all have read the state before thread 0 writes it
   if (!chooses_token(params, state)) {
     if (threadIdx.x == 0) {

@@ -494,8 +494,8 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
 TEST_CASE("appending and attending in one kernel gives the bits of two") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
-  const std::vector<int32_t> context_lens = {1,   2,   15,  16,  17,  64,  65,   127,
-                                             128, 129, 511, 512, 513, 700, 1024, 1300};
+  const std::vector<int32_t> context_lens = {1,   2,   15,  16,  17,  64,  65,  127,  128,
+                                             129, 511, 512, 513, 700, 768, 769, 1024, 1300};
   const AttentionShape shapes[] = {heads(12, 12, 64), heads(32, 8, 128), heads(8, 1, 80),
                                    heads(16, 1, 96),  heads(6, 2, 256),  heads(4, 4, 112),
                                    heads(4, 2, 40),   heads(2, 1, 32)};
