@@ -51,35 +51,21 @@ bool can_overlap(void (*kernel)(Params...)) {
   return attributes.ptxVersion >= 90;
 }
 
-// Launches a kernel that calls wait_for_previous_kernel(), in clusters of so many blocks.
+// Launches a kernel that calls wait_for_previous_kernel().
 template <typename... Params, typename... Args>
-void launch_overlapped_clusters(void (*kernel)(Params...), dim3 grid, dim3 block, int shared_bytes,
-                                int cluster_size, cudaStream_t stream, Args&&... args) {
-  cudaLaunchAttribute attributes[2] = {};
-  unsigned count = 0;
-  if (can_overlap(kernel)) {
-    attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attributes[count++].val.programmaticStreamSerializationAllowed = 1;
-  }
-  if (cluster_size > 1) {
-    attributes[count].id = cudaLaunchAttributeClusterDimension;
-    attributes[count++].val.clusterDim = {static_cast<unsigned>(cluster_size), 1, 1};
-  }
+void launch_overlapped(void (*kernel)(Params...), dim3 grid, dim3 block, int shared_bytes,
+                       cudaStream_t stream, Args&&... args) {
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = stream;
-  config.attrs = attributes;
-  config.numAttrs = count;
+  config.attrs = &attribute;
+  config.numAttrs = can_overlap(kernel) ? 1 : 0;
   CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, std::forward<Args>(args)...));
-}
-
-template <typename... Params, typename... Args>
-void launch_overlapped(void (*kernel)(Params...), dim3 grid, dim3 block, int shared_bytes,
-                       cudaStream_t stream, Args&&... args) {
-  launch_overlapped_clusters(kernel, grid, block, shared_bytes, 1, stream,
-                             std::forward<Args>(args)...);
 }
 
 }  // namespace eet::kernels

@@ -27,6 +27,8 @@ template <int kWarpCount, int kTokenTileCount, int kPartCount>
 struct Tiling {
   static constexpr int kWarps = kWarpCount;
   static constexpr int kTokenTiles = kTokenTileCount;
+  static constexpr int kColumnTiles = kTokenTiles;
+  static constexpr bool kTokensFirst = false;
   static constexpr int kParts = kPartCount;
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kRowsAtOnce = kThreads / kLinePieces;  // that a block copies
@@ -153,28 +155,15 @@ __device__ __forceinline__ void multiply(Sums<Shape>& sums, const Operands<Shape
 }
 
 template <typename T, typename Shape>
-__device__ __forceinline__ void add_bias(Sums<Shape>& sums, const SkinnyArgs<T>& args,
-                                         const int (&rows)[2]) {
-  if (args.product.bias == nullptr) return;
-#pragma unroll
-  for (int part = 0; part < Shape::kParts; ++part) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if (rows[i / 2] >= args.width) continue;
-      const float bias = to_float(args.product.bias[part * args.width + rows[i / 2]]);
-#pragma unroll
-      for (int tile = 0; tile < Shape::kTokenTiles; ++tile) sums[part][tile][i] += bias;
-    }
-  }
-}
-
-template <typename T, typename Shape>
 __global__ void __launch_bounds__(Shape::kThreads, 1) skinny_gemm_kernel(const SkinnyArgs<T> args) {
   extern __shared__ uint4 shared[];
   constexpr int kStages = Shape::kStages;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int num_chunks = (args.product.in_features + kChunkFeatures - 1) / kChunkFeatures;
+  const SumPlaces<Shape> places(static_cast<int>(blockIdx.x) * Shape::kBlockRows, warp, lane);
+  Bias<T, Shape> bias;
+  bias.load(args, places);
   const auto stage_of = [&](int chunk) {
     return shared + static_cast<unsigned>(chunk) % kStages * Shape::kStagePieces;
   };
@@ -211,10 +200,8 @@ __global__ void __launch_bounds__(Shape::kThreads, 1) skinny_gemm_kernel(const S
 
   wait_copies<0>();
 
-  const int first_row = static_cast<int>(blockIdx.x) * Shape::kBlockRows + warp * kTileRows;
-  const int rows[2] = {first_row + lane / 4, first_row + lane / 4 + 8};
-  add_bias<T, Shape>(sums, args, rows);
-  finish_and_store<T, Shape>(args, sums, rows, 0, lane);
+  bias.add(sums, args);
+  finish_and_store<T, Shape>(args, sums, places);
 }
 
 template <typename T, typename Shape>

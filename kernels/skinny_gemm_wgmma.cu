@@ -1,11 +1,15 @@
 // Matrix products of few rows on Hopper's warpgroup tensor cores (compute capability 9.0a).
 //
-// The weight's rows are the 64 rows of a product and the tokens its columns, so that few tokens
-// waste little work. One warp feeds a ring of stages by the bulk tensor copy engine (TMA); a
-// warpgroup multiplies 64 rows of the weight (or 64 gates and their 64 partners) with all tokens,
+// One warp feeds a ring of stages by the bulk tensor copy engine (TMA); a warpgroup multiplies,
 // straight from shared memory. The ring's weights are asked for before the previous kernel has
-// ended. Where a weight has too few tiles for all SMs, the blocks of a cluster share the tokens:
-// each copies its share of the weights to all.
+// ended.
+//
+// A product has 64 lines of its first operand and few of the second. Weights come first where they
+// have rows enough for all SMs: 64 of them (or 64 gates and their 64 partners) with all tokens.
+// Where they have not, tokens come first, up to 64 of them, with as few of the weight's rows as
+// leave a block to each SM. An SM reads at most 100 GB/s: with weights first, 32 tokens by
+// [1600, 6400] occupy 25 SMs of an H100 for 12.3 us, with tokens first 100 SMs for 10.1 us; by
+// [4096, 14336] 43 and 40.5 us.
 //
 // Each result is one chain of products over ascending 16s of in_features, as in skinny_gemm.cu.
 #include <cuda.h>
@@ -13,6 +17,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/hopper.cuh"
 #include "kernels/skinny_gemm.cuh"
 #include "lib/core/error.h"
 
@@ -24,262 +29,109 @@
 namespace eet::kernels {
 namespace {
 
-constexpr int kTileRows = 64;      // rows of the weight in a product
+constexpr int kTileLines = 64;     // of the first operand in a product
 constexpr int kLineFeatures = 64;  // in_features in a line of shared memory, as the swizzle has it
 constexpr int kLineBytes = 128;
 constexpr int kStepFeatures = 16;  // in_features in a product
 constexpr int kMaxStages = 16;
+// What an SM has under way bounds how fast it reads: its blocks' rings fill its shared memory. On
+// an H100, 32 tokens by [2048, 8192] on 32 SMs: 21.5 us with half of that, 16 us with all.
+constexpr int kRingBytes = 220 * 1024;
 
-// A block multiplies 64 rows of each part of the weight with kTokens tokens. The blocks of a
-// cluster have the same rows and the tokens after each other. What an SM has under way bounds how
-// fast it reads: its blocks' rings fill its shared memory. On an H100, 32 tokens by [2048, 8192]:
-// 21.5 us with half of that, 16 us with all.
-template <int kTokenCount, int kPartCount, int kClusterSize, int kBlockCount>
-struct Tiling {
-  static constexpr int kTokens = kTokenCount;
-  static constexpr int kTokenTiles = kTokens / 8;
-  static constexpr int kParts = kPartCount;  // 2: gates and their partners
-  static constexpr int kCluster = kClusterSize;
+// A block multiplies 64 rows of each part of the weight with up to kTokens tokens.
+template <int kTokens, int kPartCount, int kBlockCount>
+struct WeightsFirst {
+  static constexpr bool kTokensFirst = false;
+  static constexpr int kRows = kTileLines;     // of each part of the weight
+  static constexpr int kParts = kPartCount;    // 2: gates and their partners
+  static constexpr int kColumns = kTokens;     // of a product
   static constexpr int kBlocks = kBlockCount;  // that share an SM
-  // Of a row in a stage.
-  static constexpr int kLines = kTokens <= 32 && kParts * kBlocks < 4 ? 2 : 1;
-  static constexpr int kChunkFeatures = kLines * kLineFeatures;
+  // Parts of 64 in_features in a stage.
+  static constexpr int kSlices = kTokens <= 32 && kParts * kBlocks < 4 ? 2 : 1;
+};
+
+// A block multiplies kRowCount rows of the weight with up to 64 tokens.
+template <int kRowCount>
+struct TokensFirst {
+  static constexpr bool kTokensFirst = true;
+  static constexpr int kRows = kRowCount;
+  static constexpr int kParts = 1;
+  static constexpr int kColumns = kRowCount;
+  static constexpr int kBlocks = 1;
+  static constexpr int kSlices = kRows <= 32 ? 4 : 2;
+};
+
+// What follows from a tiling.
+template <typename Tiling>
+struct Layout : Tiling {
+  static constexpr int kColumnTiles = Tiling::kColumns / 8;
   static constexpr int kThreads = 128 + 32;
-  static constexpr int kTileBytes = kTileRows * kLineBytes;
-  static constexpr int kTokenBytes = kTokens * kLineBytes;
-  static constexpr int kWeightBytes = kTileBytes * kParts * kLines;
-  static constexpr int kStageBytes = kWeightBytes + kTokenBytes * kLines;
-  static constexpr int kFittingStages = 220 * 1024 / kBlocks / kStageBytes;
-  static constexpr int kStages = kFittingStages < kMaxStages ? kFittingStages : kMaxStages;
-  // The swizzle repeats every 1024 bytes; dynamic shared memory begins anywhere.
-  static constexpr int kSharedBytes = kStages * kStageBytes + 1024;
-  static_assert(kStages >= 3);
-  static_assert(kChunkFeatures % kStepFeatures == 0);
+  static constexpr int kChunkFeatures = Tiling::kSlices * kLineFeatures;  // of a stage
+  static constexpr int kSliceBytes = Tiling::kRows * kLineBytes;          // of a part
+  static constexpr int kPartBytes = kSliceBytes * Tiling::kSlices;        // of a stage
+  // Lines of shared memory that tokens take. A product reads 64 where they come first: those past
+  // the tokens are what lies there, and nothing is made of their sums.
+  static int token_lines(int num_tokens) {
+    return Tiling::kTokensFirst ? (num_tokens + 7) / 8 * 8 : Tiling::kColumns;
+  }
+};
+
+// The ring in shared memory: in each stage the slices of the tokens, then those of each part of the
+// weight.
+struct Ring {
+  int num_stages;
+  int stage_bytes;
+  int token_bytes;  // of a slice
+};
+
+template <typename T>
+struct TmaArgs {
+  SkinnyArgs<T> args;
+  Ring ring;
+  CUtensorMap weight;
+  CUtensorMap tokens;
+};
+
+struct Barriers {
+  uint64_t full[kMaxStages];   // a stage's bytes have arrived
+  uint64_t empty[kMaxStages];  // all that read a stage are done
 };
 
 // A place in the ring, and how often it came by.
-template <typename Shape>
 struct RingPlace {
   int stage = 0;
   uint32_t parity = 0;
 
-  __device__ __forceinline__ void advance() {
-    if (++stage == Shape::kStages) {
+  __device__ __forceinline__ void advance(const Ring& ring) {
+    if (++stage == ring.num_stages) {
       stage = 0;
       parity ^= 1;
     }
   }
 };
 
-// ---- barriers in shared memory
-
-struct Barriers {
-  uint64_t full[kMaxStages];   // a stage's bytes have arrived
-  uint64_t empty[kMaxStages];  // all that read a stage, in all blocks of the cluster, are done
-};
-
-__device__ __forceinline__ void init_barrier(uint64_t* barrier, int arrivals) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n" ::"r"(shared_address(barrier)),
-               "r"(arrivals)
-               : "memory");
-}
-
-__device__ __forceinline__ void expect_bytes(uint64_t* barrier, int bytes) {
-  asm volatile(
-      "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;\n" ::"r"(shared_address(barrier)),
-      "r"(bytes)
-      : "memory");
-}
-
-// Arrives at the barrier of the same place in block `rank` of the cluster. It publishes nothing, so
-// that it needs no scope wider than a block's: with .release.cluster the compiler puts a membar.gpu
-// before it, which costs 0.5 us a stage.
-template <int kCluster>
-__device__ __forceinline__ void arrive_at(uint64_t* barrier, int rank) {
-  if constexpr (kCluster == 1) {
-    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];\n" ::"r"(shared_address(barrier))
-                 : "memory");
-  } else {
-    asm volatile(
-        "{\n"
-        ".reg .b32 remote;\n"
-        "mapa.shared::cluster.u32 remote, %0, %1;\n"
-        "mbarrier.arrive.shared::cluster.b64 _, [remote];\n"
-        "}\n" ::"r"(shared_address(barrier)),
-        "r"(rank)
-        : "memory");
-  }
-}
-
-__device__ __forceinline__ void wait_for(uint64_t* barrier, uint32_t parity) {
-  asm volatile(
-      "{\n"
-      ".reg .pred done;\n"
-      "again:\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-      "@!done bra again;\n"
-      "}\n" ::"r"(shared_address(barrier)),
-      "r"(parity)
-      : "memory");
-}
-
-template <int kCluster>
-__device__ __forceinline__ void sync_cluster() {
-  if constexpr (kCluster > 1) {
-    asm volatile(
-        "barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;\n" ::
-            : "memory");
-  } else {
-    __syncthreads();
-  }
-}
-
-// ---- copies
-
-__device__ __forceinline__ void prefetch_map(const CUtensorMap& map) {
-  asm volatile("prefetch.tensormap [%0];\n" ::"l"(reinterpret_cast<uint64_t>(&map)) : "memory");
-}
-
-// Copies a box of the matrix that begins at (row, feature) to `target`, at the same place of all
-// blocks of the cluster; what lies outside of the matrix is zeros.
-template <int kCluster>
-__device__ __forceinline__ void copy_box(uint32_t target, const CUtensorMap& map, int feature,
-                                         int row, uint64_t* barrier) {
-  if constexpr (kCluster == 1) {
-    asm volatile(
-        "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes"
-        " [%0], [%1, {%2, %3}], [%4];\n" ::"r"(target),
-        "l"(reinterpret_cast<uint64_t>(&map)), "r"(feature), "r"(row), "r"(shared_address(barrier))
-        : "memory");
-  } else {
-    constexpr uint16_t kAll = (1U << kCluster) - 1;
-    asm volatile(
-        "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes"
-        ".multicast::cluster [%0], [%1, {%2, %3}], [%4], %5;\n" ::"r"(target),
-        "l"(reinterpret_cast<uint64_t>(&map)), "r"(feature), "r"(row), "r"(shared_address(barrier)),
-        "h"(kAll)
-        : "memory");
-  }
-}
-
-// ---- products of a warpgroup
-
-// Describes a tile whose rows have 128 swizzled bytes each, for wgmma, by its address / 16.
-__device__ __forceinline__ uint64_t tile_descriptor(uint32_t address_16) {
-  constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
-  constexpr uint64_t kStride = uint64_t{1024 >> 4} << 32;  // bytes between groups of eight rows
-  constexpr uint64_t kLeading = uint64_t{1} << 16;         // unused with a swizzle
-  return kSwizzle128 | kStride | kLeading | address_16;
-}
-
-__device__ __forceinline__ void begin_products() {
-  asm volatile("wgmma.fence.sync.aligned;\n" ::: "memory");
-}
-__device__ __forceinline__ void commit_products() {
-  asm volatile("wgmma.commit_group.sync.aligned;\n" ::: "memory");
-}
-template <int kPending>
-__device__ __forceinline__ void wait_products() {
-  asm volatile("wgmma.wait_group.sync.aligned %0;\n" ::"n"(kPending) : "memory");
-}
-
-// sums (64 x kTokens) += weights (64 x 16) · tokensᵀ (16 x kTokens), laid out as Sums: in lane
-// 4g + t of warp w of the warpgroup, sums[j][2h + i] is row 16w + 8h + g with token 8j + 2t + i.
-template <typename T, int kTokens>
-__device__ __forceinline__ void multiply(float (&sums)[kTokens / 8][4], uint64_t weights,
-                                         uint64_t tokens);
-
-#define EET_F4(d, j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
-#define EET_F16(d, j) EET_F4(d, j), EET_F4(d, j + 1), EET_F4(d, j + 2), EET_F4(d, j + 3)
-#define EET_P4(a, b, c, d) "%" #a ",%" #b ",%" #c ",%" #d
-#define EET_P16_0 \
-  EET_P4(0, 1, 2, 3) "," EET_P4(4, 5, 6, 7) "," EET_P4(8, 9, 10, 11) "," EET_P4(12, 13, 14, 15)
-#define EET_P16_1        \
-  EET_P4(16, 17, 18, 19) \
-  "," EET_P4(20, 21, 22, 23) "," EET_P4(24, 25, 26, 27) "," EET_P4(28, 29, 30, 31)
-#define EET_P16_2        \
-  EET_P4(32, 33, 34, 35) \
-  "," EET_P4(36, 37, 38, 39) "," EET_P4(40, 41, 42, 43) "," EET_P4(44, 45, 46, 47)
-#define EET_P16_3        \
-  EET_P4(48, 49, 50, 51) \
-  "," EET_P4(52, 53, 54, 55) "," EET_P4(56, 57, 58, 59) "," EET_P4(60, 61, 62, 63)
-
-#define EET_WGMMA(T, NAME, TOKENS, PLACES, W, X, ...)                                             \
-  template <>                                                                                     \
-  __device__ __forceinline__ void multiply<T, TOKENS>(float(&d)[TOKENS / 8][4], uint64_t weights, \
-                                                      uint64_t tokens) {                          \
-    asm volatile("wgmma.mma_async.sync.aligned.m64n" #TOKENS "k16.f32." NAME "." NAME " {" PLACES \
-                 "}, %" #W ", %" #X ", 1, 1, 1, 0, 0;\n"                                          \
-                 : __VA_ARGS__                                                                    \
-                 : "l"(weights), "l"(tokens));                                                    \
-  }
-#define EET_WGMMAS(T, NAME)                                                             \
-  EET_WGMMA(T, NAME, 8, EET_P4(0, 1, 2, 3), 4, 5, EET_F4(d, 0))                         \
-  EET_WGMMA(T, NAME, 16, EET_P4(0, 1, 2, 3) "," EET_P4(4, 5, 6, 7), 8, 9, EET_F4(d, 0), \
-            EET_F4(d, 1))                                                               \
-  EET_WGMMA(T, NAME, 32, EET_P16_0, 16, 17, EET_F16(d, 0))                              \
-  EET_WGMMA(T, NAME, 64, EET_P16_0 "," EET_P16_1, 32, 33, EET_F16(d, 0), EET_F16(d, 4)) \
-  EET_WGMMA(T, NAME, 128, EET_P16_0 "," EET_P16_1 "," EET_P16_2 "," EET_P16_3, 64, 65,  \
-            EET_F16(d, 0), EET_F16(d, 4), EET_F16(d, 8), EET_F16(d, 12))
-EET_WGMMAS(__half, "f16")
-EET_WGMMAS(__nv_bfloat16, "bf16")
-#undef EET_WGMMAS
-#undef EET_WGMMA
-
-template <typename T, typename Shape>
-__device__ __forceinline__ void add_bias(Sums<Shape>& sums, const SkinnyArgs<T>& args,
-                                         const int (&rows)[2]) {
-  if (args.product.bias == nullptr) return;
-#pragma unroll
-  for (int part = 0; part < Shape::kParts; ++part) {
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      if (rows[h] >= args.width) continue;
-      const float bias = to_float(args.product.bias[part * args.width + rows[h]]);
-#pragma unroll
-      for (int tile = 0; tile < Shape::kTokenTiles; ++tile) {
-        sums[part][tile][2 * h] += bias;
-        sums[part][tile][2 * h + 1] += bias;
-      }
-    }
-  }
-}
-
-// ---- the kernel
-
-template <typename T>
-struct TmaArgs {
-  SkinnyArgs<T> args;
-  CUtensorMap weight;
-  CUtensorMap tokens;
-};
-
 // The first row of a part that a block multiplies.
 template <typename Shape>
-__device__ __forceinline__ int first_tile_row() {
-  return static_cast<int>(blockIdx.x) / Shape::kCluster * kTileRows;
-}
-template <typename Shape>
-__device__ __forceinline__ int rank_in_cluster() {
-  return static_cast<int>(blockIdx.x) % Shape::kCluster;
+__device__ __forceinline__ int first_block_row() {
+  return static_cast<int>(blockIdx.x) * Shape::kRows;
 }
 
 // Copies chunks to the ring, one thread's work.
 template <typename T, typename Shape>
 class Feeder {
  public:
-  __device__ __forceinline__ Feeder(const TmaArgs<T>& tma, uint32_t ring, Barriers& barriers)
-      : tma_(tma), ring_(ring), barriers_(barriers) {}
+  __device__ __forceinline__ Feeder(const TmaArgs<T>& tma, uint32_t memory, Barriers& barriers)
+      : tma_(tma), memory_(memory), barriers_(barriers) {}
 
   __device__ __forceinline__ void run(int num_chunks) const {
     prefetch_map(tma_.weight);
     prefetch_map(tma_.tokens);
-    const int num_early = min(num_chunks, Shape::kStages);
+    const int num_early = min(num_chunks, tma_.ring.num_stages);
     for (int chunk = 0; chunk < num_early; ++chunk) copy_weights(chunk, chunk);
     wait_for_previous_kernel();
     for (int chunk = 0; chunk < num_early; ++chunk) copy_tokens(chunk, chunk);
-    RingPlace<Shape> place;
-    for (int chunk = num_early; chunk < num_chunks; ++chunk, place.advance()) {
+    RingPlace place;
+    for (int chunk = num_early; chunk < num_chunks; ++chunk, place.advance(tma_.ring)) {
       wait_for(&barriers_.empty[place.stage], place.parity);
       copy_weights(chunk, place.stage);
       copy_tokens(chunk, place.stage);
@@ -287,93 +139,98 @@ class Feeder {
   }
 
  private:
-  // This block's share of the rows, to all blocks of the cluster; and announces all that comes.
+  // And announces all that comes.
   __device__ __forceinline__ void copy_weights(int chunk, int stage) const {
-    constexpr int kShare = kTileRows / Shape::kCluster;
-    const int first = rank_in_cluster<Shape>() * kShare;
-    const uint32_t target = ring_ + static_cast<uint32_t>(stage * Shape::kStageBytes);
-    expect_bytes(&barriers_.full[stage], Shape::kStageBytes);
+    const uint32_t target = memory_ + static_cast<uint32_t>(stage * tma_.ring.stage_bytes +
+                                                            Shape::kSlices * tma_.ring.token_bytes);
+    expect_bytes(&barriers_.full[stage], tma_.ring.stage_bytes);
 #pragma unroll
-    for (int line = 0; line < Shape::kLines; ++line) {
-#pragma unroll
-      for (int part = 0; part < Shape::kParts; ++part) {
-        copy_box<Shape::kCluster>(
-            target + static_cast<uint32_t>((line * Shape::kParts + part) * Shape::kTileBytes +
-                                           first * kLineBytes),
-            tma_.weight, chunk * Shape::kChunkFeatures + line * kLineFeatures,
-            part * tma_.args.width + first_tile_row<Shape>() + first, &barriers_.full[stage]);
-      }
+    for (int part = 0; part < Shape::kParts; ++part) {
+      copy_slices(target + static_cast<uint32_t>(part * Shape::kPartBytes), tma_.weight,
+                  Shape::kSliceBytes, chunk, part * tma_.args.width + first_block_row<Shape>(),
+                  stage);
     }
   }
 
   __device__ __forceinline__ void copy_tokens(int chunk, int stage) const {
-    const uint32_t target =
-        ring_ + static_cast<uint32_t>(stage * Shape::kStageBytes + Shape::kWeightBytes);
+    copy_slices(memory_ + static_cast<uint32_t>(stage * tma_.ring.stage_bytes), tma_.tokens,
+                tma_.ring.token_bytes, chunk, 0, stage);
+  }
+
+  __device__ __forceinline__ void copy_slices(uint32_t target, const CUtensorMap& map,
+                                              int slice_bytes, int chunk, int first_line,
+                                              int stage) const {
 #pragma unroll
-    for (int line = 0; line < Shape::kLines; ++line) {
-      copy_box<1>(target + static_cast<uint32_t>(line * Shape::kTokenBytes), tma_.tokens,
-                  chunk * Shape::kChunkFeatures + line * kLineFeatures,
-                  rank_in_cluster<Shape>() * Shape::kTokens, &barriers_.full[stage]);
+    for (int slice = 0; slice < Shape::kSlices; ++slice) {
+      copy_box(target + static_cast<uint32_t>(slice * slice_bytes), map,
+               (chunk * Shape::kSlices + slice) * kLineFeatures, first_line,
+               &barriers_.full[stage]);
     }
   }
 
   const TmaArgs<T>& tma_;
-  uint32_t ring_;
+  uint32_t memory_;
   Barriers& barriers_;
 };
 
+// Adds the products of 16 in_features of the tokens and the weights at these places to the sums.
+template <typename T, typename Shape>
+__device__ __forceinline__ void multiply_step(Sums<Shape>& sums, uint32_t tokens,
+                                              uint32_t weights) {
+#pragma unroll
+  for (int part = 0; part < Shape::kParts; ++part) {
+    const uint64_t first = tile_descriptor(
+        (Shape::kTokensFirst ? tokens : weights + static_cast<uint32_t>(part * Shape::kPartBytes)) /
+        16);
+    const uint64_t second = tile_descriptor((Shape::kTokensFirst ? weights : tokens) / 16);
+    multiply<T, Shape::kColumns>(sums[part], first, second);
+  }
+}
+
 // Multiplies what is in the ring, a warpgroup's work.
 template <typename T, typename Shape>
-__device__ __forceinline__ void multiply_tile(const SkinnyArgs<T>& args, uint32_t ring,
+__device__ __forceinline__ void multiply_tile(const TmaArgs<T>& tma, uint32_t memory,
                                               Barriers& barriers, int num_chunks) {
-  wait_for_previous_kernel();  // nothing can be done before: it writes the tokens
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const SumPlaces<Shape> places(first_block_row<Shape>(), warp, lane);
+  Bias<T, Shape> bias;
+  bias.load(tma.args, places);
+  wait_for_previous_kernel();
   Sums<Shape> sums;
 #pragma unroll
   for (int part = 0; part < Shape::kParts; ++part) {
 #pragma unroll
-    for (int i = 0; i < Shape::kTokens / 2; ++i) sums[part][i / 4][i % 4] = 0.0F;
+    for (int i = 0; i < Shape::kColumns / 2; ++i) sums[part][i / 4][i % 4] = 0.0F;
   }
-  RingPlace<Shape> place;
+  RingPlace place;
   int previous_stage = 0;
-  for (int chunk = 0; chunk < num_chunks; ++chunk, place.advance()) {
+  for (int chunk = 0; chunk < num_chunks; ++chunk, place.advance(tma.ring)) {
     // The same in all threads, and known to be: descriptors are made in uniform registers.
-    const uint32_t address_16 = __shfl_sync(
-        0xFFFFFFFFU, (ring + static_cast<uint32_t>(place.stage * Shape::kStageBytes)) / 16, 0);
+    const uint32_t stage = __shfl_sync(
+        0xFFFFFFFFU, memory + static_cast<uint32_t>(place.stage * tma.ring.stage_bytes), 0);
     wait_for(&barriers.full[place.stage], place.parity);
     begin_products();
 #pragma unroll
     for (int step = 0; step < Shape::kChunkFeatures / kStepFeatures; ++step) {
-      constexpr int kLineSteps = kLineFeatures / kStepFeatures;
-      const int line = step / kLineSteps;
-      const int offset = step % kLineSteps * kStepFeatures * 2;
-      const uint64_t tokens = tile_descriptor(
-          address_16 +
-          static_cast<uint32_t>((Shape::kWeightBytes + line * Shape::kTokenBytes + offset) / 16));
-#pragma unroll
-      for (int part = 0; part < Shape::kParts; ++part) {
-        const int weight_tile = (line * Shape::kParts + part) * Shape::kTileBytes;
-        multiply<T, Shape::kTokens>(
-            sums[part],
-            tile_descriptor(address_16 + static_cast<uint32_t>((weight_tile + offset) / 16)),
-            tokens);
-      }
+      constexpr int kSliceSteps = kLineFeatures / kStepFeatures;
+      const int slice = step / kSliceSteps;
+      const int offset = step % kSliceSteps * kStepFeatures * 2;
+      const int tokens = slice * tma.ring.token_bytes + offset;
+      const int weights =
+          Shape::kSlices * tma.ring.token_bytes + slice * Shape::kSliceBytes + offset;
+      multiply_step<T, Shape>(sums, stage + static_cast<uint32_t>(tokens),
+                              stage + static_cast<uint32_t>(weights));
     }
     commit_products();
     wait_products<1>();
-    if (chunk > 0 && static_cast<int>(threadIdx.x) < Shape::kCluster) {
-      arrive_at<Shape::kCluster>(&barriers.empty[previous_stage], static_cast<int>(threadIdx.x));
-    }
+    if (chunk > 0 && threadIdx.x == 0) arrive(&barriers.empty[previous_stage]);
     previous_stage = place.stage;
   }
   wait_products<0>();
 
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int first_row = first_tile_row<Shape>() + warp * 16;
-  const int rows[2] = {first_row + lane / 4, first_row + lane / 4 + 8};
-  const int first_token = rank_in_cluster<Shape>() * Shape::kTokens;
-  add_bias<T, Shape>(sums, args, rows);
-  finish_and_store<T, Shape>(args, sums, rows, first_token, lane);
+  bias.add(sums, tma.args);
+  finish_and_store<T, Shape>(tma.args, sums, places);
 }
 
 template <typename T, typename Shape>
@@ -382,30 +239,26 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   extern __shared__ char shared[];
   __shared__ Barriers barriers;
-  const uint32_t ring = (shared_address(shared) + 1023) / 1024 * 1024;
+  // The swizzle repeats every 1024 bytes; dynamic shared memory begins anywhere.
+  const uint32_t memory = (shared_address(shared) + 1023) / 1024 * 1024;
   if (threadIdx.x == 0) {
-    for (int stage = 0; stage < Shape::kStages; ++stage) {
+    for (int stage = 0; stage < tma.ring.num_stages; ++stage) {
       init_barrier(&barriers.full[stage], 1);
-      init_barrier(&barriers.empty[stage], Shape::kCluster);
+      init_barrier(&barriers.empty[stage], 1);
     }
-    asm volatile("fence.mbarrier_init.release.cluster;\n" ::: "memory");
+    publish_barriers();
   }
-  sync_cluster<Shape::kCluster>();
+  __syncthreads();
 
   const int num_chunks =
       (tma.args.product.in_features + Shape::kChunkFeatures - 1) / Shape::kChunkFeatures;
   if (threadIdx.x < 128) {
-    multiply_tile<T, Shape>(tma.args, ring, barriers, num_chunks);
+    multiply_tile<T, Shape>(tma, memory, barriers, num_chunks);
+  } else if (threadIdx.x == 128) {
+    Feeder<T, Shape>(tma, memory, barriers).run(num_chunks);
   } else {
-    if (threadIdx.x == 128) {
-      Feeder<T, Shape>(tma, ring, barriers).run(num_chunks);
-    } else {
-      wait_for_previous_kernel();
-    }
-    __syncwarp();
+    wait_for_previous_kernel();
   }
-  // No block ends while another may still write to its memory or arrive at its barriers.
-  if constexpr (Shape::kCluster > 1) sync_cluster<Shape::kCluster>();
 #endif
 }
 
@@ -435,7 +288,7 @@ EncodeTiled encode_tiled() {
   return function;
 }
 
-// A row-major matrix of 16-bit elements, read in swizzled boxes of `box_rows` x kChunkFeatures.
+// A row-major matrix of 16-bit elements, read in swizzled boxes of `box_rows` x kLineFeatures.
 template <typename T>
 CUtensorMap tensor_map(const T* matrix, int64_t rows, int64_t features, int box_rows) {
   CUtensorMap map{};
@@ -465,35 +318,78 @@ int num_multiprocessors() {
   return count;
 }
 
-int tiles_of(int rows) {
-  return (rows + kTileRows - 1) / kTileRows;
+int ceil_div(int a, int b) {
+  return (a + b - 1) / b;
 }
 
-template <typename T, typename Shape>
-void launch_shape(const SkinnyArgs<T>& args, cudaStream_t stream) {
-  const auto kernel = skinny_wgmma_kernel<T, Shape>;
-  CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  Shape::kSharedBytes));
+template <typename T, typename Tiling>
+void launch_tiling(const SkinnyArgs<T>& args, cudaStream_t stream) {
+  using Shape = Layout<Tiling>;
   const SkinnyProduct<T>& product = args.product;
+  const int token_lines = Shape::token_lines(product.num_rows);
+  const int token_bytes = token_lines * kLineBytes;
+  const int stage_bytes = Shape::kSlices * token_bytes + Shape::kParts * Shape::kPartBytes;
+  // Of the last slice of tokens, what a product reads past its stage.
+  const int past_bytes =
+      Shape::kTokensFirst
+          ? std::max(0, (Shape::kSlices - 1) * token_bytes + kTileLines * kLineBytes - stage_bytes)
+          : 0;
+  const Ring ring = {
+      .num_stages = std::min(kMaxStages, (kRingBytes / Shape::kBlocks - past_bytes) / stage_bytes),
+      .stage_bytes = stage_bytes,
+      .token_bytes = token_bytes};
+  const int shared_bytes = ring.num_stages * stage_bytes + past_bytes + 1024;
+  const auto kernel = skinny_wgmma_kernel<T, Shape>;
+  CUDA_CHECK(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   const TmaArgs<T> tma = {
       .args = args,
-      .weight = tensor_map(product.weight, product.out_features, product.in_features,
-                           kTileRows / Shape::kCluster),
-      .tokens = tensor_map(product.x, product.num_rows, product.in_features, Shape::kTokens)};
-  launch_overlapped_clusters(kernel, tiles_of(args.width) * Shape::kCluster, Shape::kThreads,
-                             Shape::kSharedBytes, Shape::kCluster, stream, tma);
+      .ring = ring,
+      .weight = tensor_map(product.weight, product.out_features, product.in_features, Shape::kRows),
+      .tokens = tensor_map(product.x, product.num_rows, product.in_features, token_lines)};
+  launch_overlapped(kernel, ceil_div(args.width, Shape::kRows), Shape::kThreads, shared_bytes,
+                    stream, tma);
 }
 
 // Two blocks share an SM where there are many to come: one starts while another ends. On an H100,
 // 16 tokens by [50304, 768]: 28 us, with one 31 us; by [28672, 4096] with gates: 80.6 and 79.2 us.
-template <typename T, int kParts, int kTokens>
-void launch_tokens(const SkinnyArgs<T>& args, cudaStream_t stream) {
+template <typename T, int kTokens, int kParts>
+void launch_weights_first(const SkinnyArgs<T>& args, cudaStream_t stream) {
   const int enough = kTokens == 128 ? num_multiprocessors() : 4 * num_multiprocessors();
-  if (tiles_of(args.width) > enough) {
-    launch_shape<T, Tiling<kTokens, kParts, 1, 2>>(args, stream);
+  if (ceil_div(args.width, kTileLines) > enough) {
+    launch_tiling<T, WeightsFirst<kTokens, kParts, 2>>(args, stream);
   } else {
-    launch_shape<T, Tiling<kTokens, kParts, 1, 1>>(args, stream);
+    launch_tiling<T, WeightsFirst<kTokens, kParts, 1>>(args, stream);
   }
+}
+
+template <typename T, int kParts>
+void launch_weights_first(const SkinnyArgs<T>& args, cudaStream_t stream) {
+  const int n = args.product.num_rows;
+  if (n <= 8) return launch_weights_first<T, 8, kParts>(args, stream);
+  if (n <= 16) return launch_weights_first<T, 16, kParts>(args, stream);
+  if (n <= 32) return launch_weights_first<T, 32, kParts>(args, stream);
+  if constexpr (kParts == 2) {
+    if (n > 64) return launch_weights_first<T, 128, kParts>(args, stream);
+  }
+  launch_weights_first<T, 64, kParts>(args, stream);
+}
+
+// Whether tokens come first: where the weight has too few rows for all SMs, and as many in_features
+// as make up for the tokens that each block reads.
+template <typename T>
+bool are_tokens_first(const SkinnyArgs<T>& args) {
+  const int n = args.product.num_rows;
+  const bool few_tiles = 2 * ceil_div(args.width, kTileLines) <= num_multiprocessors();
+  return few_tiles && (n > 32 || args.width <= args.product.in_features);
+}
+
+template <typename T>
+void launch_tokens_first(const SkinnyArgs<T>& args, cudaStream_t stream) {
+  const int rows = ceil_div(args.width, num_multiprocessors());
+  if (rows <= 16) return launch_tiling<T, TokensFirst<16>>(args, stream);
+  if (rows <= 24) return launch_tiling<T, TokensFirst<24>>(args, stream);
+  launch_tiling<T, TokensFirst<32>>(args, stream);
 }
 
 }  // namespace
@@ -502,7 +398,8 @@ bool is_hopper() {
   static const bool hopper = [] {
     // The kernel compiled for anything else has no body, and no barriers.
     cudaFuncAttributes attributes{};
-    CUDA_CHECK(cudaFuncGetAttributes(&attributes, skinny_wgmma_kernel<__half, Tiling<8, 1, 1, 1>>));
+    CUDA_CHECK(
+        cudaFuncGetAttributes(&attributes, skinny_wgmma_kernel<__half, Layout<TokensFirst<16>>>));
     return attributes.sharedSizeBytes >= sizeof(Barriers);
   }();
   return hopper;
@@ -510,19 +407,10 @@ bool is_hopper() {
 
 template <typename T, int kParts>
 void launch_wgmma(const SkinnyArgs<T>& args, cudaStream_t stream) {
-  const int n = args.product.num_rows;
-  if (n <= 8) return launch_tokens<T, kParts, 8>(args, stream);
-  if (n <= 16) return launch_tokens<T, kParts, 16>(args, stream);
-  if (n <= 32) return launch_tokens<T, kParts, 32>(args, stream);
-  if constexpr (kParts == 2) {
-    if (n > 64) return launch_tokens<T, kParts, 128>(args, stream);
-  } else {
-    // Where the weight has too few tiles for all SMs, twice as many blocks share the tokens.
-    if (2 * tiles_of(args.width) <= num_multiprocessors()) {
-      return launch_shape<T, Tiling<32, kParts, 2, 1>>(args, stream);
-    }
+  if constexpr (kParts == 1) {
+    if (are_tokens_first(args)) return launch_tokens_first(args, stream);
   }
-  launch_tokens<T, kParts, 64>(args, stream);
+  launch_weights_first<T, kParts>(args, stream);
 }
 
 template void launch_wgmma<__half, 1>(const SkinnyArgs<__half>&, cudaStream_t);

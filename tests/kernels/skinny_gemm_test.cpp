@@ -90,10 +90,11 @@ std::vector<float> expected_product(Devices& devices, DType type, const Shape& s
 TEST_CASE("a skinny product matches the CPU on all tilings, odd sizes and numbers of rows") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
-  // One, two and four warps a block, one and several tiles; rows, chunks and stages that are not
-  // full.
-  const Shape shapes[] = {{1, 8},      {7, 16},      {100, 120},   {333, 136}, {768, 768},
-                          {768, 3072}, {1600, 1600}, {4800, 1600}, {8500, 72}, {40, 14336}};
+  // One, two and four warps a block, one and several tiles; tokens and weights first; rows, chunks
+  // and stages that are not full.
+  const Shape shapes[] = {{1, 8},     {7, 16},     {100, 120},   {333, 136},
+                          {768, 768}, {768, 3072}, {1600, 1600}, {4800, 1600},
+                          {8500, 72}, {40, 14336}, {2600, 2648}};
   for (const DType type : kTypes) {
     for (const Shape& shape : shapes) {
       const float stddev = 1.0F / std::sqrt(static_cast<float>(shape.in_features));
@@ -208,7 +209,10 @@ TEST_CASE("a row of a skinny product has the same bits for every number of rows"
   if (devices == nullptr) return;
   const Context& ctx = devices->cuda;
   for (const DType type : kTypes) {
-    for (const Shape& shape : {Shape{768, 3072}, Shape{4800, 1600}, Shape{17000, 520}}) {
+    // Tokens first with 16, 24 and 32 rows at all n or above 32, weights first with one block and
+    // two on an SM.
+    for (const Shape& shape : {Shape{768, 3072}, Shape{3000, 3072}, Shape{4200, 4608},
+                               Shape{2304, 768}, Shape{4800, 1600}, Shape{17000, 520}}) {
       const Tensor weight = drawn(ctx, type, shape.out_features, shape.in_features, 0.02F, 1);
       const Tensor x = drawn(ctx, type, kMaxRows, shape.in_features, 1.0F, 2);
       for (const bool gated : {false, true}) {

@@ -1,0 +1,142 @@
+// Hopper's barriers, bulk tensor copies and warpgroup products (compute capability 9.0a).
+#pragma once
+
+#include <cuda.h>
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstdint>
+
+#include "kernels/async_copy.cuh"
+
+namespace eet::kernels {
+
+// ---- barriers in shared memory
+
+__device__ __forceinline__ void init_barrier(uint64_t* barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n" ::"r"(shared_address(barrier)),
+               "r"(arrivals)
+               : "memory");
+}
+
+// Makes initialised barriers known to the copy engine.
+__device__ __forceinline__ void publish_barriers() {
+  asm volatile("fence.mbarrier_init.release.cluster;\n" ::: "memory");
+}
+
+// Arrives, and tells the barrier to wait for so many bytes.
+__device__ __forceinline__ void expect_bytes(uint64_t* barrier, int bytes) {
+  asm volatile(
+      "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;\n" ::"r"(shared_address(barrier)),
+      "r"(bytes)
+      : "memory");
+}
+
+__device__ __forceinline__ void arrive(uint64_t* barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];\n" ::"r"(shared_address(barrier))
+               : "memory");
+}
+
+__device__ __forceinline__ void wait_for(uint64_t* barrier, uint32_t parity) {
+  asm volatile(
+      "{\n"
+      ".reg .pred done;\n"
+      "again:\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      "@!done bra again;\n"
+      "}\n" ::"r"(shared_address(barrier)),
+      "r"(parity)
+      : "memory");
+}
+
+// ---- copies
+
+__device__ __forceinline__ void prefetch_map(const CUtensorMap& map) {
+  asm volatile("prefetch.tensormap [%0];\n" ::"l"(reinterpret_cast<uint64_t>(&map)) : "memory");
+}
+
+// Copies the map's box of the matrix that begins at (row, feature) to `target`; what lies outside
+// of the matrix is zeros. The barrier counts the bytes.
+__device__ __forceinline__ void copy_box(uint32_t target, const CUtensorMap& map, int feature,
+                                         int row, uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes"
+      " [%0], [%1, {%2, %3}], [%4];\n" ::"r"(target),
+      "l"(reinterpret_cast<uint64_t>(&map)), "r"(feature), "r"(row), "r"(shared_address(barrier))
+      : "memory");
+}
+
+// ---- products of a warpgroup
+
+// Describes a tile whose rows have 128 swizzled bytes each, for wgmma, by its address / 16.
+__device__ __forceinline__ uint64_t tile_descriptor(uint32_t address_16) {
+  constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
+  constexpr uint64_t kStride = uint64_t{1024 >> 4} << 32;  // bytes between groups of eight rows
+  constexpr uint64_t kLeading = uint64_t{1} << 16;         // unused with a swizzle
+  return kSwizzle128 | kStride | kLeading | address_16;
+}
+
+__device__ __forceinline__ void begin_products() {
+  asm volatile("wgmma.fence.sync.aligned;\n" ::: "memory");
+}
+__device__ __forceinline__ void commit_products() {
+  asm volatile("wgmma.commit_group.sync.aligned;\n" ::: "memory");
+}
+template <int kPending>
+__device__ __forceinline__ void wait_products() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;\n" ::"n"(kPending) : "memory");
+}
+
+// sums (64 x kColumns) += a (64 x 16) · bᵀ (16 x kColumns), of tiles in shared memory. In lane 4g +
+// t of warp w of the warpgroup, sums[j][2h + i] is row 16w + 8h + g, column 8j + 2t + i.
+template <typename T, int kColumns>
+__device__ __forceinline__ void multiply(float (&sums)[kColumns / 8][4], uint64_t a, uint64_t b);
+
+#define EET_F4(d, j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
+#define EET_F8(d, j) EET_F4(d, j), EET_F4(d, j + 1)
+#define EET_F16(d, j) EET_F8(d, j), EET_F8(d, j + 2)
+#define EET_P4(a, b, c, d) "%" #a ",%" #b ",%" #c ",%" #d
+#define EET_P8_0 EET_P4(0, 1, 2, 3) "," EET_P4(4, 5, 6, 7)
+#define EET_P16_0 EET_P8_0 "," EET_P4(8, 9, 10, 11) "," EET_P4(12, 13, 14, 15)
+#define EET_P8_1 EET_P4(16, 17, 18, 19) "," EET_P4(20, 21, 22, 23)
+#define EET_P16_1 EET_P8_1 "," EET_P4(24, 25, 26, 27) "," EET_P4(28, 29, 30, 31)
+#define EET_P16_2        \
+  EET_P4(32, 33, 34, 35) \
+  "," EET_P4(36, 37, 38, 39) "," EET_P4(40, 41, 42, 43) "," EET_P4(44, 45, 46, 47)
+#define EET_P16_3        \
+  EET_P4(48, 49, 50, 51) \
+  "," EET_P4(52, 53, 54, 55) "," EET_P4(56, 57, 58, 59) "," EET_P4(60, 61, 62, 63)
+
+#define EET_WGMMA(T, NAME, COLUMNS, PLACES, A, B, ...)                                             \
+  template <>                                                                                      \
+  __device__ __forceinline__ void multiply<T, COLUMNS>(float(&d)[COLUMNS / 8][4], uint64_t a,      \
+                                                       uint64_t b) {                               \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" #COLUMNS "k16.f32." NAME "." NAME " {" PLACES \
+                 "}, %" #A ", %" #B ", 1, 1, 1, 0, 0;\n"                                           \
+                 : __VA_ARGS__                                                                     \
+                 : "l"(a), "l"(b));                                                                \
+  }
+#define EET_WGMMAS(T, NAME)                                                                     \
+  EET_WGMMA(T, NAME, 8, EET_P4(0, 1, 2, 3), 4, 5, EET_F4(d, 0))                                 \
+  EET_WGMMA(T, NAME, 16, EET_P8_0, 8, 9, EET_F8(d, 0))                                          \
+  EET_WGMMA(T, NAME, 24, EET_P8_0 "," EET_P4(8, 9, 10, 11), 12, 13, EET_F8(d, 0), EET_F4(d, 2)) \
+  EET_WGMMA(T, NAME, 32, EET_P16_0, 16, 17, EET_F16(d, 0))                                      \
+  EET_WGMMA(T, NAME, 64, EET_P16_0 "," EET_P16_1, 32, 33, EET_F16(d, 0), EET_F16(d, 4))         \
+  EET_WGMMA(T, NAME, 128, EET_P16_0 "," EET_P16_1 "," EET_P16_2 "," EET_P16_3, 64, 65,          \
+            EET_F16(d, 0), EET_F16(d, 4), EET_F16(d, 8), EET_F16(d, 12))
+EET_WGMMAS(__half, "f16")
+EET_WGMMAS(__nv_bfloat16, "bf16")
+#undef EET_WGMMAS
+#undef EET_WGMMA
+#undef EET_P16_3
+#undef EET_P16_2
+#undef EET_P16_1
+#undef EET_P8_1
+#undef EET_P16_0
+#undef EET_P8_0
+#undef EET_P4
+#undef EET_F16
+#undef EET_F8
+#undef EET_F4
+
+}  // namespace eet::kernels
