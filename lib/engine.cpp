@@ -10,6 +10,7 @@
 #include "lib/device.h"
 #include "lib/memory_plan.h"
 #include "lib/model/decoder.h"
+#include "lib/pass_clock.h"
 #include "lib/pass_inputs.h"
 #include "lib/request_check.h"
 #include "lib/sampling/sampler.h"
@@ -123,6 +124,7 @@ struct Engine::Impl {
   Scorer scorer;
   KvCache cache;
   ReplayCache decode_steps{ctx};
+  PassClock clock{ctx};
   Scheduler scheduler;
 
   std::deque<IssuedPass> issued;  // oldest first
@@ -229,6 +231,7 @@ void Engine::Impl::score(const ForwardBatch& batch) {
 
 void Engine::Impl::issue_prompt_pass(const PromptPass& pass) {
   IssuedPass issued_pass;
+  clock.begin();
   const ForwardBatch batch = inputs.prompt_pass(pass);
   bool penalised = false;
   for (const PromptSegment& segment : pass) {
@@ -261,6 +264,7 @@ void Engine::Impl::issue_prompt_pass(const PromptPass& pass) {
 
 void Engine::Impl::issue_decode_step(const std::vector<SequencePtr>& rows) {
   IssuedPass issued_pass;
+  clock.begin();
   issued_pass.rows = rows;
   std::vector<int32_t> slots;
   int32_t max_context_len = 0;
@@ -304,6 +308,7 @@ void Engine::Impl::issue_decode_step(const std::vector<SequencePtr>& rows) {
 // Notes a pass on its way; its rows are in the order they were sampled in.
 void Engine::Impl::record_issued(IssuedPass pass) {
   pass.result = sampler.fetch(static_cast<int64_t>(pass.rows.size()));
+  clock.end();
   issued.push_back(std::move(pass));
 }
 
@@ -324,7 +329,8 @@ bool Engine::Impl::issue() {
 void Engine::Impl::collect() {
   const IssuedPass pass = std::move(issued.front());
   issued.pop_front();
-  pass.result.done->wait();
+  const double idle_seconds = clock.collect();
+  if (pass.decode) stats.decode_idle_seconds += idle_seconds;
   const Clock::time_point now = Clock::now();
   (pass.decode ? stats.decode_seconds : stats.prefill_seconds) +=
       seconds_between(std::max(pass.started, collected_at), now);

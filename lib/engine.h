@@ -76,10 +76,11 @@ struct MemoryItem {
 };
 
 struct EngineStats {
-  double load_seconds = 0;       // weights and all other memory
-  double prefill_seconds = 0;    // device time of prompt passes
-  double decode_seconds = 0;     // device time of decode steps
-  int64_t prompt_tokens = 0;     // real ones; once for samples that share them
+  double load_seconds = 0;         // weights and all other memory
+  double prefill_seconds = 0;      // device time of prompt passes
+  double decode_seconds = 0;       // device time of decode steps
+  double decode_idle_seconds = 0;  // in which it waited for the host; 0 on the CPU
+  int64_t prompt_tokens = 0;       // real ones; once for samples that share them
   int64_t prompt_positions = 0;  // tokens that entered the prompt passes and replays, pads included
   int64_t padded_positions = 0;  // what `padded` computes for the same groups
   int64_t output_tokens = 0;

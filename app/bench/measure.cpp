@@ -29,6 +29,7 @@ Run run_once(Engine& engine, std::vector<Request> requests) {
   return {.wall_seconds = elapsed.count(),
           .prefill_seconds = after.prefill_seconds - before.prefill_seconds,
           .decode_seconds = after.decode_seconds - before.decode_seconds,
+          .decode_idle_seconds = after.decode_idle_seconds - before.decode_idle_seconds,
           .work = work_between(before, after)};
 }
 

@@ -12,9 +12,10 @@ namespace eet {
 
 // One run of a test's requests as a job runs them.
 struct Run {
-  double wall_seconds = 0;     // from the first request to the last token
-  double prefill_seconds = 0;  // the engine's time in prompt passes
-  double decode_seconds = 0;   // and in decode steps
+  double wall_seconds = 0;         // from the first request to the last token
+  double prefill_seconds = 0;      // the engine's time in prompt passes
+  double decode_seconds = 0;       // and in decode steps
+  double decode_idle_seconds = 0;  // in which the device waited for the host
   Work work;
 };
 

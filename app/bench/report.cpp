@@ -90,6 +90,7 @@ void add_result(ordered_json& record, const Summary& summary, double step_ms) {
   record["wall_seconds"] = run.wall_seconds;
   record["prefill_seconds"] = run.prefill_seconds;
   record["decode_seconds"] = run.decode_seconds;
+  record["decode_idle_seconds"] = run.decode_idle_seconds;
   record["median_ts"] = summary.rate();
   record["avg_ts"] = mean(summary.rates);
   record["stddev_ts"] = standard_deviation(summary.rates);

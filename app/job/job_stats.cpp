@@ -184,6 +184,7 @@ std::string format_json(const JobStats& stats) {
         {"tokenize", stats.tokenize_seconds},
         {"prefill", e.prefill_seconds},
         {"decode", e.decode_seconds},
+        {"decode_idle", e.decode_idle_seconds},
         {"detokenize_write", stats.output_seconds},
         {"job", stats.job_seconds},
         {"total", d.total_seconds}}},

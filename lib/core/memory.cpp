@@ -126,10 +126,11 @@ void synchronize(const Context& ctx) {
   (void)ctx;
 }
 
-Fence::Fence(const Context& ctx) : ctx_(ctx) {
+Fence::Fence(const Context& ctx, bool timed) : ctx_(ctx) {
 #if EET_HAVE_CUDA
-  if (ctx.on_cuda()) event_ = cuda::create_event();
+  if (ctx.on_cuda()) event_ = cuda::create_event(timed);
 #endif
+  (void)timed;
 }
 
 Fence::~Fence() {
@@ -150,6 +151,14 @@ void Fence::wait() const {
   if (event_ != nullptr) cuda::wait_event(event_);
 #endif
   (void)event_;
+}
+
+double Fence::seconds_since(const Fence& earlier) const {
+#if EET_HAVE_CUDA
+  if (event_ != nullptr) return cuda::seconds_between(earlier.event_, event_);
+#endif
+  (void)earlier;
+  return 0;
 }
 
 }  // namespace eet

@@ -59,12 +59,17 @@ void synchronize(const Context& ctx);
 // A point in the stream that the host can wait for. On the CPU always passed.
 class Fence {
  public:
-  explicit Fence(const Context& ctx);
+  // With `timed`, seconds_since() may be asked for.
+  explicit Fence(const Context& ctx, bool timed = false);
   ~Fence();
   Fence(const Fence&) = delete;
   Fence& operator=(const Fence&) = delete;
   void record();
   void wait() const;
+
+  // How much later the device passed this point than `earlier`, both timed, recorded and passed; 0
+  // on the CPU.
+  double seconds_since(const Fence& earlier) const;
 
  private:
   const Context& ctx_;

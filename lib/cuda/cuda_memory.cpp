@@ -76,9 +76,9 @@ void synchronize(const CudaContext& context) {
   CUDA_CHECK(cudaStreamSynchronize(context.stream()));
 }
 
-void* create_event() {
+void* create_event(bool timed) {
   cudaEvent_t event = nullptr;
-  CUDA_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  CUDA_CHECK(cudaEventCreateWithFlags(&event, timed ? cudaEventDefault : cudaEventDisableTiming));
   return event;
 }
 
@@ -88,6 +88,12 @@ void record_event(const CudaContext& context, void* event) {
 
 void wait_event(void* event) {
   CUDA_CHECK(cudaEventSynchronize(as_event(event)));
+}
+
+double seconds_between(void* earlier, void* later) {
+  float milliseconds = 0;
+  CUDA_CHECK(cudaEventElapsedTime(&milliseconds, as_event(earlier), as_event(later)));
+  return 1e-3 * static_cast<double>(milliseconds);
 }
 
 void destroy_event(void* event) noexcept {

@@ -1,8 +1,6 @@
 // The device's tables of running rows, and the sampling step over them.
 #pragma once
 
-#include <array>
-#include <memory>
 #include <span>
 
 #include "lib/core/memory.h"
@@ -29,15 +27,14 @@ class Sampler {
   // Samples a token for each row of `logits`.
   void sample(TensorView logits, const int32_t* slots);
 
-  // Tokens sampled in one pass, once its fence has passed.
+  // Tokens sampled in one pass, once a fence recorded after fetch() has passed.
   struct Result {
     const int32_t* token_ids = nullptr;  // [rows]
     const float* logprobs = nullptr;     // [rows]
-    const Fence* done = nullptr;
   };
 
-  // Starts copying the first `rows` tokens sampled last to the host; with 0 rows the result is only
-  // a point in the stream. Results rotate: one is overwritten by the kResults-th call after it.
+  // Starts copying the first `rows` tokens sampled last to the host. Results rotate: one is
+  // overwritten by the kResults-th call after it.
   Result fetch(int64_t rows);
 
   const SlotTables& tables() const { return tables_; }
@@ -56,7 +53,6 @@ class Sampler {
   Buffer outputs_;         // [max_rows] ids, [max_rows] log-probabilities
   Buffer results_;         // kResults of these on the host
   SlotTables tables_;
-  std::array<std::unique_ptr<Fence>, kResults> done_;
   int next_result_ = 0;
 };
 
