@@ -204,7 +204,7 @@ TEST_CASE("the same prompts give the same rows in every input format") {
                   "-", "-q", "--device", "cpu", "--temperature", "0", "--max-tokens", "4"});
     const EetResult result = run_eet(flags);
     CAPTURE(result.err);
-    CHECK(result.exit_code == 0);
+    REQUIRE(result.exit_code == 0);
     return lines_of(result.out);
   };
   CHECK(run("in.csv", "id,prompt\n1,Once upon\n2,\"A \"\"fox\"\", and\"\n", {}) == jsonl);

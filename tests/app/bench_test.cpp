@@ -275,6 +275,7 @@ TEST_CASE("the engine counts the work of each kind of test") {
   CHECK(counted_seconds(tests[1].kind, decode) == decode.decode_seconds);
   CHECK(counted_work(tests[1].kind, decode).prefill_tokens == 0);
   CHECK(decode.decode_seconds < decode.wall_seconds);
+  CHECK(decode.decode_idle_seconds == 0);  // on the CPU the host is the device
 
   CHECK(tests[2].name == "pp7+tg3");
   CHECK(tests[2].counted_tokens() == 12);

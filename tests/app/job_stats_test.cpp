@@ -35,6 +35,7 @@ JobStats sample_stats() {
   stats.engine.prompt_positions = 20;
   stats.engine.padded_positions = 36;
   stats.engine.decode_seconds = 1;
+  stats.engine.decode_idle_seconds = 0.125;
   stats.engine.decode_steps = 29;
   stats.engine.decode_row_steps = 58;
   stats.memory = {{"weights", 1024}, {"KV cache", 2048}};
@@ -58,6 +59,7 @@ TEST_CASE("the JSON report has every rate and the padding of both policies") {
   CHECK(json["tokens_per_second"]["output"] == 15);
   CHECK(json["tokens_per_second"]["total"] == 20);
   CHECK(json["seconds"]["total"] == 5);
+  CHECK(json["seconds"]["decode_idle"] == 0.125);
   CHECK(json["padding"]["computed"] == 0);
   CHECK(json["padding"]["padded_would_compute"] == 16);
   CHECK(json["finish_reasons"]["stop"] == 0);

@@ -1,9 +1,12 @@
 // Every operation but the products, attention and sampling: CUDA against the CPU, through the API
-// that the decoder uses.
+// that the decoder uses. And the clock of passes.
 #include "lib/ops/ops.h"
 
+#include <chrono>
 #include <cmath>
+#include <thread>
 
+#include "lib/pass_clock.h"
 #include "tests/kernels/device_test.h"
 
 namespace eet::test {
@@ -493,6 +496,26 @@ TEST_CASE("operations give the same bits 20 times over") {
     CHECK(normed.read_bytes() == first_norm);
     CHECK(active.read_bytes() == first_activation);
   }
+}
+
+TEST_CASE("the clock of passes counts the time for which the device had nothing to do") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  constexpr std::chrono::milliseconds kPause(50);
+  const Tensor values(devices->cuda, DType::kF32, {1 << 20});
+  PassClock clock(devices->cuda);
+  const auto pass = [&] {
+    clock.begin();
+    ops::fill_normal(devices->cuda, values, 0.0F, 1.0F, 1);
+    clock.end();
+  };
+  pass();
+  pass();
+  CHECK(clock.collect() == 0);  // the first
+  CHECK(clock.collect() < 0.01);
+  std::this_thread::sleep_for(kPause);
+  pass();
+  CHECK(clock.collect() > 0.9 * std::chrono::duration<double>(kPause).count());
 }
 
 }  // namespace
