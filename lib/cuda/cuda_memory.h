@@ -35,8 +35,8 @@ void fill_bytes(const CudaContext& context, void* device_out, int byte, size_t b
 // Waits for everything issued on the context's stream; errors of kernels surface here.
 void synchronize(const CudaContext& context);
 
-// wait_event blocks the host until the work before its last record is
-// done, and returns at once where it was never recorded.
+// wait_event blocks the host until the work before its last record is done, and returns at once
+// where it was never recorded.
 void* create_event(bool timed);
 void record_event(const CudaContext& context, void* event);
 void wait_event(void* event);
