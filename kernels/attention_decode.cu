@@ -321,7 +321,7 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
   __shared__ float2 stats[kDecodeWarps][kMaxAttentionGroup];
   __shared__ uint4 newest_pieces[kAppends ? kDim / 4 : 1];
   // With the newest tokens in qkv, all else that is read is older than the kernel before. On an
-  // H100 this gives 1 to 2 % of a step: 32 rows of GPT-2 XL 4.10 and 4.01 ms.
+  // H100 this gives 0.6 (Llama-3 8B) to 2 % of a step of 32 rows (GPT-2 XL, 4.10 and 4.01 ms).
   if constexpr (!kAppends) wait_for_previous_kernel();
   const DecodeWork work = find_work(args);
   if (work.begin >= work.end) {

@@ -69,6 +69,10 @@ struct Layout : Tiling {
   static constexpr int kChunkFeatures = Tiling::kSlices * kLineFeatures;  // of a stage
   static constexpr int kSliceBytes = Tiling::kRows * kLineBytes;          // of a part
   static constexpr int kPartBytes = kSliceBytes * Tiling::kSlices;        // of a stage
+  static constexpr int kMaxTokenLines = Tiling::kTokensFirst ? kTileLines : Tiling::kColumns;
+  static constexpr int kMaxStageBytes =
+      Tiling::kSlices * kMaxTokenLines * kLineBytes + Tiling::kParts * kPartBytes;
+  static_assert(3 * kMaxStageBytes <= kRingBytes / Tiling::kBlocks);
   // Lines of shared memory that tokens take. A product reads 64 where they come first: those past
   // the tokens are what lies there, and nothing is made of their sums.
   static int token_lines(int num_tokens) {
