@@ -4,6 +4,7 @@
 #include <cuda_fp16.h>
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "kernels/async_copy.cuh"
@@ -317,13 +318,15 @@ template <typename T, int kDim, int kHeadTiles, bool kAppends>
 __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
     decode_mma_kernel(const DecodeArgs<T> args) {
   constexpr int kRing = ring_slots(kDim);
-  extern __shared__ uint4 shared[];
+  // Lines of 128 bytes that lie across two of shared memory's take 8 % more time (H100).
+  extern __shared__ __align__(128) uint4 shared[];
   __shared__ float2 stats[kDecodeWarps][kMaxAttentionGroup];
   __shared__ uint4 newest_pieces[kAppends ? kDim / 4 : 1];
   // With the newest tokens in qkv, all else that is read is older than the kernel before. On an
   // H100 this gives 0.6 (Llama-3 8B) to 2 % of a step of 32 rows (GPT-2 XL, 4.10 and 4.01 ms).
   if constexpr (!kAppends) wait_for_previous_kernel();
   const DecodeWork work = find_work(args);
+  if (is_idle(work)) return;
   if (work.begin >= work.end) {
     if constexpr (kAppends) wait_for_previous_kernel();
     finish_without_tokens(args, work);
@@ -413,6 +416,7 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
   state.write(merged + warp * work.group * head_dim, stats[warp], work.group, head_dim, lane);
   __syncthreads();
   merge_warps(args, work, merged, stats);
+  join_splits(args, work);
 }
 
 template <typename T, int kDim, int kHeadTiles>
@@ -433,39 +437,6 @@ void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
   (one_tile ? launch_mma<T, kDim, 1> : launch_mma<T, kDim, 2>)(args, grid, stream);
 }
 
-// Joins the splits of the rows that have several, in ascending order; a warp for each head.
-template <typename T>
-__global__ void __launch_bounds__(kDecodeThreads)
-    combine_splits_kernel(const DecodeArgs<T> args, int num_row_heads) {
-  release_next_kernel();  // a product
-  wait_for_previous_kernel();
-  const int index =
-      static_cast<int>(blockIdx.x) * kDecodeWarps + static_cast<int>(threadIdx.x) / 32;
-  if (index >= num_row_heads) return;
-  const int num_splits = splits_of(args.kv.context_lens[index / args.heads.num_heads]).count;
-  if (num_splits <= 1) return;
-  const int head_dim = args.heads.head_dim;
-  const int64_t first = static_cast<int64_t>(index) * args.max_splits;
-  const float2* stats = args.partial_stats + first;
-  float maximum = kNegativeInfinity;
-  for (int s = 0; s < num_splits; ++s) maximum = fmaxf(maximum, stats[s].x);
-  for (int dim = static_cast<int>(threadIdx.x) % 32 * 4; dim < head_dim; dim += 32 * 4) {
-    float sum = 0.0F;
-    Vec<float, 4> values = {};
-#pragma unroll 4  // loads that wait together
-    for (int s = 0; s < num_splits; ++s) {
-      const float weight = exp2_fast(stats[s].x - maximum);
-      sum += weight * stats[s].y;
-      const auto part = load_vec<4>(args.partial_values + (first + s) * head_dim + dim);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) values.value[k] += weight * part.value[k];
-    }
-#pragma unroll
-    for (int k = 0; k < 4; ++k) values.value[k] /= sum;
-    store_floats<4>(args.out + static_cast<int64_t>(index) * head_dim + dim, values);
-  }
-}
-
 // The most splits of any row of at most `max_context_len` tokens.
 int max_splits(int64_t max_context_len) {
   const int64_t pages = std::min<int64_t>(ceil_div(max_context_len, kPageSize),
@@ -475,8 +446,8 @@ int max_splits(int64_t max_context_len) {
 
 }  // namespace
 
-size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int num_rows,
-                                      int64_t max_context_len) {
+size_t attention_decode_partials_bytes(const AttentionHeads& heads, int num_rows,
+                                       int64_t max_context_len) {
   const int splits = max_splits(max_context_len);
   if (splits <= 1) return 0;
   return static_cast<size_t>(num_rows) * static_cast<size_t>(heads.num_heads) *
@@ -484,8 +455,18 @@ size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int num_rows,
          (static_cast<size_t>(heads.head_dim) * sizeof(float) + sizeof(float2));
 }
 
+int64_t longest_context_split_alike(int64_t context_len) {
+  const int splits = std::max(1, max_splits(context_len));
+  int64_t pages = ceil_div(context_len, kPageSize);
+  while (splits < kMaxSplits &&
+         num_splits(static_cast<int>(pages) + 1, kMinPagesPerSplit) <= splits) {
+    ++pages;
+  }
+  return splits == kMaxSplits ? std::numeric_limits<int64_t>::max() : pages * kPageSize;
+}
+
 template <typename T>
-void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
+void attention_decode(T* out, const DecodeScratch& scratch, const T* qkv, const PagedKv<T>& kv,
                       const AttentionHeads& heads, int num_rows, int max_context_len,
                       cudaStream_t stream) {
   attention_decode_append(out, scratch, qkv, kv, KvAppend<T>{}, heads, num_rows, max_context_len,
@@ -493,26 +474,28 @@ void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
 }
 
 template <typename T>
-void attention_decode_append(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
-                             const KvAppend<T>& append, const AttentionHeads& heads, int num_rows,
-                             int max_context_len, cudaStream_t stream) {
+void attention_decode_append(T* out, const DecodeScratch& scratch, const T* qkv,
+                             const PagedKv<T>& kv, const KvAppend<T>& append,
+                             const AttentionHeads& heads, int num_rows, int max_context_len,
+                             cudaStream_t stream) {
   if (num_rows == 0) return;
   // A pass of ended rows only still has zeros to write.
   const int splits = std::max(1, max_splits(max_context_len));
-  const int num_row_heads = num_rows * heads.num_heads;
-  float* partial_values = static_cast<float*>(scratch);
+  const int64_t num_partials = int64_t{num_rows} * heads.num_heads * splits;
+  float* partial_values = static_cast<float*>(scratch.partials);
   const DecodeArgs<T> args = {
-      out,
-      qkv,
-      kv,
-      heads,
-      splits,
-      partial_values,
-      reinterpret_cast<float2*>(partial_values +
-                                static_cast<int64_t>(num_row_heads) * splits * heads.head_dim),
-      append};
-  const dim3 grid(static_cast<unsigned>(splits), static_cast<unsigned>(heads.num_kv_heads),
-                  static_cast<unsigned>(num_rows));
+      .out = out,
+      .qkv = qkv,
+      .kv = kv,
+      .heads = heads,
+      .max_splits = splits,
+      .partial_values = partial_values,
+      .partial_stats = reinterpret_cast<float2*>(partial_values + num_partials * heads.head_dim),
+      .arrivals = scratch.arrivals,
+      .append = append};
+  // First splits first: all rows have one.
+  const dim3 grid(static_cast<unsigned>(heads.num_kv_heads), static_cast<unsigned>(num_rows),
+                  static_cast<unsigned>(splits));
   if constexpr (std::is_same_v<T, float>) {
     launch_decode_fp32(args, grid, stream);
   } else if (heads.head_dim <= 64) {
@@ -522,23 +505,19 @@ void attention_decode_append(T* out, void* scratch, const T* qkv, const PagedKv<
   } else {
     launch_mma<T, 256>(args, grid, stream);
   }
-  if (splits == 1) return;
-  const auto blocks = static_cast<unsigned>(ceil_div(num_row_heads, kDecodeWarps));
-  launch_overlapped(combine_splits_kernel<T>, blocks, kDecodeThreads, 0, stream, args,
-                    num_row_heads);
 }
 
-template void attention_decode(float*, void*, const float*, const PagedKv<float>&,
+template void attention_decode(float*, const DecodeScratch&, const float*, const PagedKv<float>&,
                                const AttentionHeads&, int, int, cudaStream_t);
-template void attention_decode(__half*, void*, const __half*, const PagedKv<__half>&,
+template void attention_decode(__half*, const DecodeScratch&, const __half*, const PagedKv<__half>&,
                                const AttentionHeads&, int, int, cudaStream_t);
-template void attention_decode(__nv_bfloat16*, void*, const __nv_bfloat16*,
+template void attention_decode(__nv_bfloat16*, const DecodeScratch&, const __nv_bfloat16*,
                                const PagedKv<__nv_bfloat16>&, const AttentionHeads&, int, int,
                                cudaStream_t);
-template void attention_decode_append(__half*, void*, const __half*, const PagedKv<__half>&,
-                                      const KvAppend<__half>&, const AttentionHeads&, int, int,
-                                      cudaStream_t);
-template void attention_decode_append(__nv_bfloat16*, void*, const __nv_bfloat16*,
+template void attention_decode_append(__half*, const DecodeScratch&, const __half*,
+                                      const PagedKv<__half>&, const KvAppend<__half>&,
+                                      const AttentionHeads&, int, int, cudaStream_t);
+template void attention_decode_append(__nv_bfloat16*, const DecodeScratch&, const __nv_bfloat16*,
                                       const PagedKv<__nv_bfloat16>&, const KvAppend<__nv_bfloat16>&,
                                       const AttentionHeads&, int, int, cudaStream_t);
 

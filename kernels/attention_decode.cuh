@@ -57,7 +57,9 @@ struct DecodeArgs {
   // exp2(score - maximum)}, scores in powers of two.
   float* partial_values;  // [num_rows, num_heads, max_splits, head_dim]
   float2* partial_stats;  // [num_rows, num_heads, max_splits]
-  KvAppend<T> append;     // null: all tokens are in the cache
+  // Splits of a row and key head that are done, zero again when all are: [num_rows, num_kv_heads].
+  uint32_t* arrivals;
+  KvAppend<T> append;  // null: all tokens are in the cache
 };
 
 // What one block computes.
@@ -75,9 +77,9 @@ struct DecodeWork {
 template <typename T>
 __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args) {
   DecodeWork work;
-  work.row = static_cast<int>(blockIdx.z);
-  work.kv_head = static_cast<int>(blockIdx.y);
-  work.split = static_cast<int>(blockIdx.x);
+  work.kv_head = static_cast<int>(blockIdx.x);
+  work.row = static_cast<int>(blockIdx.y);
+  work.split = static_cast<int>(blockIdx.z);
   work.group = args.heads.num_heads / args.heads.num_kv_heads;
   const int context_len = args.kv.context_lens[work.row];
   const Splits splits = splits_of(context_len);
@@ -96,10 +98,12 @@ __device__ __forceinline__ int64_t head_index(const DecodeArgs<T>& args, const D
   return static_cast<int64_t>(work.row) * args.heads.num_heads + work.kv_head * work.group + head;
 }
 
-// A block without tokens: the first of an ended row writes the row's zeros.
+// A block without tokens: the first of an ended row writes the row's zeros, and any other ends.
+__device__ __forceinline__ bool is_idle(const DecodeWork& work) {
+  return work.split > 0 && work.begin >= work.end;
+}
 template <typename T>
 __device__ void finish_without_tokens(const DecodeArgs<T>& args, const DecodeWork& work) {
-  if (work.num_splits > 0 || work.split > 0) return;
   T* out = args.out + head_index(args, work, 0) * args.heads.head_dim;
   for (int i = static_cast<int>(threadIdx.x); i < work.group * args.heads.head_dim;
        i += kDecodeThreads) {
@@ -125,8 +129,60 @@ __device__ __forceinline__ void store_result(const DecodeArgs<T>& args, const De
   if (dim == 0) args.partial_stats[partial] = make_float2(maximum, sum);
 }
 
+// Joins the splits of a row's head in ascending order, one warp's work.
+template <typename T>
+__device__ __forceinline__ void join_head(const DecodeArgs<T>& args, int64_t index,
+                                          int num_splits) {
+  const int head_dim = args.heads.head_dim;
+  const int64_t first = index * args.max_splits;
+  const float2* stats = args.partial_stats + first;
+  float maximum = kNegativeInfinity;
+  for (int s = 0; s < num_splits; ++s) maximum = fmaxf(maximum, __ldcg(stats + s).x);
+  for (int dim = static_cast<int>(threadIdx.x) % 32 * 4; dim < head_dim; dim += 32 * 4) {
+    float sum = 0.0F;
+    float values[4] = {};
+#pragma unroll 4  // loads that wait together
+    for (int s = 0; s < num_splits; ++s) {
+      const float2 stat = __ldcg(stats + s);
+      const float weight = exp2_fast(stat.x - maximum);
+      sum += weight * stat.y;
+      const float4 part = __ldcg(
+          reinterpret_cast<const float4*>(args.partial_values + (first + s) * head_dim + dim));
+      values[0] += weight * part.x;
+      values[1] += weight * part.y;
+      values[2] += weight * part.z;
+      values[3] += weight * part.w;
+    }
+    Vec<float, 4> result;
+#pragma unroll
+    for (int k = 0; k < 4; ++k) result.value[k] = values[k] / sum;
+    store_floats<4>(args.out + index * head_dim + dim, result);
+  }
+}
+
+// Called by a block that has stored its results. The last block of a row and key head joins what
+// all of them stored: a kernel of its own for that would run in every layer, split rows or not.
+template <typename T>
+__device__ __forceinline__ void join_splits(const DecodeArgs<T>& args, const DecodeWork& work) {
+  if (work.num_splits <= 1) return;
+  __shared__ bool is_last;
+  __threadfence();  // the results are there for all
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    const unsigned last = static_cast<unsigned>(work.num_splits) - 1;
+    uint32_t* arrivals = args.arrivals + work.row * args.heads.num_kv_heads + work.kv_head;
+    is_last = atomicInc(arrivals, last) == last;
+  }
+  __syncthreads();
+  if (!is_last) return;
+  __threadfence();  // and read after the others' arrivals
+  for (int head = static_cast<int>(threadIdx.x) / 32; head < work.group; head += kDecodeWarps) {
+    join_head(args, head_index(args, work, head), work.num_splits);
+  }
+}
+
 // attention_decode_fp32.cu: one block of kDecodeThreads for each of the grid's
-// (split, key head, row).
+// (key head, row, split).
 void launch_decode_fp32(const DecodeArgs<float>& args, dim3 grid, cudaStream_t stream);
 
 }  // namespace eet::kernels

@@ -10,16 +10,21 @@
 
 namespace eet::kernels {
 
+// Memory for rows that are split.
+struct DecodeScratch {
+  void* partials;      // attention_decode_partials_bytes; the contents do not matter
+  uint32_t* arrivals;  // [num_rows, num_kv_heads] zeros, which are zeros again afterwards
+};
+
 // out[r] = softmax(scale * q[r] · keysᵀ) · values over the context_lens[r] cached tokens of row r,
 // softmax in fp32; zeros where context_lens[r] is 0. Long contexts are split over thread blocks at
 // multiples of a page that depend on the row's own length alone, so a row's bits do not depend on
 // the batch.
 // out: [num_rows, num_heads, head_dim]; qkv: [num_rows, num_heads + 2 * num_kv_heads, head_dim], of
-// which q is read; max_context_len: at least every context_lens; scratch: at least
-// attention_decode_scratch_bytes for num_rows and max_context_len, its contents do not matter.
-// All are aligned to 16 bytes; num_rows at most 65535.
+// which q is read; max_context_len: at least every context_lens. All are aligned to 16 bytes;
+// num_rows at most 65535.
 template <typename T>
-void attention_decode(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
+void attention_decode(T* out, const DecodeScratch& scratch, const T* qkv, const PagedKv<T>& kv,
                       const AttentionHeads& heads, int num_rows, int max_context_len,
                       cudaStream_t stream);
 
@@ -36,12 +41,17 @@ struct KvAppend {
 // multiple of 16. Of what is read, the kernel before may write qkv alone: the pages are read before
 // it has ended. T: 16-bit.
 template <typename T>
-void attention_decode_append(T* out, void* scratch, const T* qkv, const PagedKv<T>& kv,
-                             const KvAppend<T>& append, const AttentionHeads& heads, int num_rows,
-                             int max_context_len, cudaStream_t stream);
+void attention_decode_append(T* out, const DecodeScratch& scratch, const T* qkv,
+                             const PagedKv<T>& kv, const KvAppend<T>& append,
+                             const AttentionHeads& heads, int num_rows, int max_context_len,
+                             cudaStream_t stream);
 
-// Memory for the partial results of rows that are split.
-size_t attention_decode_scratch_bytes(const AttentionHeads& heads, int num_rows,
-                                      int64_t max_context_len);
+// Bytes of DecodeScratch::partials.
+size_t attention_decode_partials_bytes(const AttentionHeads& heads, int num_rows,
+                                       int64_t max_context_len);
+
+// The longest context that is split as often as one of context_len tokens: up to it, launches for
+// different max_context_len are the same.
+int64_t longest_context_split_alike(int64_t context_len);
 
 }  // namespace eet::kernels

@@ -33,10 +33,11 @@ __device__ __forceinline__ void copy_float_tile(float* tile, const float* source
 __global__ void __launch_bounds__(kDecodeThreads)
     decode_float_kernel(const DecodeArgs<float> args) {
   extern __shared__ uint4 shared[];
-  __shared__ float weights[kMaxAttentionGroup][kFloatTile];
+  alignas(16) __shared__ float weights[kMaxAttentionGroup][kFloatTile];
   __shared__ float rescales[kMaxAttentionGroup];
   __shared__ float2 stats[kMaxAttentionGroup];
   const DecodeWork work = find_work(args);
+  if (is_idle(work)) return;
   if (work.begin >= work.end) {
     finish_without_tokens(args, work);
     return;
@@ -151,6 +152,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
                       stats[head].y);
     }
   }
+  join_splits(args, work);
 }
 
 }  // namespace

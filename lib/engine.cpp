@@ -58,12 +58,11 @@ size_t graph_rows(size_t rows, int max_num_seqs) {
   return std::min((rows + step - 1) / step * step, static_cast<size_t>(max_num_seqs));
 }
 
-// Context of the graph that runs a decode step of up to `context_len` tokens: a split of decode
-// attention too many is a block that finds nothing to do.
-int graph_context_len(int context_len, int64_t max_model_len) {
-  constexpr int kStep = 512;  // a split's length
-  const int rounded = (context_len + kStep - 1) / kStep * kStep;
-  return static_cast<int>(std::min<int64_t>(rounded, max_model_len));
+// Context of the graph that runs a decode step of up to `context_len` tokens: steps share one as
+// long as their attention is issued alike.
+int graph_context_len(const Context& ctx, int context_len, int64_t max_model_len) {
+  return static_cast<int>(
+      std::min(ops::longest_context_split_alike(ctx, context_len), max_model_len));
 }
 
 // Prompt tokens [first, first + count) of a row whose scores a pass brings.
@@ -288,7 +287,7 @@ void Engine::Impl::issue_decode_step(const std::vector<SequencePtr>& rows) {
   // only an upper bound. Neither changes the arithmetic of a row.
   if (ctx.on_cuda()) {
     slots.resize(graph_rows(slots.size(), shape.max_num_seqs), sampler.idle_slot());
-    max_context_len = graph_context_len(max_context_len, shape.max_model_len);
+    max_context_len = graph_context_len(ctx, max_context_len, shape.max_model_len);
   }
   const ForwardBatch batch = inputs.decode_step(slots, replayed, max_context_len);
   const auto issue_step = [&] {

@@ -17,9 +17,13 @@ Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& w
   activated_ = config.gated_mlp ? reserve(dtype, max_tokens, config.intermediate_size) : up_;
   delta_ = reserve(dtype, max_tokens, config.hidden_size);
   last_ = reserve(dtype, max_rows, config.hidden_size);
-  attention_scratch_ = allocate(
-      ctx, ops::attention_scratch_bytes(ctx, shape_, max_rows, max_model_len), "attention scratch");
-  activation_bytes_ += static_cast<int64_t>(attention_scratch_.bytes());
+  storage_.push_back(allocate(ctx,
+                              ops::attention_scratch_bytes(ctx, shape_, max_rows, max_model_len),
+                              "attention scratch"));
+  const Buffer& scratch = storage_.back();
+  fill_bytes(ctx, scratch.data(), 0, scratch.bytes());
+  attention_scratch_ = ops::attention_scratch(scratch.data(), shape_, max_rows);
+  activation_bytes_ += static_cast<int64_t>(scratch.bytes());
   logits_ = TensorView(nullptr, DType::kF32, {max_rows, weights.lm_head.padded_out});
   storage_.push_back(allocate(ctx, logits_.bytes(), "logits"));
   logits_.data = storage_.back().data();
@@ -59,7 +63,7 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
     add_norm(normed, previous, layer.attn_norm);
     linear(qkv, normed, layer.qkv);
     ops::append_attention(ctx_, attended, qkv, kv, batch, shape_, weights_.rope_table,
-                          attention_scratch_.data());
+                          attention_scratch_);
     linear(delta, attended, layer.attn_out);
     add_norm(normed, delta, layer.mlp_norm);
     ops::linear_activation(ctx_, activated, up, normed, layer.mlp_up.weight, layer.mlp_up.bias,

@@ -35,8 +35,20 @@ void check_qkv(const Context& ctx, const TensorView& qkv, const ForwardBatch& ba
         "attention: pages", kv.keys);
 }
 
+size_t attention_partials_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
+                                int64_t max_model_len) {
+  EET_DISPATCH(attention_partials_bytes(ctx, shape, max_num_seqs, max_model_len));
+}
+
+// What is after them is aligned to 16 bytes.
+size_t arrivals_bytes(const AttentionShape& shape, int max_num_seqs) {
+  const auto count = static_cast<size_t>(max_num_seqs) * static_cast<size_t>(shape.num_kv_heads);
+  return (count + 3) / 4 * 4 * sizeof(uint32_t);
+}
+
 void attend(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-            const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
+            const ForwardBatch& batch, const AttentionShape& shape,
+            const AttentionScratch& scratch) {
   if (batch.num_tokens == 0) return;
   EET_DISPATCH(attention(ctx, out, qkv, kv, batch, shape, scratch));
 }
@@ -150,7 +162,8 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
 }
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
+               const ForwardBatch& batch, const AttentionShape& shape,
+               const AttentionScratch& scratch) {
   check_qkv(ctx, qkv, batch, shape, kv);
   check_matrix(ctx, out, static_cast<int64_t>(shape.num_heads) * shape.head_dim, "attention: out");
   if (batch.decode && batch.num_prompt_rows > 0) {
@@ -165,7 +178,7 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 
 void append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                       const ForwardBatch& batch, const AttentionShape& shape, TensorView rope_table,
-                      void* scratch) {
+                      const AttentionScratch& scratch) {
 #if EET_HAVE_CUDA
   check_qkv(ctx, qkv, batch, shape, kv);
   const bool generates = batch.decode && batch.num_prompt_rows == 0;
@@ -180,7 +193,18 @@ void append_attention(const Context& ctx, TensorView out, TensorView qkv, const 
 
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len) {
-  EET_DISPATCH(attention_scratch_bytes(ctx, shape, max_num_seqs, max_model_len));
+  const size_t partials = attention_partials_bytes(ctx, shape, max_num_seqs, max_model_len);
+  return partials == 0 ? 0 : arrivals_bytes(shape, max_num_seqs) + partials;
+}
+
+AttentionScratch attention_scratch(void* memory, const AttentionShape& shape, int max_num_seqs) {
+  if (memory == nullptr) return {};
+  return {.arrivals = static_cast<uint32_t*>(memory),
+          .partials = static_cast<std::byte*>(memory) + arrivals_bytes(shape, max_num_seqs)};
+}
+
+int64_t longest_context_split_alike(const Context& ctx, int64_t context_len) {
+  EET_DISPATCH(longest_context_split_alike(ctx, context_len));
 }
 
 void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated) {

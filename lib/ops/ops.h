@@ -96,18 +96,30 @@ void linear_activation(const Context& ctx, TensorView activated, TensorView up, 
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, TensorView rope_table);
 
-// Causal attention of every real query over its row's cached keys [0, position], read from pages;
-// softmax in fp32. `scratch` holds attention_scratch_bytes.
-// out: T [tokens, heads*head_dim]; qkv: as rope_append left it (only q is read).
-void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape, void* scratch);
+// Memory of attention: attention_scratch_bytes that begin as zeros, as attention_scratch() lays
+// them out.
+struct AttentionScratch {
+  uint32_t* arrivals = nullptr;  // [max_num_seqs, num_kv_heads] zeros between operations
+  void* partials = nullptr;
+};
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len);
+AttentionScratch attention_scratch(void* memory, const AttentionShape& shape, int max_num_seqs);
+
+// The longest context for which decode attention is issued as for one of context_len tokens.
+int64_t longest_context_split_alike(const Context& ctx, int64_t context_len);
+
+// Causal attention of every real query over its row's cached keys [0, position], read from pages;
+// softmax in fp32.
+// out: T [tokens, heads*head_dim]; qkv: as rope_append left it (only q is read).
+void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
+               const ForwardBatch& batch, const AttentionShape& shape,
+               const AttentionScratch& scratch);
 
 // rope_append() and attention(), to the bit, but for qkv, which may stay as it was.
 void append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                       const ForwardBatch& batch, const AttentionShape& shape, TensorView rope_table,
-                      void* scratch);
+                      const AttentionScratch& scratch);
 
 // out = act(x[:, :I]) * x[:, I:] when gated (x: T [n, 2*I]), else act(x) (x: T [n, I], may be out).
 void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);

@@ -52,6 +52,7 @@ class Rows {
     context_lens_ = upload_ints(ctx, std::vector<int32_t>(num_rows, context_len));
     scratch_ = allocate(ctx, ops::attention_scratch_bytes(ctx, shape, num_rows, context_len),
                         "bench scratch");
+    fill_bytes(ctx, scratch_.data(), 0, scratch_.bytes());
     batch_.num_tokens = num_tokens_;
     batch_.num_rows = num_rows;
     batch_.max_query_len = query_len;
@@ -67,7 +68,7 @@ class Rows {
 
   void attend(const Context& ctx, const AttentionShape& shape, int copy) const {
     ops::attention(ctx, out_.view(copy), qkv_.view(copy), {keys_.view(copy), values_.view(copy)},
-                   batch_, shape, scratch_.data());
+                   batch_, shape, ops::attention_scratch(scratch_.data(), shape, batch_.num_rows));
   }
 
  private:

@@ -32,6 +32,33 @@ AttentionShape heads(int num_heads, int num_kv_heads, int head_dim) {
   return {num_heads, num_kv_heads, head_dim, 1.0F / std::sqrt(static_cast<float>(head_dim))};
 }
 
+// Memory of attention, poisoned but for what begins, and has to end, as zeros.
+class Scratch {
+ public:
+  Scratch(const Context& ctx, const AttentionShape& shape, int num_rows, int64_t max_context_len)
+      : memory_(ctx, DType::kI32,
+                {static_cast<int64_t>(
+                     ops::attention_scratch_bytes(ctx, shape, num_rows, max_context_len)) /
+                 4}),
+        num_arrivals_(memory_.view().numel() == 0 ? 0 : int64_t{num_rows} * shape.num_kv_heads),
+        view_(num_arrivals_ == 0 ? ops::AttentionScratch()
+                                 : ops::attention_scratch(memory_.as<void>(), shape, num_rows)) {
+    fill_bytes(ctx, view_.arrivals, 0, static_cast<size_t>(num_arrivals_) * sizeof(uint32_t));
+  }
+  const ops::AttentionScratch& view() const { return view_; }
+
+  // After all work issued so far: the guard zones, and the zeros.
+  void check() const {
+    const std::vector<int32_t> all = memory_.read_ints();
+    CHECK(std::all_of(all.begin(), all.begin() + num_arrivals_, [](int32_t n) { return n == 0; }));
+  }
+
+ private:
+  Tensor memory_;
+  int64_t num_arrivals_;
+  ops::AttentionScratch view_;
+};
+
 // One attention call: its inputs on the host, and what it should give.
 class Pass {
  public:
@@ -192,9 +219,7 @@ class Pass {
     const Tensor keys = pages(keys_);
     const Tensor values = pages(values_);
     Tensor out(ctx, type, {num_tokens_, out_width()});
-    const size_t scratch_bytes =
-        ops::attention_scratch_bytes(ctx, shape_, num_rows, max_context_len_);
-    const Tensor scratch(ctx, DType::kI32, {static_cast<int64_t>(scratch_bytes / 4)});
+    const Scratch scratch(ctx, shape_, num_rows, max_context_len_);
 
     ForwardBatch batch;
     batch.decode = decode_;
@@ -210,9 +235,8 @@ class Pass {
     batch.context_lens = context_lens.as<int32_t>();
     batch.block_tables = block_tables.as<int32_t>();
     batch.block_table_stride = block_table_stride_;
-    ops::attention(ctx, out, qkv, {keys, values}, batch, shape_, scratch.as<void>());
-    synchronize(ctx);
-    scratch.read_bytes();  // checks the guard zones
+    ops::attention(ctx, out, qkv, {keys, values}, batch, shape_, scratch.view());
+    scratch.check();
     return out;
   }
 
@@ -473,16 +497,16 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
   batch.context_lens = lengths.as<int32_t>();
   batch.block_tables = block_tables.as<int32_t>();
   batch.block_table_stride = stride;
-  const size_t bytes = ops::attention_scratch_bytes(ctx, shape, batch.num_rows, 2048);
-  const Tensor scratch(ctx, DType::kI32, {static_cast<int64_t>(bytes / 4)});
+  const Scratch scratch(ctx, shape, batch.num_rows, 2048);
   const KvLayer kv = {keys, values};
   const TensorView rope = rotates ? table.view() : TensorView();
   if (in_one) {
-    ops::append_attention(ctx, out, qkv, kv, batch, shape, rope, scratch.as<void>());
+    ops::append_attention(ctx, out, qkv, kv, batch, shape, rope, scratch.view());
   } else {
     ops::rope_append(ctx, qkv, kv, batch, shape, rope);
-    ops::attention(ctx, out, qkv, kv, batch, shape, scratch.as<void>());
+    ops::attention(ctx, out, qkv, kv, batch, shape, scratch.view());
   }
+  scratch.check();
   std::vector<uint8_t> all = out.read_bytes();
   for (const Tensor* pages : {&keys, &values}) {
     const std::vector<uint8_t> more = pages->read_bytes();
@@ -524,7 +548,24 @@ TEST_CASE("attention scratch stays bounded as contexts grow") {
   CHECK(bytes(64, 6 * kPageSize) == 0);
   CHECK(bytes(64, 6 * kPageSize + 1) > 0);
   CHECK(bytes(64, 131072) == bytes(64, 16384));
-  CHECK(bytes(64, 131072) <= size_t{64} * 32 * 32 * (128 + 2) * 4);
+  CHECK(bytes(64, 131072) <= size_t{64} * (32 * 32 * (128 + 2) + 8) * 4);
+}
+
+TEST_CASE("the longest context split alike needs the same scratch, and one token more other") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const auto bytes = [&](int64_t length) {
+    return ops::attention_scratch_bytes(devices->cuda, heads(8, 8, 64), 1, length);
+  };
+  for (const int64_t length : {1, 768, 769, 1280, 1281, 5000, 16000}) {
+    CAPTURE(length);
+    const int64_t longest = ops::longest_context_split_alike(devices->cuda, length);
+    CHECK(longest >= length);
+    CHECK(bytes(longest) == bytes(length));
+    CHECK(bytes(longest + 1) > bytes(length));
+  }
+  CHECK(ops::longest_context_split_alike(devices->cuda, 1) == 768);
+  CHECK(ops::longest_context_split_alike(devices->cuda, 16384) > 1 << 30);
 }
 
 TEST_CASE("attention refuses heads that it has no kernel for") {

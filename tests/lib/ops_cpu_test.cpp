@@ -219,7 +219,7 @@ TEST_CASE("rope and attention over pages match double precision, with everything
     const TensorView qkv_view = view(qkv, {length, width});
     ops::rope_append(f.ctx, qkv_view, kv, batch, shape, view(rope, {length, dim / 2, 2}));
     ops::attention(f.ctx, view(out, {length, static_cast<int64_t>(heads) * dim}), qkv_view, kv,
-                   batch, shape, nullptr);
+                   batch, shape, {});
 
     const auto rotated = [&](int64_t p, int head, int i) {
       const float* x = before.data() + p * width + head * dim;

@@ -127,7 +127,8 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
 }
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape, void* /*scratch*/) {
+               const ForwardBatch& batch, const AttentionShape& shape,
+               const AttentionScratch& /*scratch*/) {
   const int dim = shape.head_dim;
   const int group = shape.num_heads / shape.num_kv_heads;
   const simd::Kernels& simd = simd::kernels();
@@ -165,7 +166,7 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
   });
 }
 
-size_t attention_scratch_bytes(const Context&, const AttentionShape&, int, int64_t) {
+size_t attention_partials_bytes(const Context&, const AttentionShape&, int, int64_t) {
   return 0;
 }
 

@@ -16,9 +16,13 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, TensorView rope_table);
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape, void* scratch);
-size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
-                               int64_t max_model_len);
+               const ForwardBatch& batch, const AttentionShape& shape,
+               const AttentionScratch& scratch);
+size_t attention_partials_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
+                                int64_t max_model_len);
+inline int64_t longest_context_split_alike(const Context& /*ctx*/, int64_t context_len) {
+  return context_len;
+}
 void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
 void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,
                     int32_t* context_lens, const int32_t* row_slots, int num_rows,

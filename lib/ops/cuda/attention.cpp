@@ -33,17 +33,22 @@ kernels::PagedKv<T> paged_kv(const KvLayer& kv, const ForwardBatch& batch) {
           batch.block_table_stride, batch.row_slots,   batch.context_lens};
 }
 
+kernels::DecodeScratch decode_scratch(const AttentionScratch& scratch) {
+  return {.partials = scratch.partials, .arrivals = scratch.arrivals};
+}
+
 }  // namespace
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape, void* scratch) {
+               const ForwardBatch& batch, const AttentionShape& shape,
+               const AttentionScratch& scratch) {
   check_supported(shape);
   const kernels::AttentionHeads heads = attention_heads(shape);
   dispatch(qkv.dtype, [&]<typename T>() {
     const kernels::PagedKv<T> paged = paged_kv<T>(kv, batch);
     if (batch.decode) {
-      kernels::attention_decode(out.as<T>(), scratch, qkv.as<T>(), paged, heads, batch.num_rows,
-                                batch.max_context_len, ctx.cuda->stream());
+      kernels::attention_decode(out.as<T>(), decode_scratch(scratch), qkv.as<T>(), paged, heads,
+                                batch.num_rows, batch.max_context_len, ctx.cuda->stream());
     } else {
       kernels::attention_prefill(out.as<T>(), qkv.as<T>(), paged, heads, batch.cu_seqlens,
                                  batch.pad_counts, batch.num_rows, batch.max_query_len,
@@ -54,24 +59,28 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 
 bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                           const ForwardBatch& batch, const AttentionShape& shape,
-                          TensorView rope_table, void* scratch) {
+                          TensorView rope_table, const AttentionScratch& scratch) {
   check_supported(shape);
   if (qkv.dtype == DType::kF32 || shape.head_dim % 16 != 0) return false;
   dispatch(qkv.dtype, [&]<typename T>() {
     if constexpr (!std::is_same_v<T, float>) {
-      kernels::attention_decode_append(out.as<T>(), scratch, qkv.as<T>(), paged_kv<T>(kv, batch),
-                                       {kv.keys.as<T>(), kv.values.as<T>(), rope_table.as<float>()},
-                                       attention_heads(shape), batch.num_rows,
-                                       batch.max_context_len, ctx.cuda->stream());
+      kernels::attention_decode_append(
+          out.as<T>(), decode_scratch(scratch), qkv.as<T>(), paged_kv<T>(kv, batch),
+          {kv.keys.as<T>(), kv.values.as<T>(), rope_table.as<float>()}, attention_heads(shape),
+          batch.num_rows, batch.max_context_len, ctx.cuda->stream());
     }
   });
   return true;
 }
 
-size_t attention_scratch_bytes(const Context& /*ctx*/, const AttentionShape& shape,
-                               int max_num_seqs, int64_t max_model_len) {
-  return kernels::attention_decode_scratch_bytes(attention_heads(shape), max_num_seqs,
-                                                 max_model_len);
+size_t attention_partials_bytes(const Context& /*ctx*/, const AttentionShape& shape,
+                                int max_num_seqs, int64_t max_model_len) {
+  return kernels::attention_decode_partials_bytes(attention_heads(shape), max_num_seqs,
+                                                  max_model_len);
+}
+
+int64_t longest_context_split_alike(const Context& /*ctx*/, int64_t context_len) {
+  return kernels::longest_context_split_alike(context_len);
 }
 
 }  // namespace eet::ops::cuda

@@ -29,14 +29,16 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
                  const AttentionShape& shape, TensorView rope_table);
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-               const ForwardBatch& batch, const AttentionShape& shape, void* scratch);
+               const ForwardBatch& batch, const AttentionShape& shape,
+               const AttentionScratch& scratch);
 // Does rope_append() and attention() of a decode step in one kernel where there is one for this
 // shape; else does nothing and returns false.
 bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                           const ForwardBatch& batch, const AttentionShape& shape,
-                          TensorView rope_table, void* scratch);
-size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
-                               int64_t max_model_len);
+                          TensorView rope_table, const AttentionScratch& scratch);
+size_t attention_partials_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
+                                int64_t max_model_len);
+int64_t longest_context_split_alike(const Context& ctx, int64_t context_len);
 
 void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
 
