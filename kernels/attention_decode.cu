@@ -464,7 +464,13 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
 
 template <typename T, int kDim, int kHeadTiles>
 void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
-  const int shared_bytes = ring_bytes(kDim, args.heads.head_dim);
+  // No SM is to hold more than its share of the blocks: they start when the kernel before ends, on
+  // some SMs earlier than on others.
+  const auto num_blocks = static_cast<int64_t>(grid.x) * grid.y * grid.z;
+  const int64_t share = ceil_div(num_blocks, num_multiprocessors());
+  const int shared_bytes =
+      std::max(ring_bytes(kDim, args.heads.head_dim),
+               static_cast<int>(shared_bytes_per_multiprocessor() / (share + 1)));
   const auto kernel = args.append.keys != nullptr ? decode_mma_kernel<T, kDim, kHeadTiles, true>
                                                   : decode_mma_kernel<T, kDim, kHeadTiles, false>;
   CUDA_CHECK(

@@ -45,6 +45,24 @@ __device__ __forceinline__ void wait_for_previous_kernel() {
 #endif
 }
 
+inline int device_attribute(cudaDeviceAttr attribute) {
+  int device = 0;
+  int value = 0;
+  CUDA_CHECK(cudaGetDevice(&device));
+  CUDA_CHECK(cudaDeviceGetAttribute(&value, attribute, device));
+  return value;
+}
+
+// Of the device in use: a process uses one.
+inline int num_multiprocessors() {
+  static const int count = device_attribute(cudaDevAttrMultiProcessorCount);
+  return count;
+}
+inline int shared_bytes_per_multiprocessor() {
+  static const int bytes = device_attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor);
+  return bytes;
+}
+
 // Whether the code that runs for `kernel` on this device was compiled for 9.0 and so does wait.
 template <typename... Params>
 bool can_overlap(void (*kernel)(Params...)) {

@@ -311,17 +311,6 @@ CUtensorMap tensor_map(const T* matrix, int64_t rows, int64_t features, int box_
   return map;
 }
 
-int num_multiprocessors() {
-  static const int count = [] {
-    int device = 0;
-    int value = 0;
-    CUDA_CHECK(cudaGetDevice(&device));
-    CUDA_CHECK(cudaDeviceGetAttribute(&value, cudaDevAttrMultiProcessorCount, device));
-    return value;
-  }();
-  return count;
-}
-
 int ceil_div(int a, int b) {
   return (a + b - 1) / b;
 }

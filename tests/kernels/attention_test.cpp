@@ -460,7 +460,8 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
                                        const std::vector<int32_t>& context_lens, bool rotates,
                                        bool in_one) {
   const auto num_rows = static_cast<int64_t>(context_lens.size());
-  const int stride = 12;  // pages of a row
+  const int longest = *std::max_element(context_lens.begin(), context_lens.end());
+  const int stride = (longest + kPageSize - 1) / kPageSize + 1;  // pages of a row
   std::vector<int32_t> tables(static_cast<size_t>(num_rows * stride));
   std::iota(tables.rbegin(), tables.rend(), 0);
   std::vector<int32_t> slots(static_cast<size_t>(num_rows));
@@ -491,7 +492,7 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
   batch.decode = true;
   batch.num_rows = batch.num_tokens = static_cast<int>(num_rows);
   batch.max_query_len = 1;
-  batch.max_context_len = *std::max_element(context_lens.begin(), context_lens.end());
+  batch.max_context_len = longest;
   batch.positions = positions.as<int32_t>();
   batch.token_slots = batch.row_slots = row_slots.as<int32_t>();
   batch.context_lens = lengths.as<int32_t>();
@@ -536,6 +537,32 @@ TEST_CASE("appending and attending in one kernel gives the bits of two") {
       }
     }
   }
+}
+
+TEST_CASE("rows of a batch too large for the GPU at once have the bits they have alone") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const auto check_rows = [&](const AttentionShape& shape, int num_rows) {
+    CAPTURE(shape.head_dim);
+    std::vector<Row> rows;
+    for (int r = 0; r < num_rows; ++r) {
+      const int length = 1 + r * 37 % 1400;
+      rows.push_back({.context_len = r % 9 == 4 ? 0 : length, .seed = static_cast<uint32_t>(r)});
+    }
+    check_pass(*devices, DType::kBF16, shape, true, rows);
+    const Pass pass(DType::kBF16, shape, true, rows);
+    const std::vector<uint8_t> together = pass.run(devices->cuda);
+    CHECK(pass.run(devices->cuda) == together);
+    for (int r = 0; r < num_rows; r += 13) {
+      CAPTURE(r);
+      const Pass alone(DType::kBF16, shape, true, {rows[r]});
+      CHECK(alone.real_bytes(alone.run(devices->cuda), 0) == pass.real_bytes(together, r));
+    }
+  };
+  check_rows(heads(25, 25, 16), 90);
+  check_rows(heads(16, 8, 80), 120);
+  check_rows(heads(8, 8, 136), 90);
+  check_rows(heads(16, 2, 128), 300);
 }
 
 TEST_CASE("attention scratch stays bounded as contexts grow") {
