@@ -320,7 +320,7 @@ TEST_CASE("decode attention matches on ragged contexts around pages and splits")
   }
 }
 
-TEST_CASE("decode attention of short contexts only needs no second kernel and matches") {
+TEST_CASE("decode attention of short contexts only, which no row splits, matches") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
   for (const DType type : kComputeTypes) {
