@@ -17,9 +17,10 @@ inline constexpr int kDecodeWarps = 4;
 inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
 
 // A split has at least this many pages: starting, ending and joining smaller ones costs more than
-// the parallelism gains once a batch fills the GPU. On an H100, 32/8 heads of 128: 2 pages 100 us
-// and 4 pages 93 us for 128 rows of 512 tokens; 7.5 and 9.8 us for one row of 1024.
-inline constexpr int kMinPagesPerSplit = 4;
+// the parallelism gains once a batch fills the GPU. On an H100 with 4, 6 and 8 pages, 32/8 heads of
+// 128: 128 rows of 1024 tokens 191, 182 and 182 us; 16 rows 28.5, 26.2 and 26.2; 64 rows of 2000
+// tokens 187, 185 and 183; one row of 1024 tokens 12, 17 and 17.
+inline constexpr int kMinPagesPerSplit = 8;
 inline constexpr int kMaxSplits = 32;  // of a row: bounds the scratch
 
 __host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) {

@@ -26,7 +26,8 @@ struct Row {
 };
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr int32_t kNoPage = 1 << 30;  // faults when it is followed
+constexpr int32_t kNoPage = 1 << 30;             // faults when it is followed
+constexpr int kLongestUnsplit = 12 * kPageSize;  // tokens of a row that is not split
 
 AttentionShape heads(int num_heads, int num_kv_heads, int head_dim) {
   return {num_heads, num_kv_heads, head_dim, 1.0F / std::sqrt(static_cast<float>(head_dim))};
@@ -309,12 +310,16 @@ TEST_CASE("CPU attention matches fp64, so that it can judge the kernels") {
 TEST_CASE("decode attention matches on ragged contexts around pages and splits") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
-  const std::vector<Row> rows = {{.context_len = 1, .seed = 1},   {.context_len = 127, .seed = 2},
-                                 {.context_len = 128, .seed = 3}, {.context_len = 0, .seed = 4},
-                                 {.context_len = 129, .seed = 5}, {.context_len = 511, .seed = 6},
-                                 {.context_len = 512, .seed = 7}, {.context_len = 513, .seed = 8},
-                                 {.context_len = 17, .seed = 9},  {.context_len = 1100, .seed = 10},
-                                 {.context_len = 33, .seed = 11}, {.context_len = 300, .seed = 12}};
+  const std::vector<Row> rows = {{.context_len = 1, .seed = 1},
+                                 {.context_len = 127, .seed = 2},
+                                 {.context_len = 128, .seed = 3},
+                                 {.context_len = 0, .seed = 4},
+                                 {.context_len = 129, .seed = 5},
+                                 {.context_len = kLongestUnsplit + 1, .seed = 6},
+                                 {.context_len = 17, .seed = 7},
+                                 {.context_len = 33, .seed = 8},
+                                 {.context_len = 300, .seed = 9},
+                                 {.context_len = kLongestUnsplit + 5 * kPageSize, .seed = 10}};
   for (const DType type : kComputeTypes) {
     for (const AttentionShape& shape : kShapes) check_pass(*devices, type, shape, true, rows);
   }
@@ -324,7 +329,8 @@ TEST_CASE("decode attention of short contexts only, which no row splits, matches
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
   for (const DType type : kComputeTypes) {
-    check_pass(*devices, type, heads(4, 2, 64), true, {{.context_len = 0}, {.context_len = 512}});
+    check_pass(*devices, type, heads(4, 2, 64), true,
+               {{.context_len = 0}, {.context_len = kLongestUnsplit}});
     check_pass(*devices, type, heads(4, 2, 64), true, {{.context_len = 0}});
   }
 }
@@ -357,8 +363,8 @@ TEST_CASE("attention matches at a long context") {
     check_pass(*devices, type, heads(4, 2, 128), true,
                {{.context_len = 20000, .seed = 1},
                 {.context_len = 8193, .seed = 2},
-                {.context_len = 16384, .seed = 3},    // the last of 4 pages to a split
-                {.context_len = 16385, .seed = 4}});  // the first of 5
+                {.context_len = 32768, .seed = 3},    // the last of 8 pages to a split
+                {.context_len = 32769, .seed = 4}});  // the first of 9
     check_pass(*devices, type, heads(2, 1, 64), false,
                {{.context_len = 20000, .query_len = 130, .seed = 3}});
   }
@@ -447,7 +453,7 @@ TEST_CASE("attention gives the same bits 20 times") {
     for (const bool decode : {true, false}) {
       const int query_len = decode ? 1 : 200;
       const Pass pass(type, heads(8, 2, 128), decode,
-                      {{.context_len = 1500, .query_len = query_len, .seed = 1},
+                      {{.context_len = 2000, .query_len = query_len, .seed = 1},
                        {.context_len = 400, .query_len = query_len, .seed = 2}});
       const std::vector<uint8_t> first = pass.run(devices->cuda);
       for (int repeat = 1; repeat < 20; ++repeat) CHECK(pass.run(devices->cuda) == first);
@@ -519,8 +525,8 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
 TEST_CASE("appending and attending in one kernel gives the bits of two") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
-  const std::vector<int32_t> context_lens = {1,   2,   15,  16,  17,  64,  65,  127,  128,
-                                             129, 511, 512, 513, 700, 768, 769, 1024, 1300};
+  const std::vector<int32_t> context_lens = {
+      1, 2, 15, 17, 64, 65, 128, 129, 700, kLongestUnsplit, kLongestUnsplit + 1, 2100};
   const AttentionShape shapes[] = {heads(12, 12, 64), heads(32, 8, 128), heads(8, 1, 80),
                                    heads(16, 1, 96),  heads(6, 2, 256),  heads(4, 4, 112),
                                    heads(4, 2, 40),   heads(2, 1, 32)};
@@ -546,7 +552,7 @@ TEST_CASE("rows of a batch too large for the GPU at once have the bits they have
     CAPTURE(shape.head_dim);
     std::vector<Row> rows;
     for (int r = 0; r < num_rows; ++r) {
-      const int length = 1 + r * 37 % 1400;
+      const int length = 1 + r * 37 % 2000;
       rows.push_back({.context_len = r % 9 == 4 ? 0 : length, .seed = static_cast<uint32_t>(r)});
     }
     check_pass(*devices, DType::kBF16, shape, true, rows);
@@ -562,7 +568,7 @@ TEST_CASE("rows of a batch too large for the GPU at once have the bits they have
   check_rows(heads(25, 25, 16), 90);
   check_rows(heads(16, 8, 80), 120);
   check_rows(heads(8, 8, 136), 90);
-  check_rows(heads(16, 2, 128), 300);
+  check_rows(heads(16, 4, 128), 120);
 }
 
 TEST_CASE("attention scratch stays bounded as contexts grow") {
@@ -572,9 +578,9 @@ TEST_CASE("attention scratch stays bounded as contexts grow") {
   const auto bytes = [&](int rows, int64_t length) {
     return ops::attention_scratch_bytes(devices->cuda, shape, rows, length);
   };
-  CHECK(bytes(64, 6 * kPageSize) == 0);
-  CHECK(bytes(64, 6 * kPageSize + 1) > 0);
-  CHECK(bytes(64, 131072) == bytes(64, 16384));
+  CHECK(bytes(64, kLongestUnsplit) == 0);
+  CHECK(bytes(64, kLongestUnsplit + 1) > 0);
+  CHECK(bytes(64, 131072) == bytes(64, 32768));
   CHECK(bytes(64, 131072) <= size_t{64} * (32 * 32 * (128 + 2) + 8) * 4);
 }
 
@@ -584,15 +590,17 @@ TEST_CASE("the longest context split alike needs the same scratch, and one token
   const auto bytes = [&](int64_t length) {
     return ops::attention_scratch_bytes(devices->cuda, heads(8, 8, 64), 1, length);
   };
-  for (const int64_t length : {1, 768, 769, 1280, 1281, 5000, 16000}) {
+  constexpr int kSplit = 8 * kPageSize;
+  for (const int length : {1, kLongestUnsplit, kLongestUnsplit + 1, kLongestUnsplit + kSplit,
+                           kLongestUnsplit + kSplit + 1, 9000, 32000}) {
     CAPTURE(length);
     const int64_t longest = ops::longest_context_split_alike(devices->cuda, length);
     CHECK(longest >= length);
     CHECK(bytes(longest) == bytes(length));
     CHECK(bytes(longest + 1) > bytes(length));
   }
-  CHECK(ops::longest_context_split_alike(devices->cuda, 1) == 768);
-  CHECK(ops::longest_context_split_alike(devices->cuda, 16384) > 1 << 30);
+  CHECK(ops::longest_context_split_alike(devices->cuda, 1) == kLongestUnsplit);
+  CHECK(ops::longest_context_split_alike(devices->cuda, 40000) > 1 << 30);
 }
 
 TEST_CASE("attention refuses heads that it has no kernel for") {
