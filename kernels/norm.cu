@@ -28,14 +28,15 @@ __device__ __forceinline__ void load_row(Vec<T, N> (&part)[kSteps], const T* row
 }
 
 // One block per row. Each thread holds its part of the row, N neighbouring elements at a time, from
-// the first load to the last store. Where registers suffice the weights come while the previous
-// kernel ends; all other loads are issued before the first sum.
+// the first load to the last store. Where registers suffice the weights and, where the previous
+// kernel made `delta` and so not the residual, the residual come while it ends; all other loads are
+// issued before the first sum.
 template <typename T, Norm kKind, int N, int kElements>
 __global__ void __launch_bounds__(kMaxThreads)
     add_norm_kernel(T* out, float* residual, const T* delta, const T* __restrict__ weight,
                     const T* __restrict__ bias, const int32_t* rows, int hidden, float eps) {
   constexpr int kSteps = kElements / N;
-  constexpr bool kEarlyWeights = kElements == kFewElements;
+  constexpr bool kEarly = kElements == kFewElements;
   release_next_kernel();  // a product
   __shared__ float partial_mean[kMaxWarps];
   __shared__ float partial_variance[kMaxWarps];
@@ -51,14 +52,16 @@ __global__ void __launch_bounds__(kMaxThreads)
     load_row(w, weight, first, stride, hidden);
     load_row(b, bias, first, stride, hidden);
   };
-  if constexpr (kEarlyWeights) load_weights();
-  wait_for_previous_kernel();
-
+  if constexpr (kEarly) load_weights();
   const int64_t token = rows == nullptr ? blockIdx.x : rows[blockIdx.x];
   float* residual_row = residual + token * hidden;
   Vec<float, N> x[kSteps];
   Vec<T, N> d[kSteps];
-  load_row(x, residual_row, first, stride, hidden);
+  const bool is_early = kEarly && delta != nullptr;
+  if (is_early) load_row(x, residual_row, first, stride, hidden);
+  wait_for_previous_kernel();
+
+  if (!is_early) load_row(x, residual_row, first, stride, hidden);
   load_row(d, delta == nullptr ? nullptr : delta + token * hidden, first, stride, hidden);
   if (delta != nullptr) {
 #pragma unroll
@@ -94,7 +97,7 @@ __global__ void __launch_bounds__(kMaxThreads)
   const float variance = block_sum(sum_of_squares, partial_variance) / static_cast<float>(hidden);
   const float inverse = 1.0F / sqrtf(variance + eps);
 
-  if constexpr (!kEarlyWeights) load_weights();
+  if constexpr (!kEarly) load_weights();
   T* out_row = out + static_cast<int64_t>(blockIdx.x) * hidden;
 #pragma unroll
   for (int step = 0; step < kSteps; ++step) {

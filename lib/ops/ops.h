@@ -67,7 +67,8 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 // out[i] = norm(x) * weight + bias of x = residual[t] + delta[t] (where a delta is given), t =
 // rows[i]. Without rows t is i, and x is stored in residual[t]. RMSNorm: x / sqrt(mean(x²) + eps);
 // LayerNorm: (x - mean) / sqrt(var + eps), variance over hidden_size. Sums in fp32. out: T [n,
-// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty.
+// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty. Where a delta is
+// given the operation before does not write the residual.
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
               TensorView weight, TensorView bias, NormKind kind, float eps,
               const int32_t* rows = nullptr);
