@@ -108,8 +108,8 @@ __device__ __forceinline__ void copy_tile(uint4* slot, const T* tile, const Lane
 #pragma unroll
     for (int c = 0; c < kDim / 64; ++c) {
       if (c * 64 >= head_dim) break;
-      copy_async_16(shared_address(slot + places.copied(i, c)), source + 64 * c,
-                    4 * i < tokens_left && 64 * c < dims_left);
+      copy_async_16_once(shared_address(slot + places.copied(i, c)), source + 64 * c,
+                         4 * i < tokens_left && 64 * c < dims_left);
     }
     source += 4 * head_dim;
   }

@@ -66,6 +66,17 @@ __device__ __forceinline__ void copy_box(uint32_t target, const CUtensorMap& map
       : "memory");
 }
 
+// copy_box() of what is read once, see read_once_policy().
+__device__ __forceinline__ void copy_box_once(uint32_t target, const CUtensorMap& map, int feature,
+                                              int row, uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"
+      " [%0], [%1, {%2, %3}], [%4], %5;\n" ::"r"(target),
+      "l"(reinterpret_cast<uint64_t>(&map)), "r"(feature), "r"(row), "r"(shared_address(barrier)),
+      "l"(read_once_policy())
+      : "memory");
+}
+
 // ---- products of a warpgroup
 
 // Describes a tile whose rows have 128 swizzled bytes each, for wgmma, by its address / 16.

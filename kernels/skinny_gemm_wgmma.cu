@@ -149,27 +149,25 @@ class Feeder {
                                                             Shape::kSlices * tma_.ring.token_bytes);
     expect_bytes(&barriers_.full[stage], tma_.ring.stage_bytes);
 #pragma unroll
-    for (int part = 0; part < Shape::kParts; ++part) {
-      copy_slices(target + static_cast<uint32_t>(part * Shape::kPartBytes), tma_.weight,
-                  Shape::kSliceBytes, chunk, part * tma_.args.width + first_block_row<Shape>(),
-                  stage);
+    for (int slice = 0; slice < Shape::kParts * Shape::kSlices; ++slice) {
+      const int part = slice / Shape::kSlices;
+      copy_box_once(target + static_cast<uint32_t>(slice * Shape::kSliceBytes), tma_.weight,
+                    first_feature(chunk, slice % Shape::kSlices),
+                    part * tma_.args.width + first_block_row<Shape>(), &barriers_.full[stage]);
     }
   }
 
   __device__ __forceinline__ void copy_tokens(int chunk, int stage) const {
-    copy_slices(memory_ + static_cast<uint32_t>(stage * tma_.ring.stage_bytes), tma_.tokens,
-                tma_.ring.token_bytes, chunk, 0, stage);
-  }
-
-  __device__ __forceinline__ void copy_slices(uint32_t target, const CUtensorMap& map,
-                                              int slice_bytes, int chunk, int first_line,
-                                              int stage) const {
+    const uint32_t target = memory_ + static_cast<uint32_t>(stage * tma_.ring.stage_bytes);
 #pragma unroll
     for (int slice = 0; slice < Shape::kSlices; ++slice) {
-      copy_box(target + static_cast<uint32_t>(slice * slice_bytes), map,
-               (chunk * Shape::kSlices + slice) * kLineFeatures, first_line,
-               &barriers_.full[stage]);
+      copy_box(target + static_cast<uint32_t>(slice * tma_.ring.token_bytes), tma_.tokens,
+               first_feature(chunk, slice), 0, &barriers_.full[stage]);
     }
+  }
+
+  static __device__ __forceinline__ int first_feature(int chunk, int slice) {
+    return (chunk * Shape::kSlices + slice) * kLineFeatures;
   }
 
   const TmaArgs<T>& tma_;
