@@ -16,8 +16,8 @@ inline constexpr int kMaxNormHidden = 16384;
 // kRms (Zhang and Sennrich 2019) mean is 0 and var is mean(x²). Sums in fp32; LayerNorm's variance
 // is summed around the mean, in a second pass over registers. out: [num_rows, hidden]; residual:
 // fp32 [tokens, hidden]; delta: [tokens, hidden] or null; weight: [hidden]; bias: [hidden] or null;
-// rows: [num_rows] or null. hidden is at most kMaxNormHidden. The kernel before may write delta, and
-// the residual only where there is no delta: else that is read before it has ended.
+// rows: [num_rows] or null. hidden is at most kMaxNormHidden. The kernel before may write delta;
+// the residual only where there is no delta, else that is read before it has ended.
 template <typename T>
 void add_norm(T* out, float* residual, const T* delta, const T* weight, const T* bias,
               const int32_t* rows, int num_rows, int hidden, Norm kind, float eps,
