@@ -41,7 +41,7 @@ __host__ __device__ constexpr int ring_slots(int max_head_dim) {
 }
 // 16-byte pieces in a slot: a line of 8 for each token and 64 dimensions.
 __host__ __device__ constexpr int slot_pieces(int head_dim) {
-  return 8 * kTileTokens * static_cast<int>(ceil_div(head_dim, 64));
+  return 8 * kTileTokens * static_cast<int>(ceil_div<int64_t>(head_dim, 64));
 }
 constexpr int ring_bytes(int max_head_dim, int head_dim) {
   return kDecodeWarps * ring_slots(max_head_dim) * slot_pieces(head_dim) *
@@ -467,7 +467,7 @@ void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
   // No SM is to hold more than its share of the blocks: they start when the kernel before ends, on
   // some SMs earlier than on others.
   const auto num_blocks = static_cast<int64_t>(grid.x) * grid.y * grid.z;
-  const int64_t share = ceil_div(num_blocks, num_multiprocessors());
+  const int64_t share = ceil_div<int64_t>(num_blocks, num_multiprocessors());
   const int shared_bytes =
       std::max(ring_bytes(kDim, args.heads.head_dim),
                static_cast<int>(shared_bytes_per_multiprocessor() / (share + 1)));
@@ -488,7 +488,7 @@ void launch_mma(const DecodeArgs<T>& args, dim3 grid, cudaStream_t stream) {
 
 // The most splits of any row of at most `max_context_len` tokens.
 int max_splits(int64_t max_context_len) {
-  const int64_t pages = std::min<int64_t>(ceil_div(max_context_len, kPageSize),
+  const int64_t pages = std::min<int64_t>(ceil_div<int64_t>(max_context_len, kPageSize),
                                           int64_t{kMaxSplits} * kMinPagesPerSplit);
   return num_splits(static_cast<int>(pages), kMinPagesPerSplit);
 }
@@ -506,7 +506,7 @@ size_t attention_decode_partials_bytes(const AttentionHeads& heads, int num_rows
 
 int64_t longest_context_split_alike(int64_t context_len) {
   const int splits = std::max(1, max_splits(context_len));
-  int64_t pages = ceil_div(context_len, kPageSize);
+  int64_t pages = ceil_div<int64_t>(context_len, kPageSize);
   while (splits < kMaxSplits &&
          num_splits(static_cast<int>(pages) + 1, kMinPagesPerSplit) <= splits) {
     ++pages;

@@ -7,6 +7,7 @@
 
 #include "kernels/attention.cuh"
 #include "kernels/attention_decode.h"
+#include "kernels/host_device.h"
 #include "kernels/kv_layout.h"
 #include "kernels/paged_attention.h"
 #include "kernels/vector.cuh"
@@ -23,10 +24,6 @@ inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
 inline constexpr int kMinPagesPerSplit = 8;
 inline constexpr int kMaxSplits = 32;  // of a row: bounds the scratch
 
-__host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
 struct Splits {
   int tokens_per_split;
   int count;
@@ -42,8 +39,9 @@ __host__ __device__ constexpr int num_splits(int pages, int pages_per_split) {
 
 // How a row is split: by its own length only.
 __device__ __forceinline__ Splits splits_of(int context_len) {
-  const int pages = static_cast<int>(ceil_div(context_len, kPageSize));
-  const int pages_per_split = max(kMinPagesPerSplit, static_cast<int>(ceil_div(pages, kMaxSplits)));
+  const int pages = static_cast<int>(ceil_div<int64_t>(context_len, kPageSize));
+  const int pages_per_split =
+      max(kMinPagesPerSplit, static_cast<int>(ceil_div<int64_t>(pages, kMaxSplits)));
   return {pages_per_split * kPageSize, num_splits(pages, pages_per_split)};
 }
 

@@ -18,6 +18,7 @@
 #include <type_traits>
 
 #include "kernels/hopper.cuh"
+#include "kernels/host_device.h"
 #include "kernels/skinny_gemm.cuh"
 #include "lib/core/error.h"
 
@@ -307,10 +308,6 @@ CUtensorMap tensor_map(const T* matrix, int64_t rows, int64_t features, int box_
   require(result == CUDA_SUCCESS, "cuTensorMapEncodeTiled: error ", static_cast<int>(result),
           " for a matrix of ", rows, " x ", features);
   return map;
-}
-
-int ceil_div(int a, int b) {
-  return (a + b - 1) / b;
 }
 
 template <typename T, typename Tiling>
