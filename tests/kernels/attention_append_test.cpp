@@ -1,0 +1,135 @@
+// A decode step's attention that appends the newest tokens, against the two operations it stands
+// for; and the memory that split rows need.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
+#include <numeric>
+#include <vector>
+
+#include "lib/ops/ops.h"
+#include "tests/kernels/attention_parts.h"
+#include "tests/kernels/device_test.h"
+
+namespace eet::test {
+namespace {
+
+// One step of rows of these lengths, whose newest token is in qkv only: outputs and pages.
+std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const AttentionShape& shape,
+                                       const std::vector<int32_t>& context_lens, bool rotates,
+                                       bool in_one) {
+  const auto num_rows = static_cast<int64_t>(context_lens.size());
+  const int longest = *std::max_element(context_lens.begin(), context_lens.end());
+  const int stride = (longest + kPageSize - 1) / kPageSize + 1;  // pages of a row
+  std::vector<int32_t> tables(static_cast<size_t>(num_rows * stride));
+  std::iota(tables.rbegin(), tables.rend(), 0);
+  std::vector<int32_t> slots(static_cast<size_t>(num_rows));
+  std::iota(slots.rbegin(), slots.rend(), 0);
+  std::vector<int32_t> newest = context_lens;
+  for (int32_t& position : newest) --position;
+  const int64_t heads = shape.num_heads + 2 * int64_t{shape.num_kv_heads};
+  const auto random = [&](std::initializer_list<int64_t> sizes, uint32_t seed, DType as) {
+    int64_t count = 1;
+    for (const int64_t size : sizes) count *= size;
+    return Tensor(ctx, as, sizes, random_values(count, seed));
+  };
+  const Tensor qkv = random({num_rows, heads * shape.head_dim}, 1, type);
+  const Tensor keys =
+      random({num_rows * stride, shape.num_kv_heads, kPageSize, shape.head_dim}, 2, type);
+  const Tensor values =
+      random({num_rows * stride, shape.num_kv_heads, kPageSize, shape.head_dim}, 3, type);
+  const Tensor table = random({stride * kPageSize, shape.head_dim / 2, 2}, 4, DType::kF32);
+  const Tensor out(ctx, type, {num_rows, int64_t{shape.num_heads} * shape.head_dim});
+  const auto ints = [&](const std::vector<int32_t>& numbers) {
+    return Tensor(ctx, {static_cast<int64_t>(numbers.size())}, numbers);
+  };
+  const Tensor positions = ints(newest);
+  const Tensor row_slots = ints(slots);
+  const Tensor lengths = ints(context_lens);
+  const Tensor block_tables = ints(tables);
+  ForwardBatch batch;
+  batch.decode = true;
+  batch.num_rows = batch.num_tokens = static_cast<int>(num_rows);
+  batch.max_query_len = 1;
+  batch.max_context_len = longest;
+  batch.positions = positions.as<int32_t>();
+  batch.token_slots = batch.row_slots = row_slots.as<int32_t>();
+  batch.context_lens = lengths.as<int32_t>();
+  batch.block_tables = block_tables.as<int32_t>();
+  batch.block_table_stride = stride;
+  const Scratch scratch(ctx, shape, batch.num_rows, 2048);
+  const KvLayer kv = {keys, values};
+  const TensorView rope = rotates ? table.view() : TensorView();
+  if (in_one) {
+    ops::append_attention(ctx, out, qkv, kv, batch, shape, rope, scratch.view());
+  } else {
+    ops::rope_append(ctx, qkv, kv, batch, shape, rope);
+    ops::attention(ctx, out, qkv, kv, batch, shape, scratch.view());
+  }
+  scratch.check();
+  std::vector<uint8_t> all = out.read_bytes();
+  for (const Tensor* pages : {&keys, &values}) {
+    const std::vector<uint8_t> more = pages->read_bytes();
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
+}
+
+TEST_CASE("appending and attending in one kernel gives the bits of two") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const std::vector<int32_t> context_lens = {
+      1, 2, 15, 17, 64, 65, 128, 129, 700, kLongestUnsplit, kLongestUnsplit + 1, 2100};
+  const AttentionShape shapes[] = {heads(12, 12, 64), heads(32, 8, 128), heads(8, 1, 80),
+                                   heads(16, 1, 96),  heads(6, 2, 256),  heads(4, 4, 112),
+                                   heads(4, 2, 40),   heads(2, 1, 32)};
+  for (const DType type : {DType::kF16, DType::kBF16, DType::kF32}) {
+    for (const AttentionShape& shape : shapes) {
+      for (const bool rotates : {true, false}) {
+        CAPTURE(dtype_name(type));
+        CAPTURE(shape.head_dim);
+        CAPTURE(rotates);
+        const auto run = [&](bool in_one) {
+          return append_and_attend(devices->cuda, type, shape, context_lens, rotates, in_one);
+        };
+        CHECK(run(true) == run(false));
+      }
+    }
+  }
+}
+
+TEST_CASE("attention scratch stays bounded as contexts grow") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const AttentionShape shape = heads(32, 8, 128);
+  const auto bytes = [&](int rows, int64_t length) {
+    return ops::attention_scratch_bytes(devices->cuda, shape, rows, length);
+  };
+  CHECK(bytes(64, kLongestUnsplit) == 0);
+  CHECK(bytes(64, kLongestUnsplit + 1) > 0);
+  CHECK(bytes(64, 131072) == bytes(64, 32768));
+  CHECK(bytes(64, 131072) <= size_t{64} * (32 * 32 * (128 + 2) + 8) * 4);
+}
+
+TEST_CASE("the longest context split alike needs the same scratch, and one token more other") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const auto bytes = [&](int64_t length) {
+    return ops::attention_scratch_bytes(devices->cuda, heads(8, 8, 64), 1, length);
+  };
+  constexpr int kSplit = 8 * kPageSize;
+  for (const int length : {1, kLongestUnsplit, kLongestUnsplit + 1, kLongestUnsplit + kSplit,
+                           kLongestUnsplit + kSplit + 1, 9000, 32000}) {
+    CAPTURE(length);
+    const int64_t longest = ops::longest_context_split_alike(devices->cuda, length);
+    CHECK(longest >= length);
+    CHECK(bytes(longest) == bytes(length));
+    CHECK(bytes(longest + 1) > bytes(length));
+  }
+  CHECK(ops::longest_context_split_alike(devices->cuda, 1) == kLongestUnsplit);
+  CHECK(ops::longest_context_split_alike(devices->cuda, 40000) > 1 << 30);
+}
+
+}  // namespace
+}  // namespace eet::test
