@@ -62,8 +62,8 @@ __device__ __forceinline__ int place(int token, int piece) {
 }
 
 // Where a lane copies to and loads from in a slot: place() of its first piece. The place of another
-// follows without computing it anew, which takes a fifth of the loop's instructions: rows of four
-// or eight lines on are as many lines on, and what flips bit 2 of the swizzle, as 4 lines or 4
+// follows without computing it anew, which takes a fifth of the loop's instructions: four
+// or eight lines on it is as many lines on, and what flips bit 2 of the swizzle, as 4 lines or 4
 // pieces more do, flips it in the place.
 class LanePlaces {
  public:
@@ -515,7 +515,7 @@ int64_t longest_context_split_alike(int64_t context_len) {
 }
 
 template <typename T>
-void attention_decode(T* out, const DecodeScratch& scratch, const T* qkv, const PagedKv<T>& kv,
+void attention_decode(T* out, const AttentionScratch& scratch, const T* qkv, const PagedKv<T>& kv,
                       const AttentionHeads& heads, int num_rows, int max_context_len,
                       cudaStream_t stream) {
   attention_decode_append(out, scratch, qkv, kv, KvAppend<T>{}, heads, num_rows, max_context_len,
@@ -523,7 +523,7 @@ void attention_decode(T* out, const DecodeScratch& scratch, const T* qkv, const 
 }
 
 template <typename T>
-void attention_decode_append(T* out, const DecodeScratch& scratch, const T* qkv,
+void attention_decode_append(T* out, const AttentionScratch& scratch, const T* qkv,
                              const PagedKv<T>& kv, const KvAppend<T>& append,
                              const AttentionHeads& heads, int num_rows, int max_context_len,
                              cudaStream_t stream) {
@@ -556,17 +556,18 @@ void attention_decode_append(T* out, const DecodeScratch& scratch, const T* qkv,
   }
 }
 
-template void attention_decode(float*, const DecodeScratch&, const float*, const PagedKv<float>&,
+template void attention_decode(float*, const AttentionScratch&, const float*, const PagedKv<float>&,
                                const AttentionHeads&, int, int, cudaStream_t);
-template void attention_decode(__half*, const DecodeScratch&, const __half*, const PagedKv<__half>&,
-                               const AttentionHeads&, int, int, cudaStream_t);
-template void attention_decode(__nv_bfloat16*, const DecodeScratch&, const __nv_bfloat16*,
+template void attention_decode(__half*, const AttentionScratch&, const __half*,
+                               const PagedKv<__half>&, const AttentionHeads&, int, int,
+                               cudaStream_t);
+template void attention_decode(__nv_bfloat16*, const AttentionScratch&, const __nv_bfloat16*,
                                const PagedKv<__nv_bfloat16>&, const AttentionHeads&, int, int,
                                cudaStream_t);
-template void attention_decode_append(__half*, const DecodeScratch&, const __half*,
+template void attention_decode_append(__half*, const AttentionScratch&, const __half*,
                                       const PagedKv<__half>&, const KvAppend<__half>&,
                                       const AttentionHeads&, int, int, cudaStream_t);
-template void attention_decode_append(__nv_bfloat16*, const DecodeScratch&, const __nv_bfloat16*,
+template void attention_decode_append(__nv_bfloat16*, const AttentionScratch&, const __nv_bfloat16*,
                                       const PagedKv<__nv_bfloat16>&, const KvAppend<__nv_bfloat16>&,
                                       const AttentionHeads&, int, int, cudaStream_t);
 

@@ -30,8 +30,8 @@ struct Splits {
 };
 
 // The last split has at least half as many pages as the others, and at most half as many more: a
-// block for less, and joining what it made (4 to 6 us for 16 to 128 rows on an H100), would take
-// longer than the block beside it takes for both.
+// block for less, and joining what it made (4 to 6 us for 16 to 128 rows on an H100 when a kernel
+// of its own did it), would take longer than the block beside it takes for both.
 __host__ __device__ constexpr int num_splits(int pages, int pages_per_split) {
   const int rounded = (pages + pages_per_split / 2 - 1) / pages_per_split;
   return pages > 0 && rounded == 0 ? 1 : rounded;

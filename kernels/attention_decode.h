@@ -6,15 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/attention_scratch.h"
 #include "kernels/paged_attention.h"
 
 namespace eet::kernels {
-
-// Memory for rows that are split.
-struct DecodeScratch {
-  void* partials;      // attention_decode_partials_bytes; the contents do not matter
-  uint32_t* arrivals;  // [num_rows, num_kv_heads] zeros, which are zeros again afterwards
-};
 
 // out[r] = softmax(scale * q[r] · keysᵀ) · values over the context_lens[r] cached tokens of row r,
 // softmax in fp32; zeros where context_lens[r] is 0. Long contexts are split over thread blocks at
@@ -24,7 +19,7 @@ struct DecodeScratch {
 // which q is read; max_context_len: at least every context_lens. All are aligned to 16 bytes;
 // num_rows at most 65535.
 template <typename T>
-void attention_decode(T* out, const DecodeScratch& scratch, const T* qkv, const PagedKv<T>& kv,
+void attention_decode(T* out, const AttentionScratch& scratch, const T* qkv, const PagedKv<T>& kv,
                       const AttentionHeads& heads, int num_rows, int max_context_len,
                       cudaStream_t stream);
 
@@ -41,12 +36,12 @@ struct KvAppend {
 // multiple of 16. Of what is read, the kernel before may write qkv alone: the pages are read before
 // it has ended. T: 16-bit.
 template <typename T>
-void attention_decode_append(T* out, const DecodeScratch& scratch, const T* qkv,
+void attention_decode_append(T* out, const AttentionScratch& scratch, const T* qkv,
                              const PagedKv<T>& kv, const KvAppend<T>& append,
                              const AttentionHeads& heads, int num_rows, int max_context_len,
                              cudaStream_t stream);
 
-// Bytes of DecodeScratch::partials.
+// Bytes of AttentionScratch::partials.
 size_t attention_decode_partials_bytes(const AttentionHeads& heads, int num_rows,
                                        int64_t max_context_len);
 

@@ -52,7 +52,7 @@ class Decoder {
   TensorView delta_;      // [tokens, hidden], what a block adds to the residual stream
   TensorView last_;       // [rows, hidden]
   TensorView logits_;     // fp32 [rows, padded vocabulary]
-  ops::AttentionScratch attention_scratch_;  // in storage_
+  AttentionScratch attention_scratch_;  // in storage_
 };
 
 }  // namespace eet

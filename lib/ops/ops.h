@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/attention_scratch.h"
 #include "kernels/kv_layout.h"
 #include "kernels/slot_state.h"
 #include "lib/core/context.h"
@@ -99,10 +100,6 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
 
 // Memory of attention: attention_scratch_bytes that begin as zeros, as attention_scratch() lays
 // them out.
-struct AttentionScratch {
-  uint32_t* arrivals = nullptr;  // [max_num_seqs, num_kv_heads] zeros between operations
-  void* partials = nullptr;
-};
 size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                int64_t max_model_len);
 AttentionScratch attention_scratch(void* memory, const AttentionShape& shape, int max_num_seqs);

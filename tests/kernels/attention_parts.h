@@ -28,11 +28,11 @@ class Scratch {
                      ops::attention_scratch_bytes(ctx, shape, num_rows, max_context_len)) /
                  4}),
         num_arrivals_(memory_.view().numel() == 0 ? 0 : int64_t{num_rows} * shape.num_kv_heads),
-        view_(num_arrivals_ == 0 ? ops::AttentionScratch()
+        view_(num_arrivals_ == 0 ? AttentionScratch()
                                  : ops::attention_scratch(memory_.as<void>(), shape, num_rows)) {
     fill_bytes(ctx, view_.arrivals, 0, static_cast<size_t>(num_arrivals_) * sizeof(uint32_t));
   }
-  const ops::AttentionScratch& view() const { return view_; }
+  const AttentionScratch& view() const { return view_; }
 
   // After all work issued so far: the guard zones, and the zeros.
   void check() const {
@@ -43,7 +43,7 @@ class Scratch {
  private:
   Tensor memory_;
   int64_t num_arrivals_;
-  ops::AttentionScratch view_;
+  AttentionScratch view_;
 };
 
 }  // namespace eet::test

@@ -33,10 +33,6 @@ kernels::PagedKv<T> paged_kv(const KvLayer& kv, const ForwardBatch& batch) {
           batch.block_table_stride, batch.row_slots,   batch.context_lens};
 }
 
-kernels::DecodeScratch decode_scratch(const AttentionScratch& scratch) {
-  return {.partials = scratch.partials, .arrivals = scratch.arrivals};
-}
-
 }  // namespace
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
@@ -47,8 +43,8 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
   dispatch(qkv.dtype, [&]<typename T>() {
     const kernels::PagedKv<T> paged = paged_kv<T>(kv, batch);
     if (batch.decode) {
-      kernels::attention_decode(out.as<T>(), decode_scratch(scratch), qkv.as<T>(), paged, heads,
-                                batch.num_rows, batch.max_context_len, ctx.cuda->stream());
+      kernels::attention_decode(out.as<T>(), scratch, qkv.as<T>(), paged, heads, batch.num_rows,
+                                batch.max_context_len, ctx.cuda->stream());
     } else {
       kernels::attention_prefill(out.as<T>(), qkv.as<T>(), paged, heads, batch.cu_seqlens,
                                  batch.pad_counts, batch.num_rows, batch.max_query_len,
@@ -64,10 +60,10 @@ bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, co
   if (qkv.dtype == DType::kF32 || shape.head_dim % 16 != 0) return false;
   dispatch(qkv.dtype, [&]<typename T>() {
     if constexpr (!std::is_same_v<T, float>) {
-      kernels::attention_decode_append(
-          out.as<T>(), decode_scratch(scratch), qkv.as<T>(), paged_kv<T>(kv, batch),
-          {kv.keys.as<T>(), kv.values.as<T>(), rope_table.as<float>()}, attention_heads(shape),
-          batch.num_rows, batch.max_context_len, ctx.cuda->stream());
+      kernels::attention_decode_append(out.as<T>(), scratch, qkv.as<T>(), paged_kv<T>(kv, batch),
+                                       {kv.keys.as<T>(), kv.values.as<T>(), rope_table.as<float>()},
+                                       attention_heads(shape), batch.num_rows,
+                                       batch.max_context_len, ctx.cuda->stream());
     }
   });
   return true;
