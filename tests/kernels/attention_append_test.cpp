@@ -41,13 +41,10 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
       random({num_rows * stride, shape.num_kv_heads, kPageSize, shape.head_dim}, 3, type);
   const Tensor table = random({stride * kPageSize, shape.head_dim / 2, 2}, 4, DType::kF32);
   const Tensor out(ctx, type, {num_rows, int64_t{shape.num_heads} * shape.head_dim});
-  const auto ints = [&](const std::vector<int32_t>& numbers) {
-    return Tensor(ctx, {static_cast<int64_t>(numbers.size())}, numbers);
-  };
-  const Tensor positions = ints(newest);
-  const Tensor row_slots = ints(slots);
-  const Tensor lengths = ints(context_lens);
-  const Tensor block_tables = ints(tables);
+  const Tensor positions = int_tensor(ctx, newest);
+  const Tensor row_slots = int_tensor(ctx, slots);
+  const Tensor lengths = int_tensor(ctx, context_lens);
+  const Tensor block_tables = int_tensor(ctx, tables);
   ForwardBatch batch;
   batch.decode = true;
   batch.num_rows = batch.num_tokens = static_cast<int>(num_rows);

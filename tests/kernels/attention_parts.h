@@ -19,6 +19,10 @@ inline AttentionShape heads(int num_heads, int num_kv_heads, int head_dim) {
   return {num_heads, num_kv_heads, head_dim, 1.0F / std::sqrt(static_cast<float>(head_dim))};
 }
 
+inline Tensor int_tensor(const Context& ctx, const std::vector<int32_t>& values) {
+  return Tensor(ctx, {static_cast<int64_t>(values.size())}, values);
+}
+
 // Memory of attention, poisoned but for what begins, and has to end, as zeros.
 class Scratch {
  public:

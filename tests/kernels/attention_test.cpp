@@ -171,16 +171,13 @@ class Pass {
   Tensor run_on(const Context& ctx) const {
     const DType type = ctx.on_cuda() ? type_ : DType::kF32;
     const int num_rows = static_cast<int>(rows_.size());
-    const auto ints = [&](const std::vector<int32_t>& values) {
-      return Tensor(ctx, {static_cast<int64_t>(values.size())}, values);
-    };
-    const Tensor positions = ints(positions_);
-    const Tensor token_slots = ints(token_slots_);
-    const Tensor row_slots = ints(row_slots_);
-    const Tensor cu_seqlens = ints(cu_seqlens_);
-    const Tensor pad_counts = ints(pad_counts_);
-    const Tensor context_lens = ints(context_lens_);
-    const Tensor block_tables = ints(block_tables_);
+    const Tensor positions = int_tensor(ctx, positions_);
+    const Tensor token_slots = int_tensor(ctx, token_slots_);
+    const Tensor row_slots = int_tensor(ctx, row_slots_);
+    const Tensor cu_seqlens = int_tensor(ctx, cu_seqlens_);
+    const Tensor pad_counts = int_tensor(ctx, pad_counts_);
+    const Tensor context_lens = int_tensor(ctx, context_lens_);
+    const Tensor block_tables = int_tensor(ctx, block_tables_);
     const Tensor qkv(ctx, type, {num_tokens_, qkv_width()}, qkv_);
     const auto pages = [&](const std::vector<float>& elements) {
       return Tensor(ctx, type, {num_pages_, shape_.num_kv_heads, kPageSize, shape_.head_dim},
