@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(kMaxThreads)
   if constexpr (kGated) factor = load_floats<N>(x_row + width + column);
 #pragma unroll
   for (int i = 0; i < N; ++i) {
-    y.value[i] = activate<kFunction>(y.value[i]);
+    y.value[i] = activate<kFunction, T>(y.value[i]);
     if constexpr (kGated) y.value[i] *= factor.value[i];
   }
   store_floats<N>(out + blockIdx.x * width + column, y);

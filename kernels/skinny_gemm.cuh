@@ -98,7 +98,7 @@ __device__ __forceinline__ void activate_sums(Sums<Shape>& sums) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       float& y = sums[0][tile][i];
-      y = activate<kFunction>(to_float(from_float<T>(y)));
+      y = activate<kFunction, T>(to_float(from_float<T>(y)));
       if constexpr (Shape::kParts == 2) y *= to_float(from_float<T>(sums[1][tile][i]));
     }
   }
