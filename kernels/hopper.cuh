@@ -77,6 +77,40 @@ __device__ __forceinline__ void copy_box_once(uint32_t target, const CUtensorMap
       : "memory");
 }
 
+// ---- clusters of two blocks
+
+// All threads of the cluster's blocks. What they wrote to memory before is not made visible.
+__device__ __forceinline__ void sync_cluster() {
+  asm volatile(
+      "barrier.cluster.arrive.relaxed.aligned;\n"
+      "barrier.cluster.wait.acquire.aligned;\n" ::
+          : "memory");
+}
+
+// Arrives at that barrier of a block of the cluster.
+__device__ __forceinline__ void arrive_at(uint64_t* barrier, uint32_t block) {
+  asm volatile(
+      "{\n"
+      ".reg .b32 there;\n"
+      "mapa.shared::cluster.u32 there, %0, %1;\n"
+      "mbarrier.arrive.shared::cluster.b64 _, [there];\n"
+      "}\n" ::"r"(shared_address(barrier)),
+      "r"(block)
+      : "memory");
+}
+
+// copy_box_once() to the same place in both blocks, whose barriers count what comes to theirs.
+__device__ __forceinline__ void copy_box_once_to_both(uint32_t target, const CUtensorMap& map,
+                                                      int feature, int row, uint64_t* barrier) {
+  constexpr uint16_t kBoth = 0b11;
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes"
+      ".multicast::cluster.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5, %6;\n" ::"r"(target),
+      "l"(reinterpret_cast<uint64_t>(&map)), "r"(feature), "r"(row), "r"(shared_address(barrier)),
+      "h"(kBoth), "l"(read_once_policy())
+      : "memory");
+}
+
 // ---- products of a warpgroup
 
 // Describes a tile whose rows have 128 swizzled bytes each, for wgmma, by its address / 16.
@@ -106,17 +140,26 @@ __device__ __forceinline__ void multiply(float (&sums)[kColumns / 8][4], uint64_
 #define EET_F4(d, j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
 #define EET_F8(d, j) EET_F4(d, j), EET_F4(d, j + 1)
 #define EET_F16(d, j) EET_F8(d, j), EET_F8(d, j + 2)
+#define EET_F32(d, j) EET_F16(d, j), EET_F16(d, j + 4)
+#define EET_F64(d, j) EET_F32(d, j), EET_F32(d, j + 8)
 #define EET_P4(a, b, c, d) "%" #a ",%" #b ",%" #c ",%" #d
-#define EET_P8_0 EET_P4(0, 1, 2, 3) "," EET_P4(4, 5, 6, 7)
-#define EET_P16_0 EET_P8_0 "," EET_P4(8, 9, 10, 11) "," EET_P4(12, 13, 14, 15)
-#define EET_P8_1 EET_P4(16, 17, 18, 19) "," EET_P4(20, 21, 22, 23)
-#define EET_P16_1 EET_P8_1 "," EET_P4(24, 25, 26, 27) "," EET_P4(28, 29, 30, 31)
-#define EET_P16_2        \
-  EET_P4(32, 33, 34, 35) \
-  "," EET_P4(36, 37, 38, 39) "," EET_P4(40, 41, 42, 43) "," EET_P4(44, 45, 46, 47)
-#define EET_P16_3        \
-  EET_P4(48, 49, 50, 51) \
-  "," EET_P4(52, 53, 54, 55) "," EET_P4(56, 57, 58, 59) "," EET_P4(60, 61, 62, 63)
+#define EET_FIRST8 EET_P4(0, 1, 2, 3) "," EET_P4(4, 5, 6, 7)
+#define EET_FIRST16 EET_FIRST8 "," EET_P4(8, 9, 10, 11) "," EET_P4(12, 13, 14, 15)
+#define EET_FIRST24 EET_FIRST16 "," EET_P4(16, 17, 18, 19) "," EET_P4(20, 21, 22, 23)
+#define EET_FIRST32 EET_FIRST24 "," EET_P4(24, 25, 26, 27) "," EET_P4(28, 29, 30, 31)
+#define EET_FIRST40 EET_FIRST32 "," EET_P4(32, 33, 34, 35) "," EET_P4(36, 37, 38, 39)
+#define EET_FIRST48 EET_FIRST40 "," EET_P4(40, 41, 42, 43) "," EET_P4(44, 45, 46, 47)
+#define EET_FIRST64                                                             \
+  EET_FIRST48 "," EET_P4(48, 49, 50, 51) "," EET_P4(52, 53, 54, 55) "," EET_P4( \
+      56, 57, 58, 59) "," EET_P4(60, 61, 62, 63)
+#define EET_FIRST72 EET_FIRST64 "," EET_P4(64, 65, 66, 67) "," EET_P4(68, 69, 70, 71)
+#define EET_FIRST96                                                                            \
+  EET_FIRST72                                                                                  \
+  "," EET_P4(72, 73, 74, 75) "," EET_P4(76, 77, 78, 79) "," EET_P4(80, 81, 82, 83) "," EET_P4( \
+      84, 85, 86, 87) "," EET_P4(88, 89, 90, 91) "," EET_P4(92, 93, 94, 95)
+#define EET_FIRST112                                                                \
+  EET_FIRST96 "," EET_P4(96, 97, 98, 99) "," EET_P4(100, 101, 102, 103) "," EET_P4( \
+      104, 105, 106, 107) "," EET_P4(108, 109, 110, 111)
 
 #define EET_WGMMA(T, NAME, COLUMNS, PLACES, A, B, ...)                                             \
   template <>                                                                                      \
@@ -127,25 +170,35 @@ __device__ __forceinline__ void multiply(float (&sums)[kColumns / 8][4], uint64_
                  : __VA_ARGS__                                                                     \
                  : "l"(a), "l"(b));                                                                \
   }
-#define EET_WGMMAS(T, NAME)                                                                     \
-  EET_WGMMA(T, NAME, 8, EET_P4(0, 1, 2, 3), 4, 5, EET_F4(d, 0))                                 \
-  EET_WGMMA(T, NAME, 16, EET_P8_0, 8, 9, EET_F8(d, 0))                                          \
-  EET_WGMMA(T, NAME, 24, EET_P8_0 "," EET_P4(8, 9, 10, 11), 12, 13, EET_F8(d, 0), EET_F4(d, 2)) \
-  EET_WGMMA(T, NAME, 32, EET_P16_0, 16, 17, EET_F16(d, 0))                                      \
-  EET_WGMMA(T, NAME, 64, EET_P16_0 "," EET_P16_1, 32, 33, EET_F16(d, 0), EET_F16(d, 4))         \
-  EET_WGMMA(T, NAME, 128, EET_P16_0 "," EET_P16_1 "," EET_P16_2 "," EET_P16_3, 64, 65,          \
-            EET_F16(d, 0), EET_F16(d, 4), EET_F16(d, 8), EET_F16(d, 12))
+#define EET_WGMMAS(T, NAME)                                                                       \
+  EET_WGMMA(T, NAME, 8, EET_P4(0, 1, 2, 3), 4, 5, EET_F4(d, 0))                                   \
+  EET_WGMMA(T, NAME, 16, EET_FIRST8, 8, 9, EET_F8(d, 0))                                          \
+  EET_WGMMA(T, NAME, 24, EET_FIRST8 "," EET_P4(8, 9, 10, 11), 12, 13, EET_F8(d, 0), EET_F4(d, 2)) \
+  EET_WGMMA(T, NAME, 32, EET_FIRST16, 16, 17, EET_F16(d, 0))                                      \
+  EET_WGMMA(T, NAME, 48, EET_FIRST24, 24, 25, EET_F16(d, 0), EET_F8(d, 4))                        \
+  EET_WGMMA(T, NAME, 64, EET_FIRST32, 32, 33, EET_F32(d, 0))                                      \
+  EET_WGMMA(T, NAME, 80, EET_FIRST40, 40, 41, EET_F32(d, 0), EET_F8(d, 8))                        \
+  EET_WGMMA(T, NAME, 96, EET_FIRST48, 48, 49, EET_F32(d, 0), EET_F16(d, 8))                       \
+  EET_WGMMA(T, NAME, 128, EET_FIRST64, 64, 65, EET_F64(d, 0))                                     \
+  EET_WGMMA(T, NAME, 144, EET_FIRST72, 72, 73, EET_F64(d, 0), EET_F8(d, 16))                      \
+  EET_WGMMA(T, NAME, 224, EET_FIRST112, 112, 113, EET_F64(d, 0), EET_F32(d, 16), EET_F16(d, 24))
 EET_WGMMAS(__half, "f16")
 EET_WGMMAS(__nv_bfloat16, "bf16")
 #undef EET_WGMMAS
 #undef EET_WGMMA
-#undef EET_P16_3
-#undef EET_P16_2
-#undef EET_P16_1
-#undef EET_P8_1
-#undef EET_P16_0
-#undef EET_P8_0
+#undef EET_FIRST112
+#undef EET_FIRST96
+#undef EET_FIRST72
+#undef EET_FIRST64
+#undef EET_FIRST48
+#undef EET_FIRST40
+#undef EET_FIRST32
+#undef EET_FIRST24
+#undef EET_FIRST16
+#undef EET_FIRST8
 #undef EET_P4
+#undef EET_F64
+#undef EET_F32
 #undef EET_F16
 #undef EET_F8
 #undef EET_F4

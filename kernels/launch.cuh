@@ -70,21 +70,35 @@ bool can_overlap(void (*kernel)(Params...)) {
   return attributes.ptxVersion >= 90;
 }
 
-// Launches a kernel that calls wait_for_previous_kernel().
+// Launches a kernel that calls wait_for_previous_kernel(), `cluster` blocks along x to a cluster.
 template <typename... Params, typename... Args>
-void launch_overlapped(void (*kernel)(Params...), dim3 grid, dim3 block, int shared_bytes,
-                       cudaStream_t stream, Args&&... args) {
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
+void launch_overlapped_clusters(void (*kernel)(Params...), dim3 grid, int cluster, dim3 block,
+                                int shared_bytes, cudaStream_t stream, Args&&... args) {
+  cudaLaunchAttribute attributes[2]{};
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = stream;
-  config.attrs = &attribute;
-  config.numAttrs = can_overlap(kernel) ? 1 : 0;
+  config.attrs = attributes;
+  if (can_overlap(kernel)) {
+    cudaLaunchAttribute& overlap = attributes[config.numAttrs++];
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+  }
+  if (cluster > 1) {
+    cudaLaunchAttribute& clusters = attributes[config.numAttrs++];
+    clusters.id = cudaLaunchAttributeClusterDimension;
+    clusters.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
+  }
   CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, std::forward<Args>(args)...));
+}
+
+template <typename... Params, typename... Args>
+void launch_overlapped(void (*kernel)(Params...), dim3 grid, dim3 block, int shared_bytes,
+                       cudaStream_t stream, Args&&... args) {
+  launch_overlapped_clusters(kernel, grid, 1, block, shared_bytes, stream,
+                             std::forward<Args>(args)...);
 }
 
 }  // namespace eet::kernels

@@ -1,5 +1,5 @@
 // Matrix products of few rows, for GPUs of compute capability 8.0 and later; Hopper has its own in
-// skinny_gemm_wgmma.cu.
+// skinny_gemm_wgmma.cu and skinny_gemm_pairs.cu.
 //
 // Weights are the first operand of the tensor core product, 16 of their rows a warp, and the tokens
 // its 8 columns: few tokens waste no work. Weights and tokens flow through a ring of stages in
@@ -8,6 +8,8 @@
 //
 // Each result is one chain of products over ascending 16s of in_features: nothing is split, so that
 // neither the number of tokens nor the shape of the grid changes a bit.
+#include <algorithm>
+
 #include "kernels/mma.cuh"
 #include "kernels/skinny_gemm.cuh"
 
@@ -230,7 +232,10 @@ template <typename T, int kParts>
 void launch(const SkinnyArgs<T>& args, cudaStream_t stream) {
   constexpr int kEnoughBlocks = 2 * 132;
   if (args.product.num_rows == 0) return;
-  if (is_hopper() && !args.product.portable) return launch_wgmma<T, kParts>(args, stream);
+  if (is_hopper() && !args.product.portable) {
+    return args.product.num_rows <= kMaxWgmmaRows ? launch_wgmma<T, kParts>(args, stream)
+                                                  : launch_pairs<T, kParts>(args, stream);
+  }
   const int tiles = (args.width + kTileRows - 1) / kTileRows;
   if (tiles <= kEnoughBlocks) {
     launch<T, 1, kParts>(args, stream);
@@ -255,15 +260,17 @@ Epilogue epilogue_of(ActivationFunction function) {
 
 }  // namespace
 
-int max_skinny_rows(bool gated) {
+int max_skinny_rows(int64_t in_features, int64_t out_features, bool gated) {
   if (!is_hopper()) return kMaxSkinnyRows;
-  return gated ? kMaxWgmmaGatedRows : kMaxWgmmaRows;
+  const int parts = gated ? 2 : 1;
+  return std::max(kMaxWgmmaRows, max_pair_rows(in_features, out_features / parts, parts));
 }
 
-bool is_skinny(int64_t num_rows, int64_t in_features, bool gated, const void* x,
-               const void* weight) {
+bool is_skinny(int64_t num_rows, int64_t in_features, int64_t out_features, bool gated,
+               const void* x, const void* weight) {
   const auto addresses = reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(weight);
-  return num_rows <= max_skinny_rows(gated) && in_features % 8 == 0 && addresses % 16 == 0;
+  return in_features % 8 == 0 && addresses % 16 == 0 &&
+         num_rows <= max_skinny_rows(in_features, out_features, gated);
 }
 
 template <typename T, typename Out>

@@ -147,12 +147,15 @@ __device__ __forceinline__ void finish_and_store(const SkinnyArgs<T>& args, Sums
   }
 }
 
-// skinny_gemm_wgmma.cu, where is_hopper(): up to kMaxWgmmaRows rows, or kMaxWgmmaGatedRows where
-// kParts is 2, for gated activations.
+// skinny_gemm_wgmma.cu, where is_hopper(): up to kMaxWgmmaRows rows.
 inline constexpr int kMaxWgmmaRows = 64;
-inline constexpr int kMaxWgmmaGatedRows = 128;
 template <typename T, int kParts>
 void launch_wgmma(const SkinnyArgs<T>& args, cudaStream_t stream);
+
+// skinny_gemm_pairs.cu, where is_hopper(): up to max_pair_rows(), 0 where cuBLASLt is faster.
+int max_pair_rows(int64_t in_features, int64_t width, int parts);
+template <typename T, int kParts>
+void launch_pairs(const SkinnyArgs<T>& args, cudaStream_t stream);
 
 // Whether the code for this device has Hopper's own instructions.
 bool is_hopper();

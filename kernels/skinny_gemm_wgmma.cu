@@ -1,4 +1,4 @@
-// Matrix products of few rows on Hopper's warpgroup tensor cores (compute capability 9.0a).
+// Matrix products of up to 64 rows on Hopper's warpgroup tensor cores (compute capability 9.0a).
 //
 // One warp feeds a ring of stages by the bulk tensor copy engine (TMA); a warpgroup multiplies,
 // straight from shared memory. The ring's weights are asked for before the previous kernel has
@@ -12,15 +12,11 @@
 // [4096, 14336] 43 and 41 us.
 //
 // Each result is one chain of products over ascending 16s of in_features, as in skinny_gemm.cu.
-#include <cuda.h>
-
 #include <algorithm>
-#include <type_traits>
 
-#include "kernels/hopper.cuh"
 #include "kernels/host_device.h"
 #include "kernels/skinny_gemm.cuh"
-#include "lib/core/error.h"
+#include "kernels/wgmma_ring.cuh"
 
 // For other GPUs the kernel has no body, which leaves what it is made of without a use.
 #if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
@@ -30,11 +26,7 @@
 namespace eet::kernels {
 namespace {
 
-constexpr int kTileLines = 64;     // of the first operand in a product
-constexpr int kLineFeatures = 64;  // in_features in a line of shared memory, as the swizzle has it
-constexpr int kLineBytes = 128;
-constexpr int kStepFeatures = 16;  // in_features in a product
-constexpr int kMaxStages = 16;
+constexpr int kTileLines = 64;  // of the first operand in a product
 // What an SM has under way bounds how fast it reads: its blocks' rings fill its shared memory. On
 // an H100, 32 tokens by [2048, 8192] on 32 SMs: 21.5 us with half of that, 16 us with all.
 constexpr int kRingBytes = 220 * 1024;
@@ -97,24 +89,6 @@ struct TmaArgs {
   CUtensorMap tokens;
 };
 
-struct Barriers {
-  uint64_t full[kMaxStages];   // a stage's bytes have arrived
-  uint64_t empty[kMaxStages];  // all that read a stage are done
-};
-
-// A place in the ring, and how often it came by.
-struct RingPlace {
-  int stage = 0;
-  uint32_t parity = 0;
-
-  __device__ __forceinline__ void advance(const Ring& ring) {
-    if (++stage == ring.num_stages) {
-      stage = 0;
-      parity ^= 1;
-    }
-  }
-};
-
 // The first row of a part that a block multiplies.
 template <typename Shape>
 __device__ __forceinline__ int first_block_row() {
@@ -136,7 +110,7 @@ class Feeder {
     wait_for_previous_kernel();
     for (int chunk = 0; chunk < num_early; ++chunk) copy_tokens(chunk, chunk);
     RingPlace place;
-    for (int chunk = num_early; chunk < num_chunks; ++chunk, place.advance(tma_.ring)) {
+    for (int chunk = num_early; chunk < num_chunks; ++chunk, place.advance(tma_.ring.num_stages)) {
       wait_for(&barriers_.empty[place.stage], place.parity);
       copy_weights(chunk, place.stage);
       copy_tokens(chunk, place.stage);
@@ -208,7 +182,7 @@ __device__ __forceinline__ void multiply_tile(const TmaArgs<T>& tma, uint32_t me
   }
   RingPlace place;
   int previous_stage = 0;
-  for (int chunk = 0; chunk < num_chunks; ++chunk, place.advance(tma.ring)) {
+  for (int chunk = 0; chunk < num_chunks; ++chunk, place.advance(tma.ring.num_stages)) {
     // The same in all threads, and known to be: descriptors are made in uniform registers.
     const uint32_t stage = __shfl_sync(
         0xFFFFFFFFU, memory + static_cast<uint32_t>(place.stage * tma.ring.stage_bytes), 0);
@@ -267,49 +241,6 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
 
 // ---- the host's part
 
-using EncodeTiled = CUresult (*)(CUtensorMap*, CUtensorMapDataType, cuuint32_t, void*,
-                                 const cuuint64_t*, const cuuint64_t*, const cuuint32_t*,
-                                 const cuuint32_t*, CUtensorMapInterleave, CUtensorMapSwizzle,
-                                 CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
-
-// The driver's function, found at run time: the program starts without a driver.
-EncodeTiled encode_tiled() {
-  static const EncodeTiled function = [] {
-    void* symbol = nullptr;
-    cudaDriverEntryPointQueryResult found{};
-#if CUDART_VERSION >= 12050
-    CUDA_CHECK(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &symbol, 12000,
-                                                cudaEnableDefault, &found));
-#else
-    CUDA_CHECK(
-        cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &symbol, cudaEnableDefault, &found));
-#endif
-    require(found == cudaDriverEntryPointSuccess && symbol != nullptr,
-            "the NVIDIA driver has no cuTensorMapEncodeTiled: expected one for CUDA 12 or later");
-    return reinterpret_cast<EncodeTiled>(symbol);
-  }();
-  return function;
-}
-
-// A row-major matrix of 16-bit elements, read in swizzled boxes of `box_rows` x kLineFeatures.
-template <typename T>
-CUtensorMap tensor_map(const T* matrix, int64_t rows, int64_t features, int box_rows) {
-  CUtensorMap map{};
-  const cuuint64_t sizes[2] = {static_cast<cuuint64_t>(features), static_cast<cuuint64_t>(rows)};
-  const cuuint64_t row_bytes[1] = {static_cast<cuuint64_t>(features) * sizeof(T)};
-  const cuuint32_t box[2] = {kLineFeatures, static_cast<cuuint32_t>(box_rows)};
-  const cuuint32_t steps[2] = {1, 1};
-  constexpr auto kType = std::is_same_v<T, __half> ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
-                                                   : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
-  const CUresult result =
-      encode_tiled()(&map, kType, 2, const_cast<T*>(matrix), sizes, row_bytes, box, steps,
-                     CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                     CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  require(result == CUDA_SUCCESS, "cuTensorMapEncodeTiled: error ", static_cast<int>(result),
-          " for a matrix of ", rows, " x ", features);
-  return map;
-}
-
 template <typename T, typename Tiling>
 void launch_tiling(const SkinnyArgs<T>& args, cudaStream_t stream) {
   using Shape = Layout<Tiling>;
@@ -343,8 +274,7 @@ void launch_tiling(const SkinnyArgs<T>& args, cudaStream_t stream) {
 // 16 tokens by [50304, 768]: 28 us, with one 31 us; by [28672, 4096] with gates: 80.6 and 79.2 us.
 template <typename T, int kTokens, int kParts>
 void launch_weights_first(const SkinnyArgs<T>& args, cudaStream_t stream) {
-  const int enough = kTokens == 128 ? num_multiprocessors() : 4 * num_multiprocessors();
-  if (ceil_div(args.width, kTileLines) > enough) {
+  if (ceil_div(args.width, kTileLines) > 4 * num_multiprocessors()) {
     launch_tiling<T, WeightsFirst<kTokens, kParts, 2>>(args, stream);
   } else {
     launch_tiling<T, WeightsFirst<kTokens, kParts, 1>>(args, stream);
@@ -357,9 +287,6 @@ void launch_weights_first(const SkinnyArgs<T>& args, cudaStream_t stream) {
   if (n <= 8) return launch_weights_first<T, 8, kParts>(args, stream);
   if (n <= 16) return launch_weights_first<T, 16, kParts>(args, stream);
   if (n <= 32) return launch_weights_first<T, 32, kParts>(args, stream);
-  if constexpr (kParts == 2) {
-    if (n > 64) return launch_weights_first<T, 128, kParts>(args, stream);
-  }
   launch_weights_first<T, 64, kParts>(args, stream);
 }
 

@@ -5,8 +5,11 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
+#include <span>
 
 #include "kernels/activation.h"
 #include "lib/cuda/cublas_lt.h"
@@ -33,14 +36,21 @@ void with_type(DType type, Body body) {
 enum class Kernel { kFastest, kPortable };
 constexpr Kernel kKernels[] = {Kernel::kFastest, Kernel::kPortable};
 
-int64_t max_rows(Kernel kernel, bool gated) {
-  return kernel == Kernel::kPortable ? kernels::kMaxSkinnyRows : kernels::max_skinny_rows(gated);
+struct Shape {
+  int64_t out_features;
+  int64_t in_features;
+};
+
+int64_t max_rows(Kernel kernel, const Shape& shape, bool gated) {
+  return kernel == Kernel::kPortable
+             ? kernels::kMaxSkinnyRows
+             : kernels::max_skinny_rows(shape.in_features, shape.out_features, gated);
 }
 
 template <typename T>
 SkinnyProduct<T> product_of(const TensorView& x, const TensorView& weight, const TensorView& bias,
                             Kernel kernel, bool gated) {
-  REQUIRE(kernels::is_skinny(x.dim(0), x.dim(1), gated, x.data, weight.data));
+  REQUIRE(kernels::is_skinny(x.dim(0), x.dim(1), weight.dim(0), gated, x.data, weight.data));
   return {.x = x.as<T>(),
           .weight = weight.as<T>(),
           .bias = bias.as<T>(),
@@ -62,11 +72,6 @@ void skinny_linear(const Context& ctx, const TensorView& out, const TensorView& 
   });
 }
 
-struct Shape {
-  int64_t out_features;
-  int64_t in_features;
-};
-
 // x · weightᵀ + bias by the CPU, of the values as `type` holds them.
 std::vector<float> expected_product(Devices& devices, DType type, const Shape& shape, int64_t n,
                                     const std::vector<float>& x, const std::vector<float>& weight,
@@ -87,6 +92,34 @@ std::vector<float> expected_product(Devices& devices, DType type, const Shape& s
   return out.read();
 }
 
+void check_against_cpu(Devices& devices, DType type, const Shape& shape,
+                       std::initializer_list<int64_t> numbers_of_rows) {
+  const float stddev = 1.0F / std::sqrt(static_cast<float>(shape.in_features));
+  const auto weights = random_values(shape.out_features * shape.in_features, 1, stddev);
+  const auto biases = random_values(shape.out_features, 2);
+  const Tensor weight(devices.cuda, type, {shape.out_features, shape.in_features}, weights);
+  const Tensor bias(devices.cuda, type, {shape.out_features}, biases);
+  for (const int64_t n : numbers_of_rows) {
+    CAPTURE(dtype_name(type));
+    CAPTURE(shape.out_features);
+    CAPTURE(shape.in_features);
+    CAPTURE(n);
+    const auto values = random_values(n * shape.in_features, 3);
+    const Tensor x(devices.cuda, type, {n, shape.in_features}, values);
+    const auto expected = expected_product(devices, type, shape, n, values, weights, biases);
+    for (const Kernel kernel : kKernels) {
+      if (n > max_rows(kernel, shape, /*gated=*/false)) continue;
+      for (const DType out_type : {type, DType::kF32}) {
+        const Tensor out(devices.cuda, out_type, {n, shape.out_features});
+        skinny_linear(devices.cuda, out, x, weight, bias, kernel);
+        // One chain of sums errs with its length: 1.24e-5 at 14336, with cuBLASLt's bits.
+        const double length_factor = shape.in_features > 8192 ? 2 : 1;
+        CHECK(normalised_error(out.read(), expected) < length_factor * tolerance(out_type));
+      }
+    }
+  }
+}
+
 TEST_CASE("a skinny product matches the CPU on all tilings, odd sizes and numbers of rows") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
@@ -97,30 +130,24 @@ TEST_CASE("a skinny product matches the CPU on all tilings, odd sizes and number
                           {8500, 72}, {40, 14336}, {2600, 2648}};
   for (const DType type : kTypes) {
     for (const Shape& shape : shapes) {
-      const float stddev = 1.0F / std::sqrt(static_cast<float>(shape.in_features));
-      const auto weights = random_values(shape.out_features * shape.in_features, 1, stddev);
-      const auto biases = random_values(shape.out_features, 2);
-      const Tensor weight(devices->cuda, type, {shape.out_features, shape.in_features}, weights);
-      const Tensor bias(devices->cuda, type, {shape.out_features}, biases);
-      for (const int64_t n : {1, 3, 8, 9, 16, 17, 31, 32, 33, 50, 64}) {
-        CAPTURE(dtype_name(type));
-        CAPTURE(shape.out_features);
-        CAPTURE(shape.in_features);
-        CAPTURE(n);
-        const auto values = random_values(n * shape.in_features, 3);
-        const Tensor x(devices->cuda, type, {n, shape.in_features}, values);
-        const auto expected = expected_product(*devices, type, shape, n, values, weights, biases);
-        for (const Kernel kernel : kKernels) {
-          if (n > max_rows(kernel, /*gated=*/false)) continue;
-          for (const DType out_type : {type, DType::kF32}) {
-            const Tensor out(devices->cuda, out_type, {n, shape.out_features});
-            skinny_linear(devices->cuda, out, x, weight, bias, kernel);
-            // One chain of sums errs with its length: 1.24e-5 at 14336, with cuBLASLt's bits.
-            const double length_factor = shape.in_features > 8192 ? 2 : 1;
-            CHECK(normalised_error(out.read(), expected) < length_factor * tolerance(out_type));
-          }
-        }
-      }
+      check_against_cpu(*devices, type, shape, {1, 3, 8, 9, 16, 17, 31, 32, 33, 50, 64});
+    }
+  }
+}
+
+// Products of more than 64 rows: 32, 48, 64, 80 and 96 rows of the weight to a block, with sizes
+// that fill no block, no chunk, and no 16 bytes of the output.
+constexpr Shape kPairShapes[] = {
+    {2100, 8200}, {3001, 5600}, {4200, 4608}, {5000, 3400}, {6203, 2800}};
+// 112, 72 and 64 gates to a block.
+constexpr Shape kGatedPairShapes[] = {{28002, 600}, {18000, 1000}, {16000, 1104}};
+
+TEST_CASE("a product of 65 to 256 rows matches the CPU on all tilings") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  for (const DType type : kTypes) {
+    for (const Shape& shape : kPairShapes) {
+      check_against_cpu(*devices, type, shape, {65, 100, 128, 129, 200, 256});
     }
   }
 }
@@ -134,21 +161,22 @@ Tensor drawn(const Context& ctx, DType type, int64_t rows, int64_t columns, floa
   return matrix;
 }
 
+constexpr ActivationFunction kFunctions[] = {
+    ActivationFunction::kSilu, ActivationFunction::kGeluTanh, ActivationFunction::kGeluErf};
+
 TEST_CASE("a skinny product with an activation is the product and the activation to the bit") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
   const Context& ctx = devices->cuda;
   constexpr int64_t kIn = 768;
   constexpr int64_t kOut = 3080;
-  constexpr ActivationFunction kFunctions[] = {
-      ActivationFunction::kSilu, ActivationFunction::kGeluTanh, ActivationFunction::kGeluErf};
   for (const DType type : kTypes) {
     const Tensor weight = drawn(ctx, type, kOut, kIn, 0.05F, 1);
     const Tensor bias = drawn(ctx, type, 1, kOut, 1.0F, 2);
     for (const int64_t n : {1, 8, 13, 32, 47, 64}) {
       const Tensor x = drawn(ctx, type, n, kIn, 1.0F, 3);
       for (const Kernel kernel : kKernels) {
-        if (n > max_rows(kernel, /*gated=*/false)) continue;
+        if (n > max_rows(kernel, {kOut, kIn}, /*gated=*/false)) continue;
         const Tensor product(ctx, type, {n, kOut});
         skinny_linear(ctx, product, x, weight, bias, kernel);
         for (const ActivationFunction function : kFunctions) {
@@ -179,6 +207,66 @@ TEST_CASE("a skinny product with an activation is the product and the activation
   }
 }
 
+// x · weightᵀ + bias by the portable kernel, a few rows at a time.
+Tensor portable_product(const Context& ctx, const TensorView& x, const TensorView& weight,
+                        const TensorView& bias) {
+  Tensor out(ctx, x.dtype, {x.dim(0), weight.dim(0)});
+  for (int64_t begin = 0; begin < x.dim(0); begin += kernels::kMaxSkinnyRows) {
+    const int64_t n = std::min<int64_t>(kernels::kMaxSkinnyRows, x.dim(0) - begin);
+    const auto rows = [&](const TensorView& view) {
+      const int64_t offset = begin * view.dim(1) * static_cast<int64_t>(dtype_size(view.dtype));
+      return TensorView(view.as<char>() + offset, view.dtype, {n, view.dim(1)});
+    };
+    skinny_linear(ctx, rows(out), rows(x), weight, bias, Kernel::kPortable);
+  }
+  return out;
+}
+
+TEST_CASE("a product of 65 to 256 rows with an activation is the product and the activation") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const Context& ctx = devices->cuda;
+  for (const bool gated : {false, true}) {
+    for (const Shape& shape : gated ? std::span<const Shape>(kGatedPairShapes) : kPairShapes) {
+      for (const DType type : kTypes) {
+        const Tensor weight = drawn(ctx, type, shape.out_features, shape.in_features, 0.05F, 1);
+        const Tensor biases = drawn(ctx, type, 1, shape.out_features, 1.0F, 2);
+        for (const int64_t n : {65, 72, 100, 128, 129, 200, 256}) {
+          if (n > max_rows(Kernel::kFastest, shape, gated)) continue;
+          const Tensor x = drawn(ctx, type, n, shape.in_features, 1.0F, 3);
+          const int64_t width = gated ? shape.out_features / 2 : shape.out_features;
+          for (const ActivationFunction function : kFunctions) {
+            for (const bool biased : {false, true}) {
+              CAPTURE(gated);
+              CAPTURE(dtype_name(type));
+              CAPTURE(shape.out_features);
+              CAPTURE(n);
+              CAPTURE(static_cast<int>(function));
+              CAPTURE(biased);
+              const TensorView bias = biased ? biases.view() : TensorView();
+              const Tensor product = portable_product(ctx, x, weight, bias);
+              const Tensor expected(ctx, type, {n, width});
+              const Tensor actual(ctx, type, {n, width});
+              with_type(type, [&]<typename T>() {
+                const auto activation =
+                    gated ? kernels::gated_activation<T> : kernels::activation<T>;
+                const auto fused = gated ? kernels::skinny_linear_gated_activation<T>
+                                         : kernels::skinny_linear_activation<T>;
+                cudaStream_t stream = ctx.cuda->stream();
+                activation(expected.as<T>(), product.as<T>(), static_cast<int>(n), width, function,
+                           stream);
+                fused(actual.as<T>(), product_of<T>(x, weight, bias, Kernel::kFastest, gated),
+                      function, stream);
+              });
+              CHECK(actual.read_bytes() == expected.read_bytes());
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 // Products of real models, each with its LM head last: qkv, attention out, up (or gate and up),
 // down.
 constexpr Shape kModelShapes[] = {
@@ -189,7 +277,7 @@ constexpr Shape kModelShapes[] = {
     {1152, 896},  {896, 896},   {9728, 896},   {896, 4864},   {151936, 896},   // Qwen2.5 0.5B
     {4608, 3584}, {3584, 3584}, {37888, 3584}, {3584, 18944}, {152064, 3584},  // Qwen2.5 7B
 };
-constexpr int64_t kMaxRows = 128;
+constexpr int64_t kMaxRows = 256;
 
 // A row of a result, as bytes.
 std::vector<uint8_t> row_bytes(const std::vector<uint8_t>& all, int64_t rows, int64_t row) {
@@ -211,14 +299,15 @@ TEST_CASE("a row of a skinny product has the same bits for every number of rows"
   for (const DType type : kTypes) {
     // Tokens first with 16, 24 and 32 rows at all n or above 32, weights first with one block and
     // two on an SM.
-    for (const Shape& shape : {Shape{768, 3072}, Shape{3000, 3072}, Shape{4200, 4608},
-                               Shape{2304, 768}, Shape{4800, 1600}, Shape{17000, 520}}) {
+    for (const Shape& shape :
+         {Shape{768, 3072}, Shape{3000, 3072}, Shape{4200, 4608}, Shape{2304, 768},
+          Shape{4800, 1600}, Shape{17000, 520}, Shape{4096, 4096}, Shape{16384, 2048}}) {
       const Tensor weight = drawn(ctx, type, shape.out_features, shape.in_features, 0.02F, 1);
       const Tensor x = drawn(ctx, type, kMaxRows, shape.in_features, 1.0F, 2);
       for (const bool gated : {false, true}) {
         std::vector<uint8_t> first;  // by both kernels
         for (const Kernel kernel : kKernels) {
-          for (int64_t n = 1; n <= max_rows(kernel, gated); ++n) {
+          for (int64_t n = 1; n <= max_rows(kernel, shape, gated); ++n) {
             const Tensor out(ctx, type, {n, gated ? shape.out_features / 2 : shape.out_features});
             if (gated) {
               with_type(type, [&]<typename T>() {
@@ -269,7 +358,7 @@ TEST_CASE("the bits of skinny products are compared with cuBLASLt's for each num
       };
       const std::vector<uint8_t> skinny = run(16, true);
       std::string line;
-      for (const int64_t n : {1, 2, 4, 8, 12, 16, 17, 24, 32, 48, 64, 96, 128}) {
+      for (const int64_t n : {1, 2, 4, 8, 12, 16, 17, 24, 32, 48, 64, 96, 128, 200, 256}) {
         const std::vector<uint8_t> other = run(n, false);
         int64_t differences = 0;
         for (int64_t row = 0; row < std::min<int64_t>(n, 16); ++row) {

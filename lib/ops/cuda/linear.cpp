@@ -16,7 +16,7 @@ namespace {
 
 bool is_skinny(const TensorView& x, const LinearWeight& weight, bool gated) {
   return x.dtype != DType::kF32 &&
-         kernels::is_skinny(x.dim(0), x.dim(1), gated, x.data, weight.data.data);
+         kernels::is_skinny(x.dim(0), x.dim(1), weight.padded_out, gated, x.data, weight.data.data);
 }
 
 template <typename T>

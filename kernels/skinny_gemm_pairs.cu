@@ -1,0 +1,454 @@
+// Matrix products of 65 to 256 rows on Hopper's warpgroup tensor cores (compute capability 9.0a).
+//
+// Blocks that share nothing would have each SM read all tokens besides its rows of the weight, at
+// most 84 GB/s. So a block has half of the tokens and twice the rows, and the two blocks of the
+// same rows are a cluster: each reads half of the rows and the copy engine (TMA) hands them to
+// both. On an H100, 128 tokens by [4096, 14336] take 43.7 us in pairs and 46 by the kernel for up
+// to 64. Clusters of four, whose blocks share tokens as well, are slower: only 120 of their blocks
+// fit on the 132 SMs, and 104 to 120 blocks of more rows took 1 to 6 % longer than 128 in pairs.
+// Tried and slower: rings of their own for tokens and weights (equal at best), and asking for what
+// comes after the ring, or for the next product's weight, to be in L2 (1 to 20 % of a step).
+//
+// One warp of a block feeds a ring of stages; one or two warpgroups multiply, 64 tokens each. The
+// ring's weights are asked for before the previous kernel has ended.
+//
+// Each result is one chain of products over ascending 16s of in_features, as in skinny_gemm.cu.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "kernels/host_device.h"
+#include "kernels/skinny_gemm.cuh"
+#include "kernels/wgmma_ring.cuh"
+
+// For other GPUs the kernel has no body, which leaves what it is made of without a use.
+#if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#pragma nv_diag_suppress 177
+#endif
+
+namespace eet::kernels {
+namespace {
+
+constexpr int kGroupTokens = 64;  // of a warpgroup
+constexpr int kRingBytes = 224 * 1024;
+
+// A block multiplies up to 64 * kGroupCount tokens with kRowCount rows of each part of the weight.
+template <int kGroupCount, int kRowCount, int kPartCount>
+struct Tiling {
+  static constexpr int kGroups = kGroupCount;
+  static constexpr int kRows = kRowCount;
+  static constexpr int kParts = kPartCount;        // 2: gates and their partners
+  static constexpr int kColumns = kParts * kRows;  // of a product
+  static constexpr int kMaxTokens = kGroupTokens * kGroups;
+  static constexpr int kMultipliers = 128 * kGroups;  // threads
+  static constexpr int kThreads = kMultipliers + 32;
+  // Slices of 64 in_features in a stage: stages of 20 to 48 KiB. With shorter ones the turns of the
+  // ring cost more, with longer ones less is under way when one is given back. On an H100, 128
+  // tokens by [4096, 14336] in slices of 16 KiB: 45.2, 43.7, 47.0 us for 1, 2, 3 of them; by
+  // [2048, 8192] in slices of 12 KiB: 24.9, 21.0, 18.5 us for 1, 2, 4.
+  static constexpr int kSlices = kGroups == 2 ? 1 : kRows <= 32 ? 4 : 2;
+  static constexpr int kChunkFeatures = kSlices * kLineFeatures;  // of a stage
+  static constexpr int kTokenBytes = kMaxTokens * kLineBytes;     // of a slice
+  static constexpr int kRowBytes = kRows * kLineBytes;            // of a part's slice
+  static constexpr int kWeightBytes = kParts * kRowBytes;         // of a slice
+  static constexpr int kWeightOffset = kSlices * kTokenBytes;     // in a stage
+  static constexpr int kStageBytes = kSlices * (kTokenBytes + kWeightBytes);
+  static constexpr int kMaxRing = std::min(kMaxStages, kRingBytes / kStageBytes);
+  static_assert(kMaxRing >= 3);
+};
+
+// The grid has the tiles of tokens, one or two, along x, which are the blocks of a cluster, and
+// those of the weight's rows along y.
+template <typename T>
+struct PairArgs {
+  SkinnyArgs<T> args;
+  int tile_tokens;  // of a block, a multiple of 8
+  int num_stages;
+  CUtensorMap weight;
+  CUtensorMap tokens;
+};
+
+template <typename Shape>
+__device__ __forceinline__ int first_block_row() {
+  return static_cast<int>(blockIdx.y) * Shape::kRows;
+}
+
+// Copies chunks to the ring, one thread's work.
+template <typename T, typename Shape>
+class PairFeeder {
+ public:
+  __device__ __forceinline__ PairFeeder(const PairArgs<T>& pair, uint32_t memory,
+                                        Barriers& barriers)
+      : pair_(pair),
+        memory_(memory),
+        barriers_(barriers),
+        weight_lines_(Shape::kRows / static_cast<int>(gridDim.x)) {}
+
+  __device__ __forceinline__ void run(int num_chunks) const {
+    const int num_early = min(num_chunks, pair_.num_stages);
+    for (int chunk = 0; chunk < num_early; ++chunk) copy_weights(chunk, chunk);
+    wait_for_previous_kernel();
+    for (int chunk = 0; chunk < num_early; ++chunk) copy_tokens(chunk, chunk);
+    RingPlace place;
+    for (int chunk = num_early; chunk < num_chunks; ++chunk, place.advance(pair_.num_stages)) {
+      wait_for(&barriers_.empty[place.stage], place.parity);
+      copy_weights(chunk, place.stage);
+      copy_tokens(chunk, place.stage);
+    }
+  }
+
+ private:
+  // The block's share of the rows, for all blocks of the cluster; and announces all that comes.
+  __device__ __forceinline__ void copy_weights(int chunk, int stage) const {
+    const int first_line = static_cast<int>(blockIdx.x) * weight_lines_;
+    const uint32_t target =
+        memory_ + static_cast<uint32_t>(stage * Shape::kStageBytes + Shape::kWeightOffset +
+                                        first_line * kLineBytes);
+    const int token_bytes = pair_.tile_tokens * kLineBytes;
+    expect_bytes(&barriers_.full[stage], Shape::kSlices * (token_bytes + Shape::kWeightBytes));
+#pragma unroll
+    for (int i = 0; i < Shape::kSlices * Shape::kParts; ++i) {
+      const int part = i % Shape::kParts;
+      const uint32_t part_target = target + static_cast<uint32_t>(i * Shape::kRowBytes);
+      const int feature = first_feature(chunk, i / Shape::kParts);
+      const int row = part * pair_.args.width + first_block_row<Shape>() + first_line;
+      if (gridDim.x == 1) {
+        copy_box_once(part_target, pair_.weight, feature, row, &barriers_.full[stage]);
+      } else {
+        copy_box_once_to_both(part_target, pair_.weight, feature, row, &barriers_.full[stage]);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void copy_tokens(int chunk, int stage) const {
+    const uint32_t target = memory_ + static_cast<uint32_t>(stage * Shape::kStageBytes);
+#pragma unroll
+    for (int slice = 0; slice < Shape::kSlices; ++slice) {
+      copy_box(target + static_cast<uint32_t>(slice * Shape::kTokenBytes), pair_.tokens,
+               first_feature(chunk, slice), static_cast<int>(blockIdx.x) * pair_.tile_tokens,
+               &barriers_.full[stage]);
+    }
+  }
+
+  static __device__ __forceinline__ int first_feature(int chunk, int slice) {
+    return (chunk * Shape::kSlices + slice) * kLineFeatures;
+  }
+
+  const PairArgs<T>& pair_;
+  uint32_t memory_;
+  Barriers& barriers_;
+  int weight_lines_;  // that a block copies, of each part
+};
+
+// Tells the feeders of all blocks of the cluster that this warpgroup has read a stage.
+__device__ __forceinline__ void give_back(uint64_t* barrier) {
+  if (threadIdx.x % 128 < gridDim.x) arrive_at(barrier, threadIdx.x % 128);
+}
+
+// A thread's part of the products, of warp w and lane 4g + t: [tile][2h + i] is token 16w + 8h + g
+// of the block and column 8 * tile + 2t + i, the rows of the parts one after the other.
+template <typename Shape>
+using PairSums = float[Shape::kColumns / 8][4];
+
+// Waits for all threads that multiply.
+template <typename Shape>
+__device__ __forceinline__ void sync_multipliers() {
+  asm volatile("bar.sync 1, %0;\n" ::"n"(Shape::kMultipliers) : "memory");
+}
+
+// The block's sums in shared memory, where the ring was: [token][part][row]. From there they are
+// finished and stored 16 bytes at a time, by a loop. Done from where the products leave them, that
+// takes 130 KiB of code for 224 columns, which each step of a model fetches anew, instead of 36.
+template <typename Shape>
+class SumRoom {
+ public:
+  // Eight tokens' pairs of sums meet in no bank.
+  static constexpr int kTokenFloats = (Shape::kColumns + 23) / 32 * 32 + 8;
+  static constexpr int kBytes = Shape::kMaxTokens * kTokenFloats * 4;
+
+  __device__ __forceinline__ explicit SumRoom(float* room) : room_(room) {}
+
+  __device__ __forceinline__ void write(const PairSums<Shape>& sums) const {
+    const int warp = static_cast<int>(threadIdx.x) / 32;
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    float* first = room_ + (16 * warp + lane / 4) * kTokenFloats + lane % 4 * 2;
+#pragma unroll
+    for (int tile = 0; tile < Shape::kColumns / 8; ++tile) {
+      float* to = first + 8 * tile;
+      store_vec<2>(to, Vec<float, 2>{{sums[tile][0], sums[tile][1]}});
+      store_vec<2>(to + 8 * kTokenFloats, Vec<float, 2>{{sums[tile][2], sums[tile][3]}});
+    }
+  }
+
+  // Eight rows of a part from `row` on.
+  __device__ __forceinline__ Vec<float, 8> read(int token, int part, int row) const {
+    return load_vec<8>(room_ + token * kTokenFloats + part * Shape::kRows + row);
+  }
+
+ private:
+  float* room_;
+};
+
+// Those below `end` of bias[row] to bias[row + 7], where there is a bias.
+template <typename T>
+__device__ __forceinline__ void add_bias(Vec<float, 8>& sums, const T* bias, int row, int end) {
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    if (bias != nullptr && row + i < end) sums.value[i] += to_float(bias[row + i]);
+  }
+}
+
+template <ActivationFunction kFunction, typename T>
+__device__ __forceinline__ void activate_all(Vec<float, 8>& sums) {
+#pragma unroll
+  for (float& sum : sums.value) sum = activate<kFunction, T>(to_float(from_float<T>(sum)));
+}
+
+// `count` of the values, at most all.
+template <typename Out>
+__device__ __forceinline__ void store_row(Out* out, const Vec<float, 8>& values, int count) {
+  if (count >= 8 && reinterpret_cast<uintptr_t>(out) % 16 == 0) {
+    return store_floats<8>(out, values);
+  }
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    if (i < count) out[i] = from_float<Out>(values.value[i]);
+  }
+}
+
+// Biases, activates and stores the block's sums.
+template <typename T, typename Shape>
+__device__ __forceinline__ void finish_tile(const PairArgs<T>& pair, const SumRoom<Shape>& room) {
+  const SkinnyArgs<T>& args = pair.args;
+  const int first_token = static_cast<int>(blockIdx.x) * pair.tile_tokens;
+  const int num_tokens = min(pair.tile_tokens, args.product.num_rows - first_token);
+  constexpr int kPieces = Shape::kRows / 8;
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < num_tokens * kPieces; i += Shape::kMultipliers) {
+    const int token = i / kPieces;
+    const int piece = i % kPieces * 8;
+    const int row = first_block_row<Shape>() + piece;
+    if (row >= args.width) continue;
+    Vec<float, 8> sums = room.read(token, 0, piece);
+    add_bias(sums, args.product.bias, row, args.width);
+    switch (args.epilogue) {
+      case Epilogue::kSilu:
+        activate_all<ActivationFunction::kSilu, T>(sums);
+        break;
+      case Epilogue::kGeluTanh:
+        activate_all<ActivationFunction::kGeluTanh, T>(sums);
+        break;
+      case Epilogue::kGeluErf:
+        activate_all<ActivationFunction::kGeluErf, T>(sums);
+        break;
+      case Epilogue::kStore:
+        break;
+    }
+    if constexpr (Shape::kParts == 2) {
+      Vec<float, 8> partners = room.read(token, 1, piece);
+      add_bias(partners, args.product.bias, args.width + row, 2 * args.width);
+#pragma unroll
+      for (int k = 0; k < 8; ++k) {
+        sums.value[k] *= to_float(from_float<T>(partners.value[k]));
+      }
+    }
+    const int64_t place = static_cast<int64_t>(first_token + token) * args.width + row;
+    if (args.stores_fp32) {
+      store_row(static_cast<float*>(args.out) + place, sums, args.width - row);
+    } else {
+      store_row(static_cast<T*>(args.out) + place, sums, args.width - row);
+    }
+  }
+}
+
+// Multiplies what is in the ring, a warpgroup's work.
+template <typename T, typename Shape>
+__device__ __forceinline__ void multiply_tile(PairSums<Shape>& sums, uint32_t memory,
+                                              Barriers& barriers, int num_chunks, int num_stages) {
+#pragma unroll
+  for (int i = 0; i < Shape::kColumns / 2; ++i) sums[i / 4][i % 4] = 0.0F;
+  const auto group_offset =
+      static_cast<uint32_t>(static_cast<int>(threadIdx.x) / 128 * kGroupTokens * kLineBytes);
+  RingPlace place;
+  int previous_stage = 0;
+  for (int chunk = 0; chunk < num_chunks; ++chunk, place.advance(num_stages)) {
+    // The same in all threads, and known to be: descriptors are made in uniform registers.
+    const uint32_t stage = __shfl_sync(
+        0xFFFFFFFFU, memory + static_cast<uint32_t>(place.stage * Shape::kStageBytes), 0);
+    const uint32_t tokens = __shfl_sync(0xFFFFFFFFU, stage + group_offset, 0);
+    wait_for(&barriers.full[place.stage], place.parity);
+    begin_products();
+#pragma unroll
+    for (int step = 0; step < Shape::kChunkFeatures / kStepFeatures; ++step) {
+      constexpr int kSliceSteps = kLineFeatures / kStepFeatures;
+      const int slice = step / kSliceSteps;
+      const int offset = step % kSliceSteps * kStepFeatures * 2;
+      const int token_lines = slice * Shape::kTokenBytes + offset;
+      const int weight_lines = Shape::kWeightOffset + slice * Shape::kWeightBytes + offset;
+      multiply<T, Shape::kColumns>(
+          sums, tile_descriptor((tokens + static_cast<uint32_t>(token_lines)) / 16),
+          tile_descriptor((stage + static_cast<uint32_t>(weight_lines)) / 16));
+    }
+    commit_products();
+    wait_products<1>();
+    // A stage that is not filled again is not given back: the other block may have ended.
+    if (chunk > 0 && chunk - 1 + num_stages < num_chunks) {
+      give_back(&barriers.empty[previous_stage]);
+    }
+    previous_stage = place.stage;
+  }
+  wait_products<0>();
+}
+
+template <typename T, typename Shape>
+__global__ void __launch_bounds__(Shape::kThreads, 1)
+    skinny_pairs_kernel(const __grid_constant__ PairArgs<T> pair) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  extern __shared__ char shared[];
+  __shared__ Barriers barriers;
+  // The swizzle repeats every 1024 bytes; dynamic shared memory begins anywhere, but at the same
+  // address in all blocks.
+  const uint32_t memory = (shared_address(shared) + 1023) / 1024 * 1024;
+  const int thread = static_cast<int>(threadIdx.x);
+  if (thread == Shape::kMultipliers) {
+    prefetch_map(pair.weight);
+    prefetch_map(pair.tokens);
+  }
+  if (thread < pair.num_stages) {
+    init_barrier(&barriers.full[thread], 1);
+    init_barrier(&barriers.empty[thread], Shape::kGroups * static_cast<int>(gridDim.x));
+    publish_barriers();
+  }
+  sync_cluster();
+
+  const int num_chunks = ceil_div(pair.args.product.in_features, Shape::kChunkFeatures);
+  if (thread < Shape::kMultipliers) {
+    wait_for_previous_kernel();
+    PairSums<Shape> sums;
+    multiply_tile<T, Shape>(sums, memory, barriers, num_chunks, pair.num_stages);
+    const SumRoom<Shape> room(reinterpret_cast<float*>(shared + (memory - shared_address(shared))));
+    sync_multipliers<Shape>();  // all have read the ring
+    room.write(sums);
+    sync_multipliers<Shape>();
+    finish_tile<T, Shape>(pair, room);
+  } else if (thread == Shape::kMultipliers) {
+    PairFeeder<T, Shape>(pair, memory, barriers).run(num_chunks);
+  } else {
+    wait_for_previous_kernel();
+  }
+#endif
+}
+
+// ---- the host's part
+
+template <typename T, int kGroups, int kRows, int kParts>
+void launch(const SkinnyArgs<T>& args, cudaStream_t stream) {
+  using Shape = Tiling<kGroups, kRows, kParts>;
+  const SkinnyProduct<T>& product = args.product;
+  const int tiles = ceil_div(product.num_rows, Shape::kMaxTokens);
+  // As many to each block, and few lines past the last token: the copy engine takes longer for a
+  // box that reaches far out of the matrix. On an H100, 100 tokens by [4096, 14336]: 43.5 us, with
+  // boxes of 64 tokens 52.
+  const int tile_tokens = ceil_div(product.num_rows, 8 * tiles) * 8;
+  const int num_stages =
+      std::min(Shape::kMaxRing, ceil_div(product.in_features, Shape::kChunkFeatures));
+  const int shared_bytes = std::max(num_stages * Shape::kStageBytes, SumRoom<Shape>::kBytes) + 1024;
+  const auto kernel = skinny_pairs_kernel<T, Shape>;
+  CUDA_CHECK(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
+  const PairArgs<T> pair = {
+      .args = args,
+      .tile_tokens = tile_tokens,
+      .num_stages = num_stages,
+      .weight = tensor_map(product.weight, product.out_features, product.in_features,
+                           Shape::kRows / tiles),
+      .tokens = tensor_map(product.x, product.num_rows, product.in_features, tile_tokens)};
+  const dim3 grid(static_cast<unsigned>(tiles),
+                  static_cast<unsigned>(ceil_div(args.width, Shape::kRows)));
+  launch_overlapped_clusters(kernel, grid, tiles, Shape::kThreads, shared_bytes, stream, pair);
+}
+
+// What is left to cuBLASLt. Small weights, whose kernels it starts sooner: on an H100, 128 tokens
+// by [4800, 1600] take it 8.2 us and pairs 9.3; but with gates pairs save a kernel, in a step of
+// 128 rows of Qwen2.5 0.5B 1.52 and 1.48 ms. Blocks that leave SMs without work. And what SMs take
+// more than two turns for: 128 tokens by [128256, 4096] take it 391 us and pairs 421.
+constexpr int64_t kMinElements = 16'000'000;
+constexpr int64_t kMinGatedElements = 4'000'000;
+constexpr int kMaxTurns = 2;
+
+// How a product is divided.
+struct Division {
+  int rows;    // of each part of the weight, to a block
+  double use;  // of the SMs, over the turns they take
+};
+
+// The rows that the kernel is compiled for.
+std::span<const int> choices(int groups, int parts) {
+  static constexpr int kGated[] = {64, 72, 112};
+  static constexpr int kOneGroup[] = {32, 48, 64, 80, 96};
+  static constexpr int kTwoGroups[] = {64, 96};
+  if (parts == 2) return kGated;
+  return groups == 1 ? std::span<const int>(kOneGroup) : kTwoGroups;
+}
+
+int groups_of(int num_rows, int parts) {
+  return parts == 2 || num_rows > 2 * kGroupTokens ? 2 : 1;
+}
+
+// The division with which an SM reads least, one block after another.
+Division divide(int64_t width, int num_rows, int parts) {
+  const int groups = groups_of(num_rows, parts);
+  const int tokens = kGroupTokens * groups;
+  const int tiles = ceil_div(num_rows, tokens);
+  const int num_sms = num_multiprocessors();
+  Division best{};
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (const int rows : choices(groups, parts)) {
+    if (rows % (8 * tiles) != 0) continue;  // a block copies whole groups of eight lines
+    const int64_t blocks = tiles * ceil_div<int64_t>(width, rows);
+    const int64_t turns = ceil_div<int64_t>(blocks, num_sms);
+    const int64_t lines = turns * (tokens + parts * rows);
+    if (turns > kMaxTurns || lines >= least) continue;
+    least = lines;
+    best = {.rows = rows,
+            .use = static_cast<double>(blocks) / static_cast<double>(turns * num_sms)};
+  }
+  return best;
+}
+
+}  // namespace
+
+int max_pair_rows(int64_t in_features, int64_t width, int parts) {
+  const bool gated = parts == 2;
+  if (in_features * width * parts < (gated ? kMinGatedElements : kMinElements)) return 0;
+  if (divide(width, 256, parts).use >= 0.9) return 256;
+  return divide(width, 128, parts).use >= (gated ? 0.3 : 0.75) ? 128 : 0;
+}
+
+template <typename T, int kParts>
+void launch_pairs(const SkinnyArgs<T>& args, cudaStream_t stream) {
+  const int n = args.product.num_rows;
+  const int rows = divide(args.width, n, kParts).rows;
+  if constexpr (kParts == 2) {
+    if (rows == 64) return launch<T, 2, 64, 2>(args, stream);
+    if (rows == 72) return launch<T, 2, 72, 2>(args, stream);
+    return launch<T, 2, 112, 2>(args, stream);
+  } else if (groups_of(n, kParts) == 2) {
+    if (rows == 64) return launch<T, 2, 64, 1>(args, stream);
+    return launch<T, 2, 96, 1>(args, stream);
+  } else {
+    if (rows == 32) return launch<T, 1, 32, 1>(args, stream);
+    if (rows == 48) return launch<T, 1, 48, 1>(args, stream);
+    if (rows == 64) return launch<T, 1, 64, 1>(args, stream);
+    if (rows == 80) return launch<T, 1, 80, 1>(args, stream);
+    return launch<T, 1, 96, 1>(args, stream);
+  }
+}
+
+template void launch_pairs<__half, 1>(const SkinnyArgs<__half>&, cudaStream_t);
+template void launch_pairs<__half, 2>(const SkinnyArgs<__half>&, cudaStream_t);
+template void launch_pairs<__nv_bfloat16, 1>(const SkinnyArgs<__nv_bfloat16>&, cudaStream_t);
+template void launch_pairs<__nv_bfloat16, 2>(const SkinnyArgs<__nv_bfloat16>&, cudaStream_t);
+
+}  // namespace eet::kernels
