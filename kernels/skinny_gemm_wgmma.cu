@@ -103,8 +103,6 @@ class Feeder {
       : tma_(tma), memory_(memory), barriers_(barriers) {}
 
   __device__ __forceinline__ void run(int num_chunks) const {
-    prefetch_map(tma_.weight);
-    prefetch_map(tma_.tokens);
     const int num_early = min(num_chunks, tma_.ring.num_stages);
     for (int chunk = 0; chunk < num_early; ++chunk) copy_weights(chunk, chunk);
     wait_for_previous_kernel();
@@ -218,11 +216,13 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
   __shared__ Barriers barriers;
   // The swizzle repeats every 1024 bytes; dynamic shared memory begins anywhere.
   const uint32_t memory = (shared_address(shared) + 1023) / 1024 * 1024;
-  if (threadIdx.x == 0) {
-    for (int stage = 0; stage < tma.ring.num_stages; ++stage) {
-      init_barrier(&barriers.full[stage], 1);
-      init_barrier(&barriers.empty[stage], 1);
-    }
+  if (threadIdx.x == 128) {
+    prefetch_map(tma.weight);
+    prefetch_map(tma.tokens);
+  }
+  if (static_cast<int>(threadIdx.x) < tma.ring.num_stages) {
+    init_barrier(&barriers.full[threadIdx.x], 1);
+    init_barrier(&barriers.empty[threadIdx.x], 1);
     publish_barriers();
   }
   __syncthreads();
@@ -253,8 +253,12 @@ void launch_tiling(const SkinnyArgs<T>& args, cudaStream_t stream) {
       Shape::kTokensFirst
           ? std::max(0, (Shape::kSlices - 1) * token_bytes + kTileLines * kLineBytes - stage_bytes)
           : 0;
+  // No more stages than chunks: what is left of the SM's memory is room for the next kernel to
+  // start in. On an H100, steps of 32 rows of GPT-2 XL: 3.68 and 3.65 ms, of 16 of GPT-2 124M:
+  // 0.399 and 0.394.
   const Ring ring = {
-      .num_stages = std::min(kMaxStages, (kRingBytes / Shape::kBlocks - past_bytes) / stage_bytes),
+      .num_stages = std::min({kMaxStages, (kRingBytes / Shape::kBlocks - past_bytes) / stage_bytes,
+                              ceil_div(product.in_features, Shape::kChunkFeatures)}),
       .stage_bytes = stage_bytes,
       .token_bytes = token_bytes};
   const int shared_bytes = ring.num_stages * stage_bytes + past_bytes + 1024;
