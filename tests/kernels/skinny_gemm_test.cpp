@@ -222,6 +222,27 @@ Tensor portable_product(const Context& ctx, const TensorView& x, const TensorVie
   return out;
 }
 
+// Short enough for compute-sanitizer.
+TEST_CASE("a product of 65 to 256 rows has the portable kernel's bits") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const Context& ctx = devices->cuda;
+  constexpr DType kType = DType::kBF16;
+  for (const Shape& shape : kPairShapes) {
+    const Tensor weight = drawn(ctx, kType, shape.out_features, shape.in_features, 0.02F, 1);
+    const Tensor bias = drawn(ctx, kType, 1, shape.out_features, 1.0F, 2);
+    for (const int64_t n : {100, 200}) {
+      if (n > max_rows(Kernel::kFastest, shape, /*gated=*/false)) continue;
+      CAPTURE(shape.out_features);
+      CAPTURE(n);
+      const Tensor x = drawn(ctx, kType, n, shape.in_features, 1.0F, 3);
+      const Tensor out(ctx, kType, {n, shape.out_features});
+      skinny_linear(ctx, out, x, weight, bias, Kernel::kFastest);
+      CHECK(out.read_bytes() == portable_product(ctx, x, weight, bias).read_bytes());
+    }
+  }
+}
+
 TEST_CASE("a product of 65 to 256 rows with an activation is the product and the activation") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
