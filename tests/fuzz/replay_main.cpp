@@ -6,11 +6,11 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "tests/fuzz/entry.h"
+#include "tests/fuzz/mutator.h"
 
 namespace {
 
@@ -27,53 +27,6 @@ std::vector<std::string> read_corpus(const std::filesystem::path& directory) {
   }
   return inputs;
 }
-
-class Mutator {
- public:
-  // `corpus` is not empty, and must outlive the mutator.
-  explicit Mutator(const std::vector<std::string>& corpus) : corpus_(corpus) {}
-
-  // One of the corpus with one to four changes.
-  std::string next() {
-    std::string bytes = pick();
-    for (size_t changes = 1 + below(4); changes > 0; --changes) change(bytes);
-    return bytes;
-  }
-
- private:
-  // The same numbers everywhere, unlike std::uniform_int_distribution.
-  size_t below(size_t limit) { return random_() % limit; }
-  const std::string& pick() { return corpus_[below(corpus_.size())]; }
-
-  void change(std::string& bytes) {
-    const size_t at = below(bytes.size() + 1);
-    const size_t length = 1 + below(16);
-    switch (below(6)) {
-      case 0:
-        if (at < bytes.size()) bytes[at] = static_cast<char>(below(256));
-        break;
-      case 1:
-        if (at < bytes.size()) bytes[at] = static_cast<char>('0' + below(10));
-        break;
-      case 2:
-        bytes.erase(at, length);
-        break;
-      case 3:
-        bytes.insert(at, bytes.substr(at, length));
-        break;
-      case 4: {  // a piece of another input
-        const std::string& other = pick();
-        bytes.insert(at, other.substr(below(other.size() + 1), length));
-        break;
-      }
-      default:
-        bytes.resize(at);
-    }
-  }
-
-  const std::vector<std::string>& corpus_;
-  std::mt19937 random_{20240607};
-};
 
 }  // namespace
 
@@ -96,7 +49,7 @@ int main(int argc, char** argv) {
     LLVMFuzzerTestOneInput(data.data(), data.size());
   };
   for (const std::string& bytes : corpus) run(bytes);
-  Mutator mutator(corpus);
+  eet::Mutator mutator(corpus);
   const long executions = std::strtol(argv[2], nullptr, 10);
   for (long i = 0; i < executions; ++i) run(mutator.next());
   std::cout << corpus.size() << " inputs of the corpus and " << executions << " made from them\n";

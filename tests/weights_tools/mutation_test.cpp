@@ -2,42 +2,15 @@
 // Error. Run under the sanitizers, this is what shows a read outside the file.
 #include <doctest/doctest.h>
 
-#include <random>
+#include <string>
+#include <vector>
 
 #include "lib/core/error.h"
+#include "tests/fuzz/mutator.h"
 #include "tests/weights_tools/test_files.h"
 
 namespace eet {
 namespace {
-
-// One to four edits within the first `range` bytes: a changed byte, a digit, a removed or doubled
-// piece, or a cut.
-std::string damaged(std::string bytes, size_t range, std::mt19937& random) {
-  const auto below = [&](size_t limit) {
-    return std::uniform_int_distribution<size_t>(0, limit - 1)(random);
-  };
-  for (size_t edits = 1 + below(4); edits > 0 && !bytes.empty(); --edits) {
-    const size_t at = below(std::min(range, bytes.size()));
-    const size_t length = 1 + below(8);
-    switch (below(5)) {
-      case 0:
-        bytes[at] = static_cast<char>(below(256));
-        break;
-      case 1:
-        bytes[at] = static_cast<char>('0' + below(10));
-        break;
-      case 2:
-        bytes.erase(at, length);
-        break;
-      case 3:
-        bytes.insert(at, bytes.substr(at, length));
-        break;
-      default:
-        bytes.resize(bytes.size() - std::min(bytes.size(), below(64)));
-    }
-  }
-  return bytes;
-}
 
 // Opens `path` and reads every byte of every tensor; whether that was refused.
 bool is_refused(const std::filesystem::path& path) {
@@ -55,16 +28,17 @@ bool is_refused(const std::filesystem::path& path) {
   }
 }
 
-// Damages `file` again and again; `model` is the path to open. Any exception but Error fails.
+// Damages the first `range` bytes of `file` again and again; `model` is the path to open. Any
+// exception but Error fails.
 void check_damaged(const std::filesystem::path& file, const std::filesystem::path& model,
                    size_t range) {
-  const std::string whole = read_file(file);
-  std::mt19937 random(20240607);
+  const std::vector<std::string> whole = {read_file(file)};
+  Mutator mutator(whole, range);
   constexpr int kRounds = 1000;
   int refused = 0;
   for (int round = 0; round < kRounds; ++round) {
     CAPTURE(round);
-    write_file(file, damaged(whole, range, random));
+    write_file(file, mutator.next());
     bool is_bad = false;
     REQUIRE_NOTHROW(is_bad = is_refused(model));
     refused += is_bad ? 1 : 0;
