@@ -13,7 +13,7 @@ namespace eet {
 class Mutator {
  public:
   // `corpus` is not empty, and must outlive the mutator. Changes begin within the first `range`
-  // bytes.
+  // bytes, or are at the end.
   explicit Mutator(const std::vector<std::string>& corpus, size_t range = SIZE_MAX)
       : corpus_(corpus), range_(range) {}
 
@@ -32,7 +32,7 @@ class Mutator {
   void change(std::string& bytes) {
     const size_t at = below(std::min(range_, bytes.size() + 1));
     const size_t length = 1 + below(16);
-    switch (below(6)) {
+    switch (below(7)) {
       case 0:
         if (at < bytes.size()) bytes[at] = static_cast<char>(below(256));
         break;
@@ -50,6 +50,9 @@ class Mutator {
         bytes.insert(at, other.substr(below(other.size() + 1), length));
         break;
       }
+      case 5:  // a little is missing at the end
+        bytes.resize(bytes.size() - std::min(bytes.size(), below(64)));
+        break;
       default:
         bytes.resize(at);
     }

@@ -28,8 +28,8 @@ bool is_refused(const std::filesystem::path& path) {
   }
 }
 
-// Damages the first `range` bytes of `file` again and again; `model` is the path to open. Any
-// exception but Error fails.
+// Damages the first `range` bytes of `file`, or its end, again and again; `model` is the path to
+// open. Any exception but Error fails.
 void check_damaged(const std::filesystem::path& file, const std::filesystem::path& model,
                    size_t range) {
   const std::vector<std::string> whole = {read_file(file)};
