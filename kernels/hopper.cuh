@@ -149,9 +149,8 @@ __device__ __forceinline__ void multiply(float (&sums)[kColumns / 8][4], uint64_
 #define EET_FIRST32 EET_FIRST24 "," EET_P4(24, 25, 26, 27) "," EET_P4(28, 29, 30, 31)
 #define EET_FIRST40 EET_FIRST32 "," EET_P4(32, 33, 34, 35) "," EET_P4(36, 37, 38, 39)
 #define EET_FIRST48 EET_FIRST40 "," EET_P4(40, 41, 42, 43) "," EET_P4(44, 45, 46, 47)
-#define EET_FIRST64                                                             \
-  EET_FIRST48 "," EET_P4(48, 49, 50, 51) "," EET_P4(52, 53, 54, 55) "," EET_P4( \
-      56, 57, 58, 59) "," EET_P4(60, 61, 62, 63)
+#define EET_FIRST56 EET_FIRST48 "," EET_P4(48, 49, 50, 51) "," EET_P4(52, 53, 54, 55)
+#define EET_FIRST64 EET_FIRST56 "," EET_P4(56, 57, 58, 59) "," EET_P4(60, 61, 62, 63)
 #define EET_FIRST72 EET_FIRST64 "," EET_P4(64, 65, 66, 67) "," EET_P4(68, 69, 70, 71)
 #define EET_FIRST96                                                                            \
   EET_FIRST72                                                                                  \
@@ -160,6 +159,10 @@ __device__ __forceinline__ void multiply(float (&sums)[kColumns / 8][4], uint64_
 #define EET_FIRST112                                                                \
   EET_FIRST96 "," EET_P4(96, 97, 98, 99) "," EET_P4(100, 101, 102, 103) "," EET_P4( \
       104, 105, 106, 107) "," EET_P4(108, 109, 110, 111)
+#define EET_FIRST128                                                        \
+  EET_FIRST112                                                              \
+  "," EET_P4(112, 113, 114, 115) "," EET_P4(116, 117, 118, 119) "," EET_P4( \
+      120, 121, 122, 123) "," EET_P4(124, 125, 126, 127)
 
 #define EET_WGMMA(T, NAME, COLUMNS, PLACES, A, B, ...)                                             \
   template <>                                                                                      \
@@ -179,17 +182,22 @@ __device__ __forceinline__ void multiply(float (&sums)[kColumns / 8][4], uint64_
   EET_WGMMA(T, NAME, 64, EET_FIRST32, 32, 33, EET_F32(d, 0))                                      \
   EET_WGMMA(T, NAME, 80, EET_FIRST40, 40, 41, EET_F32(d, 0), EET_F8(d, 8))                        \
   EET_WGMMA(T, NAME, 96, EET_FIRST48, 48, 49, EET_F32(d, 0), EET_F16(d, 8))                       \
+  EET_WGMMA(T, NAME, 112, EET_FIRST56, 56, 57, EET_F32(d, 0), EET_F16(d, 8), EET_F8(d, 12))       \
   EET_WGMMA(T, NAME, 128, EET_FIRST64, 64, 65, EET_F64(d, 0))                                     \
   EET_WGMMA(T, NAME, 144, EET_FIRST72, 72, 73, EET_F64(d, 0), EET_F8(d, 16))                      \
-  EET_WGMMA(T, NAME, 224, EET_FIRST112, 112, 113, EET_F64(d, 0), EET_F32(d, 16), EET_F16(d, 24))
+  EET_WGMMA(T, NAME, 192, EET_FIRST96, 96, 97, EET_F64(d, 0), EET_F32(d, 16))                     \
+  EET_WGMMA(T, NAME, 224, EET_FIRST112, 112, 113, EET_F64(d, 0), EET_F32(d, 16), EET_F16(d, 24))  \
+  EET_WGMMA(T, NAME, 256, EET_FIRST128, 128, 129, EET_F64(d, 0), EET_F64(d, 16))
 EET_WGMMAS(__half, "f16")
 EET_WGMMAS(__nv_bfloat16, "bf16")
 #undef EET_WGMMAS
 #undef EET_WGMMA
+#undef EET_FIRST128
 #undef EET_FIRST112
 #undef EET_FIRST96
 #undef EET_FIRST72
 #undef EET_FIRST64
+#undef EET_FIRST56
 #undef EET_FIRST48
 #undef EET_FIRST40
 #undef EET_FIRST32

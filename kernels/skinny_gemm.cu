@@ -10,6 +10,7 @@
 // neither the number of tokens nor the shape of the grid changes a bit.
 #include <algorithm>
 
+#include "kernels/host_device.h"
 #include "kernels/mma.cuh"
 #include "kernels/skinny_gemm.cuh"
 
@@ -162,7 +163,7 @@ __global__ void __launch_bounds__(Shape::kThreads, 1) skinny_gemm_kernel(const S
   constexpr int kStages = Shape::kStages;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int num_chunks = (args.product.in_features + kChunkFeatures - 1) / kChunkFeatures;
+  const int num_chunks = ceil_div(args.product.in_features, kChunkFeatures);
   const SumPlaces<Shape> places(static_cast<int>(blockIdx.x) * Shape::kBlockRows, warp, lane);
   Bias<T, Shape> bias;
   bias.load(args, places);
@@ -211,7 +212,7 @@ void launch(const SkinnyArgs<T>& args, cudaStream_t stream) {
   const auto kernel = skinny_gemm_kernel<T, Shape>;
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   Shape::kSharedBytes));
-  const int blocks = (args.width + Shape::kBlockRows - 1) / Shape::kBlockRows;
+  const int blocks = ceil_div(args.width, Shape::kBlockRows);
   launch_overlapped(kernel, blocks, Shape::kThreads, Shape::kSharedBytes, stream, args);
 }
 
@@ -236,7 +237,7 @@ void launch(const SkinnyArgs<T>& args, cudaStream_t stream) {
     return args.product.num_rows <= kMaxWgmmaRows ? launch_wgmma<T, kParts>(args, stream)
                                                   : launch_pairs<T, kParts>(args, stream);
   }
-  const int tiles = (args.width + kTileRows - 1) / kTileRows;
+  const int tiles = ceil_div(args.width, kTileRows);
   if (tiles <= kEnoughBlocks) {
     launch<T, 1, kParts>(args, stream);
   } else if (tiles <= 2 * kEnoughBlocks || kParts == 2) {
@@ -260,17 +261,17 @@ Epilogue epilogue_of(ActivationFunction function) {
 
 }  // namespace
 
-int max_skinny_rows(int64_t in_features, int64_t out_features, bool gated) {
+int max_skinny_rows(int64_t out_features, bool gated) {
   if (!is_hopper()) return kMaxSkinnyRows;
   const int parts = gated ? 2 : 1;
-  return std::max(kMaxWgmmaRows, max_pair_rows(in_features, out_features / parts, parts));
+  return std::max(kMaxWgmmaRows, max_pair_rows(out_features / parts, parts));
 }
 
 bool is_skinny(int64_t num_rows, int64_t in_features, int64_t out_features, bool gated,
                const void* x, const void* weight) {
   const auto addresses = reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(weight);
   return in_features % 8 == 0 && addresses % 16 == 0 &&
-         num_rows <= max_skinny_rows(in_features, out_features, gated);
+         num_rows <= max_skinny_rows(out_features, gated);
 }
 
 template <typename T, typename Out>

@@ -153,7 +153,7 @@ template <typename T, int kParts>
 void launch_wgmma(const SkinnyArgs<T>& args, cudaStream_t stream);
 
 // skinny_gemm_pairs.cu, where is_hopper(): up to max_pair_rows(), 0 where cuBLASLt is faster.
-int max_pair_rows(int64_t in_features, int64_t width, int parts);
+int max_pair_rows(int64_t width, int parts);
 template <typename T, int kParts>
 void launch_pairs(const SkinnyArgs<T>& args, cudaStream_t stream);
 

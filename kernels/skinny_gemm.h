@@ -24,12 +24,13 @@ struct SkinnyProduct {
   bool portable = false;  // by the kernel of GPUs without Hopper's instructions; kMaxSkinnyRows
 };
 
-// Up to so many rows the products below are faster than cuBLASLt's: kMaxSkinnyRows, on Hopper 64 to
-// 256. On an H100, steps of 128 rows took 9.78 ms with cuBLASLt's from 65 rows on (with gates from
-// 129) and 9.16 without (Llama-3 8B, 512 tokens before), 3.16 and 2.91 ms (Llama-3.2 1B,
-// 1024), 19.0 and 7.5 ms (Qwen2.5 7B, 512). out_features: of gates and their partners together
-// where `gated`.
-int max_skinny_rows(int64_t in_features, int64_t out_features, bool gated);
+// Up to so many rows the products below are faster than cuBLASLt's: kMaxSkinnyRows, on Hopper 256,
+// of the widest weights (those of LM heads) 64. On an H100, steps of 128 rows took 9.78 ms with
+// cuBLASLt's from 65 rows on (with gates from 129) and 9.16 without (Llama-3 8B, 512 tokens
+// before), 3.16 and 2.81 ms (Llama-3.2 1B, 1024), 19.0 and 7.3 ms (Qwen2.5 7B, 512); steps of 256
+// rows 2.29 ms with cuBLASLt's and 2.20 without (GPT-2 124M, 512), 2.00 and 1.80 ms (Qwen2.5 0.5B).
+// out_features: of gates and their partners together where `gated`.
+int max_skinny_rows(int64_t out_features, bool gated);
 
 // Whether the kernels below can run a product of these sizes and (16-byte aligned) operands, and
 // should.

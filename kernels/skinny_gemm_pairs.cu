@@ -1,22 +1,28 @@
 // Matrix products of 65 to 256 rows on Hopper's warpgroup tensor cores (compute capability 9.0a).
 //
 // Blocks that share nothing would have each SM read all tokens besides its rows of the weight, at
-// most 84 GB/s. So a block has half of the tokens and twice the rows, and the two blocks of the
-// same rows are a cluster: each reads half of the rows and the copy engine (TMA) hands them to
-// both. On an H100, 128 tokens by [4096, 14336] take 43.7 us in pairs and 46 by the kernel for up
-// to 64. Clusters of four, whose blocks share tokens as well, are slower: only 120 of their blocks
-// fit on the 132 SMs, and 104 to 120 blocks of more rows took 1 to 6 % longer than 128 in pairs.
-// Tried and slower: rings of their own for tokens and weights (equal at best), and asking for what
-// comes after the ring, or for the next product's weight, to be in L2 (1 to 20 % of a step).
+// most 84 GB/s. So a block has half or a quarter of the tokens and more of the rows, and two blocks
+// of the same rows are a cluster: each reads half of the rows and the copy engine (TMA) hands them
+// to both. On an H100, 128 tokens by [4096, 14336] take 43.7 us in pairs and 46 by the kernel for
+// up to 64. Clusters of four, whose blocks share tokens as well, are slower: only 120 of their
+// blocks fit on the 132 SMs, and 104 to 120 blocks of more rows took 1 to 6 % longer than 128 in
+// pairs. Tried and slower: rings of their own for tokens and weights (equal at best), and asking
+// for what comes after the ring, or for the next product's weight, to be in L2 (1 to 20 % of a
+// step). And blocks that stay for all their turns and keep the ring full between them, sums being
+// finished in small pieces beside it: 0.5 to 1 % of a step of Llama-3 8B, and 0.6 % more with the
+// LM head's nine turns.
 //
 // One warp of a block feeds a ring of stages; one or two warpgroups multiply, 64 tokens each. The
 // ring's weights are asked for before the previous kernel has ended.
 //
 // Each result is one chain of products over ascending 16s of in_features, as in skinny_gemm.cu.
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <limits>
-#include <span>
+#include <optional>
+#include <utility>
 
 #include "kernels/host_device.h"
 #include "kernels/skinny_gemm.cuh"
@@ -58,11 +64,12 @@ struct Tiling {
   static_assert(kMaxRing >= 3);
 };
 
-// The grid has the tiles of tokens, one or two, along x, which are the blocks of a cluster, and
-// those of the weight's rows along y.
+// The grid has the tiles of tokens along x, of which `cluster` are one, and those of the weight's
+// rows along y.
 template <typename T>
 struct PairArgs {
   SkinnyArgs<T> args;
+  int cluster;      // 1 or 2 blocks
   int tile_tokens;  // of a block, a multiple of 8
   int num_stages;
   CUtensorMap weight;
@@ -83,7 +90,7 @@ class PairFeeder {
       : pair_(pair),
         memory_(memory),
         barriers_(barriers),
-        weight_lines_(Shape::kRows / static_cast<int>(gridDim.x)) {}
+        weight_lines_(Shape::kRows / pair.cluster) {}
 
   __device__ __forceinline__ void run(int num_chunks) const {
     const int num_early = min(num_chunks, pair_.num_stages);
@@ -101,7 +108,7 @@ class PairFeeder {
  private:
   // The block's share of the rows, for all blocks of the cluster; and announces all that comes.
   __device__ __forceinline__ void copy_weights(int chunk, int stage) const {
-    const int first_line = static_cast<int>(blockIdx.x) * weight_lines_;
+    const int first_line = static_cast<int>(blockIdx.x) % pair_.cluster * weight_lines_;
     const uint32_t target =
         memory_ + static_cast<uint32_t>(stage * Shape::kStageBytes + Shape::kWeightOffset +
                                         first_line * kLineBytes);
@@ -113,7 +120,7 @@ class PairFeeder {
       const uint32_t part_target = target + static_cast<uint32_t>(i * Shape::kRowBytes);
       const int feature = first_feature(chunk, i / Shape::kParts);
       const int row = part * pair_.args.width + first_block_row<Shape>() + first_line;
-      if (gridDim.x == 1) {
+      if (pair_.cluster == 1) {
         copy_box_once(part_target, pair_.weight, feature, row, &barriers_.full[stage]);
       } else {
         copy_box_once_to_both(part_target, pair_.weight, feature, row, &barriers_.full[stage]);
@@ -142,8 +149,9 @@ class PairFeeder {
 };
 
 // Tells the feeders of all blocks of the cluster that this warpgroup has read a stage.
-__device__ __forceinline__ void give_back(uint64_t* barrier) {
-  if (threadIdx.x % 128 < gridDim.x) arrive_at(barrier, threadIdx.x % 128);
+__device__ __forceinline__ void give_back(uint64_t* barrier, int cluster) {
+  const int thread = static_cast<int>(threadIdx.x) % 128;
+  if (thread < cluster) arrive_at(barrier, static_cast<uint32_t>(thread));
 }
 
 // A thread's part of the products, of warp w and lane 4g + t: [tile][2h + i] is token 16w + 8h + g
@@ -264,15 +272,15 @@ __device__ __forceinline__ void finish_tile(const PairArgs<T>& pair, const SumRo
 
 // Multiplies what is in the ring, a warpgroup's work.
 template <typename T, typename Shape>
-__device__ __forceinline__ void multiply_tile(PairSums<Shape>& sums, uint32_t memory,
-                                              Barriers& barriers, int num_chunks, int num_stages) {
+__device__ __forceinline__ void multiply_tile(const PairArgs<T>& pair, PairSums<Shape>& sums,
+                                              uint32_t memory, Barriers& barriers, int num_chunks) {
 #pragma unroll
   for (int i = 0; i < Shape::kColumns / 2; ++i) sums[i / 4][i % 4] = 0.0F;
   const auto group_offset =
       static_cast<uint32_t>(static_cast<int>(threadIdx.x) / 128 * kGroupTokens * kLineBytes);
   RingPlace place;
   int previous_stage = 0;
-  for (int chunk = 0; chunk < num_chunks; ++chunk, place.advance(num_stages)) {
+  for (int chunk = 0; chunk < num_chunks; ++chunk, place.advance(pair.num_stages)) {
     // The same in all threads, and known to be: descriptors are made in uniform registers.
     const uint32_t stage = __shfl_sync(
         0xFFFFFFFFU, memory + static_cast<uint32_t>(place.stage * Shape::kStageBytes), 0);
@@ -293,8 +301,8 @@ __device__ __forceinline__ void multiply_tile(PairSums<Shape>& sums, uint32_t me
     commit_products();
     wait_products<1>();
     // A stage that is not filled again is not given back: the other block may have ended.
-    if (chunk > 0 && chunk - 1 + num_stages < num_chunks) {
-      give_back(&barriers.empty[previous_stage]);
+    if (chunk > 0 && chunk - 1 + pair.num_stages < num_chunks) {
+      give_back(&barriers.empty[previous_stage], pair.cluster);
     }
     previous_stage = place.stage;
   }
@@ -317,7 +325,7 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   }
   if (thread < pair.num_stages) {
     init_barrier(&barriers.full[thread], 1);
-    init_barrier(&barriers.empty[thread], Shape::kGroups * static_cast<int>(gridDim.x));
+    init_barrier(&barriers.empty[thread], Shape::kGroups * pair.cluster);
     publish_barriers();
   }
   sync_cluster();
@@ -326,7 +334,7 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   if (thread < Shape::kMultipliers) {
     wait_for_previous_kernel();
     PairSums<Shape> sums;
-    multiply_tile<T, Shape>(sums, memory, barriers, num_chunks, pair.num_stages);
+    multiply_tile<T, Shape>(pair, sums, memory, barriers, num_chunks);
     const SumRoom<Shape> room(reinterpret_cast<float*>(shared + (memory - shared_address(shared))));
     sync_multipliers<Shape>();  // all have read the ring
     room.write(sums);
@@ -342,15 +350,77 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
 
 // ---- the host's part
 
+// The warpgroups of a block, and its rows of each part of the weight.
+struct Choice {
+  int groups;
+  int rows;
+};
+
+// Those that the kernel is compiled for. With 64 tokens by 16 rows as well, steps of 72 rows of
+// Qwen2.5 0.5B took 1.20 ms instead of 1.15 on an H100, of GPT-2 124M the same; by 128 rows, steps
+// of 256 rows of Llama-3 8B 13.96 instead of 13.83, by 192 rows 14.15.
+template <int kParts>
+constexpr auto kChoices = std::to_array<Choice>({{1, 32},
+                                                 {1, 48},
+                                                 {1, 64},
+                                                 {1, 80},
+                                                 {1, 96},
+                                                 {1, 112},
+                                                 {2, 64},
+                                                 {2, 80},
+                                                 {2, 96},
+                                                 {2, 112},
+                                                 {2, 128},
+                                                 {2, 192},
+                                                 {2, 256}});
+template <>
+constexpr auto kChoices<2> = std::to_array<Choice>({{2, 64}, {2, 72}, {2, 96}, {2, 112}, {2, 128}});
+
+// How a product is divided.
+struct Division {
+  size_t choice;  // of kChoices
+  int tiles;      // of tokens: 1, 2 or 4
+  int turns;      // that an SM takes
+  double use;     // of the SMs, over the turns they take
+};
+
+// The division with which an SM reads least, one block after another; nothing where each takes more
+// than kMaxTurns, for which cuBLASLt is faster: 128 tokens by [128256, 4096] take it 391 us on an
+// H100, and pairs 421.
+template <int kParts>
+std::optional<Division> divide(int64_t width, int num_rows) {
+  constexpr int kMaxTurns = 2;
+  const int num_sms = num_multiprocessors();
+  std::optional<Division> best;
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (size_t i = 0; i < kChoices<kParts>.size(); ++i) {
+    const auto [groups, rows] = kChoices<kParts>[i];
+    const int tokens = kGroupTokens * groups;
+    const int tiles = std::bit_ceil(static_cast<unsigned>(ceil_div(num_rows, tokens)));
+    // The blocks of a pair copy whole groups of eight lines.
+    if (tiles > 1 && rows % 16 != 0) continue;
+    const int64_t blocks = tiles * ceil_div<int64_t>(width, rows);
+    const int64_t turns = ceil_div<int64_t>(blocks, num_sms);
+    const int64_t lines = turns * (tokens + kParts * rows);
+    if (turns > kMaxTurns || lines >= least) continue;
+    least = lines;
+    best = {.choice = i,
+            .tiles = tiles,
+            .turns = static_cast<int>(turns),
+            .use = static_cast<double>(blocks) / static_cast<double>(turns * num_sms)};
+  }
+  return best;
+}
+
 template <typename T, int kGroups, int kRows, int kParts>
-void launch(const SkinnyArgs<T>& args, cudaStream_t stream) {
+void launch(const SkinnyArgs<T>& args, int tiles, cudaStream_t stream) {
   using Shape = Tiling<kGroups, kRows, kParts>;
   const SkinnyProduct<T>& product = args.product;
-  const int tiles = ceil_div(product.num_rows, Shape::kMaxTokens);
   // As many to each block, and few lines past the last token: the copy engine takes longer for a
   // box that reaches far out of the matrix. On an H100, 100 tokens by [4096, 14336]: 43.5 us, with
   // boxes of 64 tokens 52.
   const int tile_tokens = ceil_div(product.num_rows, 8 * tiles) * 8;
+  const int cluster = std::min(tiles, 2);
   const int num_stages =
       std::min(Shape::kMaxRing, ceil_div(product.in_features, Shape::kChunkFeatures));
   const int shared_bytes = std::max(num_stages * Shape::kStageBytes, SumRoom<Shape>::kBytes) + 1024;
@@ -359,91 +429,56 @@ void launch(const SkinnyArgs<T>& args, cudaStream_t stream) {
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   const PairArgs<T> pair = {
       .args = args,
+      .cluster = cluster,
       .tile_tokens = tile_tokens,
       .num_stages = num_stages,
       .weight = tensor_map(product.weight, product.out_features, product.in_features,
-                           Shape::kRows / tiles),
+                           Shape::kRows / cluster),
       .tokens = tensor_map(product.x, product.num_rows, product.in_features, tile_tokens)};
   const dim3 grid(static_cast<unsigned>(tiles),
                   static_cast<unsigned>(ceil_div(args.width, Shape::kRows)));
-  launch_overlapped_clusters(kernel, grid, tiles, Shape::kThreads, shared_bytes, stream, pair);
+  launch_overlapped_clusters(kernel, grid, cluster, Shape::kThreads, shared_bytes, stream, pair);
 }
 
-// What is left to cuBLASLt. Small weights, whose kernels it starts sooner: on an H100, 128 tokens
-// by [4800, 1600] take it 8.2 us and pairs 9.3; but with gates pairs save a kernel, in a step of
-// 128 rows of Qwen2.5 0.5B 1.52 and 1.48 ms. Blocks that leave SMs without work. And what SMs take
-// more than two turns for: 128 tokens by [128256, 4096] take it 391 us and pairs 421.
-constexpr int64_t kMinElements = 16'000'000;
-constexpr int64_t kMinGatedElements = 4'000'000;
-constexpr int kMaxTurns = 2;
-
-// How a product is divided.
-struct Division {
-  int rows;    // of each part of the weight, to a block
-  double use;  // of the SMs, over the turns they take
-};
-
-// The rows that the kernel is compiled for.
-std::span<const int> choices(int groups, int parts) {
-  static constexpr int kGated[] = {64, 72, 112};
-  static constexpr int kOneGroup[] = {32, 48, 64, 80, 96};
-  static constexpr int kTwoGroups[] = {64, 96};
-  if (parts == 2) return kGated;
-  return groups == 1 ? std::span<const int>(kOneGroup) : kTwoGroups;
+template <typename T, int kParts, size_t... kIndices>
+void launch(const SkinnyArgs<T>& args, const Division& division, cudaStream_t stream,
+            std::index_sequence<kIndices...> /*of kChoices*/) {
+  const auto launch_if_chosen = [&]<size_t kIndex>() {
+    constexpr Choice kChoice = kChoices<kParts>[kIndex];
+    if (division.choice != kIndex) return;
+    launch<T, kChoice.groups, kChoice.rows, kParts>(args, division.tiles, stream);
+  };
+  (launch_if_chosen.template operator()<kIndices>(), ...);
 }
 
-int groups_of(int num_rows, int parts) {
-  return parts == 2 || num_rows > 2 * kGroupTokens ? 2 : 1;
+// Whether products of so many rows are left to pairs of blocks. cuBLASLt's kernels begin when the
+// one before has ended: few blocks that begin sooner are faster, but not a second turn that leaves
+// many SMs without work.
+template <int kParts>
+bool suits_pairs(int64_t width, int num_rows) {
+  constexpr double kEnoughUse = 0.8;
+  const std::optional<Division> division = divide<kParts>(width, num_rows);
+  return division && (division->turns == 1 || division->use >= kEnoughUse);
 }
 
-// The division with which an SM reads least, one block after another.
-Division divide(int64_t width, int num_rows, int parts) {
-  const int groups = groups_of(num_rows, parts);
-  const int tokens = kGroupTokens * groups;
-  const int tiles = ceil_div(num_rows, tokens);
-  const int num_sms = num_multiprocessors();
-  Division best{};
-  int64_t least = std::numeric_limits<int64_t>::max();
-  for (const int rows : choices(groups, parts)) {
-    if (rows % (8 * tiles) != 0) continue;  // a block copies whole groups of eight lines
-    const int64_t blocks = tiles * ceil_div<int64_t>(width, rows);
-    const int64_t turns = ceil_div<int64_t>(blocks, num_sms);
-    const int64_t lines = turns * (tokens + parts * rows);
-    if (turns > kMaxTurns || lines >= least) continue;
-    least = lines;
-    best = {.rows = rows,
-            .use = static_cast<double>(blocks) / static_cast<double>(turns * num_sms)};
-  }
-  return best;
+template <int kParts>
+int max_rows(int64_t width) {
+  if (suits_pairs<kParts>(width, 256)) return 256;
+  return suits_pairs<kParts>(width, 128) ? 128 : 0;
 }
 
 }  // namespace
 
-int max_pair_rows(int64_t in_features, int64_t width, int parts) {
-  const bool gated = parts == 2;
-  if (in_features * width * parts < (gated ? kMinGatedElements : kMinElements)) return 0;
-  if (divide(width, 256, parts).use >= 0.9) return 256;
-  return divide(width, 128, parts).use >= (gated ? 0.3 : 0.75) ? 128 : 0;
+int max_pair_rows(int64_t width, int parts) {
+  return parts == 2 ? max_rows<2>(width) : max_rows<1>(width);
 }
 
 template <typename T, int kParts>
 void launch_pairs(const SkinnyArgs<T>& args, cudaStream_t stream) {
-  const int n = args.product.num_rows;
-  const int rows = divide(args.width, n, kParts).rows;
-  if constexpr (kParts == 2) {
-    if (rows == 64) return launch<T, 2, 64, 2>(args, stream);
-    if (rows == 72) return launch<T, 2, 72, 2>(args, stream);
-    return launch<T, 2, 112, 2>(args, stream);
-  } else if (groups_of(n, kParts) == 2) {
-    if (rows == 64) return launch<T, 2, 64, 1>(args, stream);
-    return launch<T, 2, 96, 1>(args, stream);
-  } else {
-    if (rows == 32) return launch<T, 1, 32, 1>(args, stream);
-    if (rows == 48) return launch<T, 1, 48, 1>(args, stream);
-    if (rows == 64) return launch<T, 1, 64, 1>(args, stream);
-    if (rows == 80) return launch<T, 1, 80, 1>(args, stream);
-    return launch<T, 1, 96, 1>(args, stream);
-  }
+  const std::optional<Division> division = divide<kParts>(args.width, args.product.num_rows);
+  require(division.has_value(), "internal error: pairs of blocks have no division for ",
+          args.product.num_rows, " rows and ", args.width, " columns; see max_skinny_rows()");
+  launch<T, kParts>(args, *division, stream, std::make_index_sequence<kChoices<kParts>.size()>());
 }
 
 template void launch_pairs<__half, 1>(const SkinnyArgs<__half>&, cudaStream_t);

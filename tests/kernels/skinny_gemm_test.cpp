@@ -42,9 +42,8 @@ struct Shape {
 };
 
 int64_t max_rows(Kernel kernel, const Shape& shape, bool gated) {
-  return kernel == Kernel::kPortable
-             ? kernels::kMaxSkinnyRows
-             : kernels::max_skinny_rows(shape.in_features, shape.out_features, gated);
+  return kernel == Kernel::kPortable ? kernels::kMaxSkinnyRows
+                                     : kernels::max_skinny_rows(shape.out_features, gated);
 }
 
 template <typename T>
@@ -135,12 +134,15 @@ TEST_CASE("a skinny product matches the CPU on all tilings, odd sizes and number
   }
 }
 
-// Products of more than 64 rows: 32, 48, 64, 80 and 96 rows of the weight to a block, with sizes
-// that fill no block, no chunk, and no 16 bytes of the output.
-constexpr Shape kPairShapes[] = {
-    {2100, 8200}, {3001, 5600}, {4200, 4608}, {5000, 3400}, {6203, 2800}};
-// 112, 72 and 64 gates to a block.
-constexpr Shape kGatedPairShapes[] = {{28002, 600}, {18000, 1000}, {16000, 1104}};
+// Products of more than 64 rows, with sizes that fill no block, no chunk, and no 16 bytes of the
+// output. On an H100, for up to 128 rows and up to 256: blocks of 16, 32, 48, 64 or 80 rows of the
+// weight and 64 tokens; of 64 to 256 rows and 128 tokens; of two turns.
+constexpr Shape kPairShapes[] = {{1050, 8200}, {2100, 1104}, {3001, 600}, {4200, 520},
+                                 {5000, 1000}, {6203, 504},  {7003, 400}, {8300, 136},
+                                 {12500, 72},  {16001, 200}, {25001, 136}};
+// 64, 72, 96, 112 and 128 gates to a block and their partners.
+constexpr Shape kGatedPairShapes[] = {{7998, 200},  {12000, 1104}, {14000, 600},
+                                      {16000, 200}, {18000, 136},  {28002, 600}};
 
 TEST_CASE("a product of 65 to 256 rows matches the CPU on all tilings") {
   Devices* devices = gpu_or_skip();
