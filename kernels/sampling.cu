@@ -4,6 +4,7 @@
 // in a fixed order, so a row's result does not depend on the rows beside it.
 #include <cfloat>
 
+#include "kernels/host_device.h"
 #include "kernels/launch.cuh"
 #include "kernels/reduce.cuh"
 #include "kernels/sampling.h"
@@ -15,7 +16,8 @@ namespace eet::kernels {
 namespace {
 
 constexpr int kScanThreads = 256;
-constexpr int kGroup = 4;  // ids that share the words of one Philox call, and one 16-byte load
+constexpr int kScanBlocks = 5;  // of an SM
+constexpr int kGroup = 4;       // ids that share the words of one Philox call, and one 16-byte load
 constexpr int kGroupsPerThread = 4;
 constexpr int kSliceSize = kScanThreads * kGroupsPerThread * kGroup;
 
@@ -68,8 +70,8 @@ __device__ bool chooses_token(const SlotParams& params, const SlotState& state) 
   return state.status == SlotStatus::kRunning && !sampling::replays_prompt(params, state);
 }
 
-__device__ RowLogits row_logits(const SamplingTables& tables, const float* logits, int32_t slot,
-                                const SlotState& state) {
+__device__ RowLogits adjusted_row(const SamplingTables& tables, const float* logits, int32_t slot,
+                                  const SlotState& state) {
   const SlotParams& params = tables.params[slot];
   return {.logits = logits,
           .counts = sampling::has_penalties(params) ? tables.token_counts + slot * tables.vocab_size
@@ -79,44 +81,49 @@ __device__ RowLogits row_logits(const SamplingTables& tables, const float* logit
           .vocab_size = static_cast<int>(tables.vocab_size)};
 }
 
-// Logits id .. id + 3; -inf past the vocabulary.
+// The thread's share of a slice: groups of logits, kScanThreads groups between them; -inf past the
+// vocabulary.
 template <bool kVectorised>
-__device__ void load_group(float (&z)[kGroup], const RowLogits& row, int id) {
-  if (kVectorised && id + kGroup <= row.vocab_size) {
-    const Vec<float, kGroup> loaded = load_vec<kGroup>(row.logits + id);
+__device__ void load_groups(float (&z)[kGroupsPerThread][kGroup], const float* logits, int first_id,
+                            int vocab_size) {
+  const bool is_whole = (static_cast<int>(blockIdx.y) + 1) * kSliceSize <= vocab_size;
 #pragma unroll
-    for (int i = 0; i < kGroup; ++i) z[i] = loaded.value[i];
-  } else {
+  for (int group = 0; group < kGroupsPerThread; ++group) {
+    const int id = first_id + group * kScanThreads * kGroup;
+    if (kVectorised && is_whole) {
+      const Vec<float, kGroup> loaded = load_vec<kGroup>(logits + id);
 #pragma unroll
-    for (int i = 0; i < kGroup; ++i) {
-      z[i] = id + i < row.vocab_size ? row.logits[id + i] : -HUGE_VALF;
+      for (int i = 0; i < kGroup; ++i) z[group][i] = loaded.value[i];
+    } else {
+#pragma unroll
+      for (int i = 0; i < kGroup; ++i) {
+        z[group][i] = id + i < vocab_size ? logits[id + i] : -HUGE_VALF;
+      }
     }
   }
 }
 
 // slices: [num_rows, gridDim.y]; grid (num_rows, slices).
 template <bool kVectorised>
-__global__ __launch_bounds__(kScanThreads) void scan_slices_kernel(SliceResult* slices,
-                                                                   SamplingTables tables,
-                                                                   const float* logits,
-                                                                   int64_t stride,
-                                                                   const int32_t* slots) {
-  wait_for_previous_kernel();
+__global__ __launch_bounds__(kScanThreads, kScanBlocks) void scan_slices_kernel(
+    SliceResult* slices, SampledRing sampled, SamplingTables tables, const float* logits,
+    int64_t stride, const int32_t* slots) {
   const int64_t row_index = blockIdx.x;
-  const int32_t slot = slots[row_index];
+  const int32_t slot = slots[row_index];  // no kernel writes slots or parameters
   const SlotParams& params = tables.params[slot];
-  const SlotState state = tables.states[slot];
-  if (!chooses_token(params, state)) return;
-  const RowLogits row = row_logits(tables, logits + row_index * stride, slot, state);
-
+  wait_for_previous_kernel();
+  if (blockIdx.x == 0 && blockIdx.y == 0 && threadIdx.x == 0) {
+    *sampled.last_place = sampled.place_after(*sampled.last_place);
+  }
+  // Loaded beside the state, for which they need not wait.
   const int thread = static_cast<int>(threadIdx.x);
   const int first_id = static_cast<int>(blockIdx.y) * kSliceSize + thread * kGroup;
   const auto group_id = [&](int group) { return first_id + group * kScanThreads * kGroup; };
+  const float* row_logits = logits + row_index * stride;
   float z[kGroupsPerThread][kGroup];
-#pragma unroll
-  for (int group = 0; group < kGroupsPerThread; ++group) {
-    load_group<kVectorised>(z[group], row, group_id(group));
-  }
+  load_groups<kVectorised>(z, row_logits, first_id, static_cast<int>(tables.vocab_size));
+  const SlotState state = tables.states[slot];
+  if (!chooses_token(params, state)) return;
 
   SliceResult result = empty_slice();
   bool non_finite = false;
@@ -136,6 +143,7 @@ __global__ __launch_bounds__(kScanThreads) void scan_slices_kernel(SliceResult* 
     }
   }
 
+  const RowLogits row = adjusted_row(tables, row_logits, slot, state);
   const bool adjusts = row.counts != nullptr || row.bans_stop_tokens;
   const bool draws = !sampling::is_greedy(params) && !sampling::is_filtered(params);
 #pragma unroll
@@ -165,15 +173,14 @@ __global__ __launch_bounds__(kScanThreads) void scan_slices_kernel(SliceResult* 
   }
   if (non_finite) result.best_id = kTokenNonFinite;
 
-  __shared__ SliceResult warp_results[kScanThreads / kWarpSize];
+  constexpr int kWarps = kScanThreads / kWarpSize;
+  __shared__ SliceResult warp_results[kWarps];
   result = merge_warp(result);
   if (thread % kWarpSize == 0) warp_results[thread / kWarpSize] = result;
   __syncthreads();
-  if (thread != 0) return;
-  for (int warp = 1; warp < kScanThreads / kWarpSize; ++warp) {
-    result = merge(result, warp_results[warp]);
-  }
-  slices[row_index * gridDim.y + blockIdx.y] = result;
+  if (thread >= kWarpSize) return;
+  result = merge_warp(thread < kWarps ? warp_results[thread] : empty_slice());
+  if (thread == 0) slices[row_index * gridDim.y + blockIdx.y] = result;
 }
 
 // One row's slices together, in every lane of the warp.
@@ -187,20 +194,28 @@ __device__ SliceResult merge_slices(const SliceResult* slices, int num_slices) {
 
 // slices: [num_rows, num_slices]; one block for each row.
 __global__ __launch_bounds__(kFilterThreads) void choose_token_kernel(
-    int32_t* token_ids, float* logprobs, SamplingTables tables, const SliceResult* slices,
-    int num_slices, const float* logits, int64_t stride, const int32_t* slots) {
+    SampledRing sampled, SamplingTables tables, const SliceResult* slices, int num_slices,
+    const float* logits, int64_t stride, const int32_t* slots) {
   __shared__ FilterShared filter;
-  // Read before the slices are done, which are all that the kernel before writes.
+  // Read before the slices and the place in the ring are known, which are all that the kernel
+  // before writes.
   const int64_t row_index = blockIdx.x;
   const int32_t slot = slots[row_index];
   const SlotParams params = tables.params[slot];
   SlotState state = tables.states[slot];
+  const bool is_filtered = sampling::is_filtered(params);
   wait_for_previous_kernel();
-  __syncthreads();  // all have read the state before thread 0 writes it
+  // Only filters take a whole block.
+  if (!is_filtered && threadIdx.x >= kWarpSize) return;
+  is_filtered ? __syncthreads() : __syncwarp();  // all have read the state before it is written
+  const int32_t place = *sampled.last_place;
+  const auto report = [&](int32_t token, float logprob) {
+    sampled.token_ids(place)[row_index] = token;
+    sampled.logprobs(place)[row_index] = logprob;
+  };
   if (!chooses_token(params, state)) {
     if (threadIdx.x == 0) {
-      token_ids[row_index] = kTokenNone;
-      logprobs[row_index] = 0.0F;
+      report(kTokenNone, 0.0F);
       if (state.status == SlotStatus::kRunning) tables.states[slot].position = state.position + 1;
     }
     return;
@@ -208,10 +223,10 @@ __global__ __launch_bounds__(kFilterThreads) void choose_token_kernel(
 
   // Every warp combines the slices for itself: a barrier and a broadcast would take as long.
   const SliceResult result = merge_slices(slices + row_index * num_slices, num_slices);
-  const RowLogits row = row_logits(tables, logits + row_index * stride, slot, state);
+  const RowLogits row = adjusted_row(tables, logits + row_index * stride, slot, state);
   const bool has_token = result.best_id != kTokenNonFinite && result.best_id != kNoToken;
   int32_t token = result.best_id;
-  if (has_token && sampling::is_filtered(params)) {
+  if (has_token && is_filtered) {
     const ScaledRow scaled{.logits = row,
                            .temperature = params.temperature,
                            .top = sampling::apply_temperature(result.best, params.temperature)};
@@ -219,24 +234,22 @@ __global__ __launch_bounds__(kFilterThreads) void choose_token_kernel(
   }
   if (threadIdx.x != 0) return;
   if (!has_token) {
-    token_ids[row_index] = kTokenNonFinite;
-    logprobs[row_index] = 0.0F;
+    report(kTokenNonFinite, 0.0F);
     tables.states[slot].status = SlotStatus::kNonFinite;
     return;
   }
-  token_ids[row_index] = token;
-  logprobs[row_index] = row.logits[token] - result.raw_max - logf(result.raw_sum);
+  report(token, row.logits[token] - result.raw_max - logf(result.raw_sum));
   sampling::accept_token(state, tables.token_counts + slot * tables.vocab_size, params, token);
   tables.states[slot] = state;
 }
 
 int64_t num_slices(int64_t vocab_size) {
-  return (vocab_size + kSliceSize - 1) / kSliceSize;
+  return ceil_div<int64_t>(vocab_size, kSliceSize);
 }
 
 }  // namespace
 
-void sample(int32_t* token_ids, float* logprobs, const SamplingTables& tables, const float* logits,
+void sample(const SampledRing& sampled, const SamplingTables& tables, const float* logits,
             int64_t stride, const int32_t* slots, int num_rows, void* scratch,
             cudaStream_t stream) {
   if (num_rows == 0) return;
@@ -245,9 +258,10 @@ void sample(int32_t* token_ids, float* logprobs, const SamplingTables& tables, c
   const dim3 grid(static_cast<unsigned>(num_rows), slices_per_row);
   const auto scan = is_vectorisable<kGroup>(logits, stride) ? scan_slices_kernel<true>
                                                             : scan_slices_kernel<false>;
-  launch_overlapped(scan, grid, kScanThreads, 0, stream, slices, tables, logits, stride, slots);
-  launch_overlapped(choose_token_kernel, num_rows, kFilterThreads, 0, stream, token_ids, logprobs,
-                    tables, slices, static_cast<int>(slices_per_row), logits, stride, slots);
+  launch_overlapped(scan, grid, kScanThreads, 0, stream, slices, sampled, tables, logits, stride,
+                    slots);
+  launch_overlapped(choose_token_kernel, num_rows, kFilterThreads, 0, stream, sampled, tables,
+                    slices, static_cast<int>(slices_per_row), logits, stride, slots);
 }
 
 size_t sample_scratch_bytes(int num_rows, int64_t vocab_size) {

@@ -19,10 +19,10 @@ struct SamplingTables {
 };
 
 // Picks the next token of each row, exactly as ops::sample says (lib/ops/ops.h), and advances its
-// slot. logprobs is 0 where there is no token.
-// token_ids, logprobs, slots: [num_rows], slots distinct; logits: [num_rows, stride >= vocab_size];
-// scratch: sample_scratch_bytes, 16-byte aligned.
-void sample(int32_t* token_ids, float* logprobs, const SamplingTables& tables, const float* logits,
+// slot. The log-probability is 0 where there is no token.
+// slots: [num_rows], distinct; logits: [num_rows, stride >= vocab_size]; scratch:
+// sample_scratch_bytes, 16-byte aligned.
+void sample(const SampledRing& sampled, const SamplingTables& tables, const float* logits,
             int64_t stride, const int32_t* slots, int num_rows, void* scratch, cudaStream_t stream);
 size_t sample_scratch_bytes(int num_rows, int64_t vocab_size);
 

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/host_device.h"
+
 namespace eet {
 
 inline constexpr int kMaxStopTokenIds = 32;
@@ -40,6 +42,24 @@ struct SlotState {
 // What sampling reports for a row instead of a token id.
 inline constexpr int32_t kTokenNone = -1;       // prompt replay, or the row had already ended
 inline constexpr int32_t kTokenNonFinite = -2;  // the logits hold a NaN or +inf
+
+// Where sampled tokens go: host memory that the device writes, so that no copy stands between two
+// steps. Each pass that samples writes the next place, after the last one the first again; the host
+// reads them behind the device.
+struct SampledRing {
+  int32_t* places = nullptr;  // [num_places][2][max_rows]: ids, then log-probabilities (fp32 bits)
+  int32_t num_places = 1;
+  int64_t max_rows = 0;
+  int32_t* last_place = nullptr;  // [1], device memory: written last; 0 before the first
+
+  EET_HOST_DEVICE int32_t place_after(int32_t place) const {
+    return place + 1 < num_places ? place + 1 : 0;
+  }
+  EET_HOST_DEVICE int32_t* token_ids(int32_t place) const { return places + 2 * place * max_rows; }
+  EET_HOST_DEVICE float* logprobs(int32_t place) const {
+    return reinterpret_cast<float*>(token_ids(place) + max_rows);
+  }
+};
 
 // Entry of the table of token counts: bit 15 says the token occurs in the prompt, the rest counts
 // how often it was generated (saturating).

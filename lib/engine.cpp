@@ -306,7 +306,7 @@ void Engine::Impl::issue_decode_step(const std::vector<SequencePtr>& rows) {
 
 // Notes a pass on its way; its rows are in the order they were sampled in.
 void Engine::Impl::record_issued(IssuedPass pass) {
-  pass.result = sampler.fetch(static_cast<int64_t>(pass.rows.size()));
+  if (!pass.rows.empty()) pass.result = sampler.next_result();
   clock.end();
   issued.push_back(std::move(pass));
 }

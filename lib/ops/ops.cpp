@@ -227,12 +227,12 @@ void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int3
   EET_DISPATCH(count_prompt_tokens(ctx, slots, token_ids, positions, token_slots, num_tokens));
 }
 
-void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
-            const int32_t* slots, const SlotTables& tables, void* scratch) {
+void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, const int32_t* slots,
+            const SlotTables& tables, void* scratch) {
   check(logits.rank == 2 && logits.dtype == DType::kF32 && logits.dim(1) >= tables.vocab_size,
         "sample: logits", logits);
   if (logits.dim(0) == 0) return;
-  EET_DISPATCH(sample(ctx, token_ids, logprobs, logits, slots, tables, scratch));
+  EET_DISPATCH(sample(ctx, sampled, logits, slots, tables, scratch));
 }
 
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,

@@ -137,7 +137,7 @@ void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int3
 //
 // logits: fp32 [n, stride >= vocab_size]; only the first vocab_size columns count.
 // For row i with slot s = slots[i], in this order:
-//  - state.status is not running: token_ids[i] = kTokenNone, nothing changes.
+//  - state.status is not running: the token is kTokenNone, nothing changes.
 //  - state.position + 1 < prompt_len (prompt replay): kTokenNone, position advances.
 //  - a NaN or +inf logit, or all -inf: kTokenNonFinite, status = kNonFinite.
 //  - penalties on the logits z: repetition over prompt and generated tokens (z > 0 ? z/r : z*r),
@@ -150,12 +150,13 @@ void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int3
 //    * p_max); and take argmax of z + g, g = -log(-log1p(-u)), u = (x + 0.5) * 2^-32, with x word
 //    (id % 4) of Philox4x32-10 keyed by seed, counter (id / 4, num_generated, stream low, stream
 //    high) (Salmon et al. 2011; the Gumbel-max trick).
-//  - logprobs[i] = raw logit of the token - logsumexp(raw logits).
+//  - its log-probability = raw logit of the token - logsumexp(raw logits).
 //  - state: next_token, position + 1, num_generated + 1, token_counts; status kStop when the token
 //    is a stop id, else kLength when num_generated reaches max_tokens.
-// Slots must be distinct. `scratch` holds sample_scratch_bytes.
-void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
-            const int32_t* slots, const SlotTables& tables, void* scratch);
+// Tokens and log-probabilities (0 where there is no token) go to the place of `sampled` after the
+// last one, in the order of the rows. Slots must be distinct. `scratch` holds sample_scratch_bytes.
+void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, const int32_t* slots,
+            const SlotTables& tables, void* scratch);
 size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size);
 
 // Scores a given token for each row of logits, of which the first vocab_size columns count:

@@ -16,8 +16,9 @@ Sampler::Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t m
   token_counts_ = allocate(ctx, slots * vocab_size * sizeof(uint16_t), "token counts");
   scratch_ =
       allocate(ctx, ops::sample_scratch_bytes(ctx, max_rows, vocab_size), "sampling scratch");
-  outputs_ = allocate(ctx, results_bytes, "sampled tokens");
-  results_ = allocate_staging(ctx, results_bytes * kResults, "sampled token staging");
+  results_ = allocate_staging(ctx, results_bytes * kResults, "sampled tokens");
+  last_place_ = allocate(ctx, sizeof(int32_t), "place of sampled tokens");
+  fill_bytes(ctx, last_place_.data(), 0, sizeof(int32_t));
   admit_staging_ = allocate_staging(ctx, slots * (sizeof(SlotParams) + sizeof(SlotState)),
                                     "row admission staging");
   if (replay) {
@@ -31,6 +32,10 @@ Sampler::Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t m
   tables_.prompts = prompts_.as<int32_t>();
   tables_.prompts_stride = max_model_len;
   tables_.vocab_size = vocab_size;
+  ring_ = {.places = results_.as<int32_t>(),
+           .num_places = kResults,
+           .max_rows = max_rows_,
+           .last_place = last_place_.as<int32_t>()};
   write_slot(idle_slot(), {}, {.status = SlotStatus::kStop});
 }
 
@@ -69,23 +74,17 @@ void Sampler::copy_prompt_counts(int from_slot, int to_slot) {
 }
 
 void Sampler::sample(TensorView logits, const int32_t* slots) {
-  auto* ids = outputs_.as<int32_t>();
-  ops::sample(ctx_, ids, reinterpret_cast<float*>(ids + max_rows_), logits, slots, tables_,
-              scratch_.data());
+  ops::sample(ctx_, ring_, logits, slots, tables_, scratch_.data());
 }
 
-Sampler::Result Sampler::fetch(int64_t rows) {
-  auto* host_ids = results_.as<int32_t>() + next_result_ * max_rows_ * 2;
-  auto* host_logprobs = reinterpret_cast<float*>(host_ids + max_rows_);
-  next_result_ = (next_result_ + 1) % kResults;
-  // One copy for both arrays: what lies between them is less than a second copy's start.
-  if (rows > 0) download(ctx_, host_ids, outputs_.data(), (max_rows_ + rows) * sizeof(int32_t));
-  return {.token_ids = host_ids, .logprobs = host_logprobs};
+Sampler::Result Sampler::next_result() {
+  last_result_ = ring_.place_after(last_result_);
+  return {.token_ids = ring_.token_ids(last_result_), .logprobs = ring_.logprobs(last_result_)};
 }
 
 int64_t Sampler::bytes() const {
   return static_cast<int64_t>(params_.bytes() + states_.bytes() + token_counts_.bytes() +
-                              prompts_.bytes() + scratch_.bytes() + outputs_.bytes());
+                              prompts_.bytes() + scratch_.bytes() + last_place_.bytes());
 }
 
 }  // namespace eet

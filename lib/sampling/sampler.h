@@ -27,15 +27,15 @@ class Sampler {
   // Samples a token for each row of `logits`.
   void sample(TensorView logits, const int32_t* slots);
 
-  // Tokens sampled in one pass, once a fence recorded after fetch() has passed.
+  // Tokens sampled in one pass, once a fence recorded after it has passed.
   struct Result {
     const int32_t* token_ids = nullptr;  // [rows]
     const float* logprobs = nullptr;     // [rows]
   };
 
-  // Starts copying the first `rows` tokens sampled last to the host. Results rotate: one is
-  // overwritten by the kResults-th call after it.
-  Result fetch(int64_t rows);
+  // Where the tokens of the pass issued last will be; called once for each pass that samples.
+  // Results rotate: one is overwritten by the kResults-th pass after it.
+  Result next_result();
 
   const SlotTables& tables() const { return tables_; }
   int64_t bytes() const;
@@ -50,10 +50,11 @@ class Sampler {
   Buffer params_, states_, token_counts_, prompts_, scratch_;  // of max_rows + 1 slots
   Buffer admit_staging_;                                       // [max_rows + 1] params, then states
   Buffer prompt_staging_;  // [max_rows, max_model_len] tokens, with replay
-  Buffer outputs_;         // [max_rows] ids, [max_rows] log-probabilities
-  Buffer results_;         // kResults of these on the host
+  Buffer results_;         // kResults places of the ring, on the host
+  Buffer last_place_;      // of the ring, on the device
   SlotTables tables_;
-  int next_result_ = 0;
+  SampledRing ring_;
+  int32_t last_result_ = 0;  // what last_place_ will be once all passes issued are done
 };
 
 }  // namespace eet

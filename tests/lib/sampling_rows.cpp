@@ -26,8 +26,13 @@ SamplingRows::SamplingRows(const Context& ctx, std::vector<SlotParams> params,
   slots_ = allocate(ctx, num_rows_ * sizeof(int32_t), "test slots");
   scratch_ = allocate(ctx, ops::sample_scratch_bytes(ctx, static_cast<int>(num_rows_), vocab_size),
                       "test scratch");
-  tokens_ = allocate(ctx, num_rows_ * sizeof(int32_t), "test tokens");
-  logprobs_ = allocate(ctx, num_rows_ * sizeof(float), "test logprobs");
+  const size_t result_bytes = num_rows_ * (sizeof(int32_t) + sizeof(float));
+  results_ = allocate_staging(ctx, kPlaces * result_bytes, "test results");
+  last_place_ = on_device(std::vector<int32_t>{0});
+  ring_ = {.places = results_.as<int32_t>(),
+           .num_places = kPlaces,
+           .max_rows = static_cast<int64_t>(num_rows_),
+           .last_place = last_place_.as<int32_t>()};
 }
 
 template <typename T>
@@ -63,15 +68,17 @@ void SamplingRows::enqueue(int64_t num_rows) {
                           .token_counts = counts_.as<uint16_t>(),
                           .vocab_size = vocab_size_};
   const TensorView logits(logits_.data(), DType::kF32, {num_rows, stride_});
-  ops::sample(ctx_, tokens_.as<int32_t>(), logprobs_.as<float>(), logits, slots_.as<int32_t>(),
-              tables, scratch_.data());
+  ops::sample(ctx_, ring_, logits, slots_.as<int32_t>(), tables, scratch_.data());
+  place_ = ring_.place_after(place_);
 }
 
 std::vector<int32_t> SamplingRows::tokens() const {
-  return on_host<int32_t>(tokens_, num_rows_);
+  const int32_t* tokens = ring_.token_ids(place_);
+  return {tokens, tokens + num_rows_};
 }
 std::vector<float> SamplingRows::logprobs() const {
-  return on_host<float>(logprobs_, num_rows_);
+  const float* logprobs = ring_.logprobs(place_);
+  return {logprobs, logprobs + num_rows_};
 }
 std::vector<SlotState> SamplingRows::states() const {
   return on_host<SlotState>(states_, num_rows_);

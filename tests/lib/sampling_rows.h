@@ -31,6 +31,8 @@ class SamplingRows {
   std::vector<uint16_t> counts() const;
 
  private:
+  static constexpr int32_t kPlaces = 3;
+
   template <typename T>
   Buffer on_device(const std::vector<T>& values) const;
   template <typename T>
@@ -40,7 +42,9 @@ class SamplingRows {
   size_t num_rows_;
   int64_t stride_;
   int64_t vocab_size_;
-  Buffer params_, states_, counts_, logits_, slots_, scratch_, tokens_, logprobs_;
+  Buffer params_, states_, counts_, logits_, slots_, scratch_, results_, last_place_;
+  SampledRing ring_;
+  int32_t place_ = 0;
 };
 
 // Normal deviates scaled by `stddev`, the same on every machine.

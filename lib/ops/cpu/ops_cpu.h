@@ -29,8 +29,8 @@ void prepare_decode(const Context& ctx, int32_t* token_ids, int32_t* positions,
                     const SlotTables& slots);
 void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int32_t* token_ids,
                          const int32_t* positions, const int32_t* token_slots, int num_tokens);
-void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
-            const int32_t* slots, const SlotTables& tables, void* scratch);
+void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, const int32_t* slots,
+            const SlotTables& tables, void* scratch);
 size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size);
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,
            const int32_t* targets, int64_t vocab_size);

@@ -292,17 +292,18 @@ Choice sample_row(const float* logits, int32_t slot, const SlotTables& tables, f
 
 }  // namespace
 
-void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
-            const int32_t* slots, const SlotTables& tables, void* scratch) {
+void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, const int32_t* slots,
+            const SlotTables& tables, void* scratch) {
   const int64_t num_rows = logits.dim(0);
+  const int32_t place = *sampled.last_place = sampled.place_after(*sampled.last_place);
   const int64_t num_tasks = std::min<int64_t>(num_rows, ctx.pool->num_threads());
   ctx.pool->parallel_for(num_tasks, [&](int64_t task) {
     float* task_scratch = static_cast<float*>(scratch) + 2 * task * tables.vocab_size;
     for (int64_t i = task; i < num_rows; i += num_tasks) {
       const float* row_logits = logits.as<float>() + i * logits.dim(1);
       const Choice choice = sample_row(row_logits, slots[i], tables, task_scratch);
-      token_ids[i] = choice.token;
-      logprobs[i] = choice.logprob;
+      sampled.token_ids(place)[i] = choice.token;
+      sampled.logprobs(place)[i] = choice.logprob;
     }
   });
 }

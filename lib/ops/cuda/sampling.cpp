@@ -6,13 +6,13 @@
 
 namespace eet::ops::cuda {
 
-void sample(const Context& ctx, int32_t* token_ids, float* logprobs, TensorView logits,
-            const int32_t* slots, const SlotTables& tables, void* scratch) {
+void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, const int32_t* slots,
+            const SlotTables& tables, void* scratch) {
   const kernels::SamplingTables sampling_tables{.params = tables.params,
                                                 .states = tables.states,
                                                 .token_counts = tables.token_counts,
                                                 .vocab_size = tables.vocab_size};
-  kernels::sample(token_ids, logprobs, sampling_tables, logits.as<float>(), logits.dim(1), slots,
+  kernels::sample(sampled, sampling_tables, logits.as<float>(), logits.dim(1), slots,
                   static_cast<int>(logits.dim(0)), scratch, ctx.cuda->stream());
 }
 
