@@ -1,5 +1,6 @@
 // The MLP's activation functions.
 #include "kernels/activation.cuh"
+#include "kernels/host_device.h"
 #include "kernels/launch.cuh"
 #include "kernels/vector.cuh"
 
@@ -29,10 +30,10 @@ __global__ void __launch_bounds__(kMaxThreads)
 
 template <typename T, ActivationFunction kFunction, bool kGated, int N>
 void launch(T* out, const T* x, int num_rows, int64_t width, cudaStream_t stream) {
-  const int64_t items = (width + N - 1) / N;
+  const int64_t items = ceil_div<int64_t>(width, N);
   const int threads = block_threads(items, kMaxThreads);
   const dim3 grid(static_cast<unsigned>(num_rows),
-                  static_cast<unsigned>((items + threads - 1) / threads));
+                  static_cast<unsigned>(ceil_div<int64_t>(items, threads)));
   launch_overlapped(activation_kernel<T, kFunction, kGated, N>, grid, threads, 0, stream, out, x,
                     width);
 }

@@ -10,6 +10,7 @@
 #include "kernels/attention_prefill.cuh"
 #include "kernels/attention_prefill.h"
 #include "kernels/cuda_check.h"
+#include "kernels/host_device.h"
 #include "kernels/mma.cuh"
 
 namespace eet::kernels {
@@ -281,7 +282,7 @@ void launch_mma(const PrefillArgs<T>& args, int num_rows, int max_query_len, cud
   const auto kernel = prefill_mma_kernel<T, kDim>;
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   Tiling::kSharedBytes));
-  const dim3 grid(static_cast<unsigned>((max_query_len + Tiling::kQueries - 1) / Tiling::kQueries),
+  const dim3 grid(static_cast<unsigned>(ceil_div(max_query_len, Tiling::kQueries)),
                   static_cast<unsigned>(args.heads.num_heads), static_cast<unsigned>(num_rows));
   kernel<<<grid, Tiling::kThreads, Tiling::kSharedBytes, stream>>>(args);
   CUDA_CHECK_LAUNCH();

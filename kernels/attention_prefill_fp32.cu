@@ -6,6 +6,7 @@
 #include "kernels/attention.cuh"
 #include "kernels/attention_prefill.cuh"
 #include "kernels/cuda_check.h"
+#include "kernels/host_device.h"
 #include "kernels/vector.cuh"
 
 namespace eet::kernels {
@@ -166,7 +167,7 @@ void launch_prefill_fp32(const PrefillArgs<float>& args, int num_rows, int max_q
                        sizeof(float));
   CUDA_CHECK(cudaFuncSetAttribute(prefill_float_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   shared_bytes));
-  const dim3 grid(static_cast<unsigned>((max_query_len + kFloatQueries - 1) / kFloatQueries),
+  const dim3 grid(static_cast<unsigned>(ceil_div(max_query_len, kFloatQueries)),
                   static_cast<unsigned>(args.heads.num_heads), static_cast<unsigned>(num_rows));
   prefill_float_kernel<<<grid, kFloatThreads, shared_bytes, stream>>>(args);
   CUDA_CHECK_LAUNCH();

@@ -1,5 +1,6 @@
 // Token and position embeddings, added into the residual stream.
 #include "kernels/embedding.h"
+#include "kernels/host_device.h"
 #include "kernels/launch.cuh"
 #include "kernels/vector.cuh"
 
@@ -40,7 +41,7 @@ template <typename T, int N>
 void launch(float* residual, const int32_t* token_ids, const int32_t* positions,
             const T* token_table, const T* position_table, int num_tokens, int hidden,
             cudaStream_t stream) {
-  const int threads = block_threads((hidden + N - 1) / N, kMaxThreads);
+  const int threads = block_threads(ceil_div(hidden, N), kMaxThreads);
   launch_overlapped(embed_kernel<T, N>, num_tokens, threads, 0, stream, residual, token_ids,
                     positions, token_table, position_table, hidden);
 }

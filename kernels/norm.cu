@@ -1,4 +1,5 @@
 // The residual addition and the norm after it, in one pass over the row.
+#include "kernels/host_device.h"
 #include "kernels/launch.cuh"
 #include "kernels/norm.h"
 #include "kernels/reduce.cuh"
@@ -119,7 +120,7 @@ __global__ void __launch_bounds__(kMaxThreads)
 template <typename T, Norm kKind, int N, int kElements>
 void launch(T* out, float* residual, const T* delta, const T* weight, const T* bias,
             const int32_t* rows, int num_rows, int hidden, float eps, cudaStream_t stream) {
-  const int items = (hidden + kElements - 1) / kElements;
+  const int items = ceil_div(hidden, kElements);
   const int threads = N == 1 ? kMaxThreads : block_threads(items, kMaxThreads);
   launch_overlapped(add_norm_kernel<T, kKind, N, kElements>, num_rows, threads, 0, stream, out,
                     residual, delta, weight, bias, rows, hidden, eps);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels/cuda_check.h"
+#include "kernels/host_device.h"
 #include "kernels/philox.h"
 #include "kernels/random.h"
 #include "kernels/vector.cuh"
@@ -17,7 +18,7 @@ template <typename T>
 __global__ void __launch_bounds__(kThreads)
     fill_normal_kernel(T* __restrict__ out, int64_t count, float mean, float stddev,
                        uint64_t seed) {
-  const int64_t num_groups = (count + kGroupSize - 1) / kGroupSize;
+  const int64_t num_groups = ceil_div<int64_t>(count, kGroupSize);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
   for (int64_t group = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
        group < num_groups; group += stride) {
@@ -37,8 +38,7 @@ void fill_normal(T* out, int64_t count, float mean, float stddev, uint64_t seed,
                  cudaStream_t stream) {
   if (count == 0) return;
   const int64_t elements_per_block = int64_t{kThreads} * kGroupSize;
-  const int64_t blocks =
-      std::min((count + elements_per_block - 1) / elements_per_block, kMaxBlocks);
+  const int64_t blocks = std::min(ceil_div<int64_t>(count, elements_per_block), kMaxBlocks);
   fill_normal_kernel<<<static_cast<unsigned>(blocks), kThreads, 0, stream>>>(out, count, mean,
                                                                              stddev, seed);
   CUDA_CHECK_LAUNCH();

@@ -1,4 +1,5 @@
 // Rotary position embedding, and the step that moves new keys and values into the KV pages.
+#include "kernels/host_device.h"
 #include "kernels/kv_layout.h"
 #include "kernels/launch.cuh"
 #include "kernels/rope.cuh"
@@ -94,9 +95,8 @@ void launch(T* qkv, T* keys, T* values, const KvDestination& destination, int nu
   const int places = shape.head_dim / 2 / N;
   const int heads = (kRotate ? shape.num_heads : 0) + 2 * shape.num_kv_heads;
   const int max_heads_at_once = kMaxThreads / places;
-  const int passes = (heads + max_heads_at_once - 1) / max_heads_at_once;
-  const dim3 block(static_cast<unsigned>(places),
-                   static_cast<unsigned>((heads + passes - 1) / passes));
+  const int passes = ceil_div(heads, max_heads_at_once);
+  const dim3 block(static_cast<unsigned>(places), static_cast<unsigned>(ceil_div(heads, passes)));
   launch_overlapped(rope_append_kernel<T, N, kRotate>, static_cast<unsigned>(num_tokens), block, 0,
                     stream, qkv, keys, values, destination, shape, rope_table);
 }

@@ -1,4 +1,5 @@
 // The small kernels at the two ends of a step.
+#include "kernels/host_device.h"
 #include "kernels/launch.cuh"
 #include "kernels/step.h"
 
@@ -8,7 +9,7 @@ namespace {
 constexpr int kThreads = 128;
 
 int num_blocks(int num_threads) {
-  return (num_threads + kThreads - 1) / kThreads;
+  return ceil_div(num_threads, kThreads);
 }
 
 __global__ void prepare_decode_kernel(int32_t* token_ids, int32_t* positions, int32_t* context_lens,

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "kernels/host_device.h"
+
 namespace eet::kernels {
 
 // N elements that load and store as one access (up to 16 bytes; the compiler splits longer ones).
@@ -81,8 +83,8 @@ bool is_vectorisable(const T* address, int64_t row_size) {
 // The threads of a block that shares `items` pieces of work evenly among as few passes of at most
 // `max_threads` as it takes: whole warps.
 inline int block_threads(int64_t items, int max_threads) {
-  const int64_t passes = (items + max_threads - 1) / max_threads;
-  const int64_t threads = (items + passes - 1) / passes;
+  const int64_t passes = ceil_div<int64_t>(items, max_threads);
+  const int64_t threads = ceil_div(items, passes);
   return static_cast<int>((threads + 31) / 32 * 32);
 }
 

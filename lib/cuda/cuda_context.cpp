@@ -9,12 +9,6 @@ namespace {
 
 constexpr int kMinComputeCapability = 80;
 
-int device_attribute(cudaDeviceAttr attribute, int device_index) {
-  int value = 0;
-  CUDA_CHECK(cudaDeviceGetAttribute(&value, attribute, device_index));
-  return value;
-}
-
 }  // namespace
 
 std::optional<std::string> why_cuda_is_unavailable() {
@@ -68,7 +62,7 @@ CudaContext::CudaContext(int device_index) : device_index_(device_index) {
   require(compute_capability_ >= kMinComputeCapability, "cuda:", device_index, ": ", device_name_,
           " has compute capability ", properties.major, ".", properties.minor,
           ", expected at least 8.0 (A100 or newer); use --device cpu");
-  num_multiprocessors_ = device_attribute(cudaDevAttrMultiProcessorCount, device_index);
+  num_multiprocessors_ = properties.multiProcessorCount;
 
   stream_ = std::make_unique<CudaStream>();
   blas_ = std::make_unique<CublasLt>(device_name_);
