@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kScanThreads = 256;
 constexpr int kScanBlocks = 5;  // of an SM
+constexpr int kRowsPerSM = 2;   // so that 256 rows are chosen for at once
 constexpr int kGroup = 4;       // ids that share the words of one Philox call, and one 16-byte load
 constexpr int kGroupsPerThread = 4;
 constexpr int kSliceSize = kScanThreads * kGroupsPerThread * kGroup;
@@ -193,7 +194,7 @@ __device__ SliceResult merge_slices(const SliceResult* slices, int num_slices) {
 }
 
 // slices: [num_rows, num_slices]; one block for each row.
-__global__ __launch_bounds__(kFilterThreads) void choose_token_kernel(
+__global__ __launch_bounds__(kFilterThreads, kRowsPerSM) void choose_token_kernel(
     SampledRing sampled, SamplingTables tables, const SliceResult* slices, int num_slices,
     const float* logits, int64_t stride, const int32_t* slots) {
   __shared__ FilterShared filter;
@@ -201,7 +202,7 @@ __global__ __launch_bounds__(kFilterThreads) void choose_token_kernel(
   // before writes.
   const int64_t row_index = blockIdx.x;
   const int32_t slot = slots[row_index];
-  const SlotParams params = tables.params[slot];
+  const SlotParams& params = tables.params[slot];
   SlotState state = tables.states[slot];
   const bool is_filtered = sampling::is_filtered(params);
   wait_for_previous_kernel();
