@@ -330,7 +330,7 @@ TEST_CASE("a row of a skinny product has the same bits for every number of rows"
       for (const bool gated : {false, true}) {
         std::vector<uint8_t> first;  // by both kernels
         for (const Kernel kernel : kKernels) {
-          for (int64_t n = 1; n <= max_rows(kernel, shape, gated); ++n) {
+          for (int64_t n = 1; n <= max_rows(kernel, shape, gated); n += n < 64 ? 1 : 12) {
             const Tensor out(ctx, type, {n, gated ? shape.out_features / 2 : shape.out_features});
             if (gated) {
               with_type(type, [&]<typename T>() {
