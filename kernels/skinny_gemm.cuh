@@ -104,15 +104,16 @@ __device__ __forceinline__ void activate_sums(Sums<Shape>& sums) {
   }
 }
 
-template <typename T, typename Shape>
-__device__ __forceinline__ void finish_sums(Sums<Shape>& sums, const SkinnyArgs<T>& args) {
-  switch (args.epilogue) {
+// Calls body.operator()<kFunction>() with the epilogue's function, where it has one.
+template <typename Body>
+__device__ __forceinline__ void with_function(Epilogue epilogue, const Body& body) {
+  switch (epilogue) {
     case Epilogue::kSilu:
-      return activate_sums<ActivationFunction::kSilu, T, Shape>(sums);
+      return body.template operator()<ActivationFunction::kSilu>();
     case Epilogue::kGeluTanh:
-      return activate_sums<ActivationFunction::kGeluTanh, T, Shape>(sums);
+      return body.template operator()<ActivationFunction::kGeluTanh>();
     case Epilogue::kGeluErf:
-      return activate_sums<ActivationFunction::kGeluErf, T, Shape>(sums);
+      return body.template operator()<ActivationFunction::kGeluErf>();
     case Epilogue::kStore:
       return;
   }
@@ -139,7 +140,8 @@ __device__ __forceinline__ void store_sums(const SkinnyArgs<T>& args, const Sums
 template <typename T, typename Shape>
 __device__ __forceinline__ void finish_and_store(const SkinnyArgs<T>& args, Sums<Shape>& sums,
                                                  const SumPlaces<Shape>& places) {
-  finish_sums<T, Shape>(sums, args);
+  with_function(args.epilogue,
+                [&]<ActivationFunction kFunction>() { activate_sums<kFunction, T, Shape>(sums); });
   if (args.stores_fp32) {
     store_sums<float, Shape>(args, sums, places);
   } else {

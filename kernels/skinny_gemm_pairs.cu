@@ -81,7 +81,7 @@ __device__ __forceinline__ int first_block_row() {
   return static_cast<int>(blockIdx.y) * Shape::kRows;
 }
 
-// Copies chunks to the ring, one thread's work.
+// Copies chunks to the ring, see feed_ring().
 template <typename T, typename Shape>
 class PairFeeder {
  public:
@@ -92,20 +92,9 @@ class PairFeeder {
         barriers_(barriers),
         weight_lines_(Shape::kRows / pair.cluster) {}
 
-  __device__ __forceinline__ void run(int num_chunks) const {
-    const int num_early = min(num_chunks, pair_.num_stages);
-    for (int chunk = 0; chunk < num_early; ++chunk) copy_weights(chunk, chunk);
-    wait_for_previous_kernel();
-    for (int chunk = 0; chunk < num_early; ++chunk) copy_tokens(chunk, chunk);
-    RingPlace place;
-    for (int chunk = num_early; chunk < num_chunks; ++chunk, place.advance(pair_.num_stages)) {
-      wait_for(&barriers_.empty[place.stage], place.parity);
-      copy_weights(chunk, place.stage);
-      copy_tokens(chunk, place.stage);
-    }
-  }
+  __device__ __forceinline__ Barriers& barriers() const { return barriers_; }
+  __device__ __forceinline__ int num_stages() const { return pair_.num_stages; }
 
- private:
   // The block's share of the rows, for all blocks of the cluster; and announces all that comes.
   __device__ __forceinline__ void copy_weights(int chunk, int stage) const {
     const int first_line = static_cast<int>(blockIdx.x) % pair_.cluster * weight_lines_;
@@ -138,6 +127,7 @@ class PairFeeder {
     }
   }
 
+ private:
   static __device__ __forceinline__ int first_feature(int chunk, int slice) {
     return (chunk * Shape::kSlices + slice) * kLineFeatures;
   }
@@ -240,19 +230,8 @@ __device__ __forceinline__ void finish_tile(const PairArgs<T>& pair, const SumRo
     if (row >= args.width) continue;
     Vec<float, 8> sums = room.read(token, 0, piece);
     add_bias(sums, args.product.bias, row, args.width);
-    switch (args.epilogue) {
-      case Epilogue::kSilu:
-        activate_all<ActivationFunction::kSilu, T>(sums);
-        break;
-      case Epilogue::kGeluTanh:
-        activate_all<ActivationFunction::kGeluTanh, T>(sums);
-        break;
-      case Epilogue::kGeluErf:
-        activate_all<ActivationFunction::kGeluErf, T>(sums);
-        break;
-      case Epilogue::kStore:
-        break;
-    }
+    with_function(args.epilogue,
+                  [&]<ActivationFunction kFunction>() { activate_all<kFunction, T>(sums); });
     if constexpr (Shape::kParts == 2) {
       Vec<float, 8> partners = room.read(token, 1, piece);
       add_bias(partners, args.product.bias, args.width + row, 2 * args.width);
@@ -341,7 +320,7 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
     sync_multipliers<Shape>();
     finish_tile<T, Shape>(pair, room);
   } else if (thread == Shape::kMultipliers) {
-    PairFeeder<T, Shape>(pair, memory, barriers).run(num_chunks);
+    feed_ring(PairFeeder<T, Shape>(pair, memory, barriers), num_chunks);
   } else {
     wait_for_previous_kernel();
   }

@@ -95,27 +95,16 @@ __device__ __forceinline__ int first_block_row() {
   return static_cast<int>(blockIdx.x) * Shape::kRows;
 }
 
-// Copies chunks to the ring, one thread's work.
+// Copies chunks to the ring, see feed_ring().
 template <typename T, typename Shape>
 class Feeder {
  public:
   __device__ __forceinline__ Feeder(const TmaArgs<T>& tma, uint32_t memory, Barriers& barriers)
       : tma_(tma), memory_(memory), barriers_(barriers) {}
 
-  __device__ __forceinline__ void run(int num_chunks) const {
-    const int num_early = min(num_chunks, tma_.ring.num_stages);
-    for (int chunk = 0; chunk < num_early; ++chunk) copy_weights(chunk, chunk);
-    wait_for_previous_kernel();
-    for (int chunk = 0; chunk < num_early; ++chunk) copy_tokens(chunk, chunk);
-    RingPlace place;
-    for (int chunk = num_early; chunk < num_chunks; ++chunk, place.advance(tma_.ring.num_stages)) {
-      wait_for(&barriers_.empty[place.stage], place.parity);
-      copy_weights(chunk, place.stage);
-      copy_tokens(chunk, place.stage);
-    }
-  }
+  __device__ __forceinline__ Barriers& barriers() const { return barriers_; }
+  __device__ __forceinline__ int num_stages() const { return tma_.ring.num_stages; }
 
- private:
   // And announces all that comes.
   __device__ __forceinline__ void copy_weights(int chunk, int stage) const {
     const uint32_t target = memory_ + static_cast<uint32_t>(stage * tma_.ring.stage_bytes +
@@ -139,6 +128,7 @@ class Feeder {
     }
   }
 
+ private:
   static __device__ __forceinline__ int first_feature(int chunk, int slice) {
     return (chunk * Shape::kSlices + slice) * kLineFeatures;
   }
@@ -232,7 +222,7 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
   if (threadIdx.x < 128) {
     multiply_tile<T, Shape>(tma, memory, barriers, num_chunks);
   } else if (threadIdx.x == 128) {
-    Feeder<T, Shape>(tma, memory, barriers).run(num_chunks);
+    feed_ring(Feeder<T, Shape>(tma, memory, barriers), num_chunks);
   } else {
     wait_for_previous_kernel();
   }

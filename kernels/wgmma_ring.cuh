@@ -8,6 +8,7 @@
 
 #include "kernels/cuda_check.h"
 #include "kernels/hopper.cuh"
+#include "kernels/launch.cuh"
 #include "lib/core/error.h"
 
 namespace eet::kernels {
@@ -34,6 +35,23 @@ struct RingPlace {
     }
   }
 };
+
+// Fills a ring, one thread's work. Feeder has barriers(), num_stages(), copy_weights(chunk, stage),
+// which also announces all of the chunk's bytes, and copy_tokens(chunk, stage). The ring's weights
+// are asked for before the previous kernel has ended.
+template <typename Feeder>
+__device__ __forceinline__ void feed_ring(const Feeder& feeder, int num_chunks) {
+  const int num_early = min(num_chunks, feeder.num_stages());
+  for (int chunk = 0; chunk < num_early; ++chunk) feeder.copy_weights(chunk, chunk);
+  wait_for_previous_kernel();
+  for (int chunk = 0; chunk < num_early; ++chunk) feeder.copy_tokens(chunk, chunk);
+  RingPlace place;
+  for (int chunk = num_early; chunk < num_chunks; ++chunk, place.advance(feeder.num_stages())) {
+    wait_for(&feeder.barriers().empty[place.stage], place.parity);
+    feeder.copy_weights(chunk, place.stage);
+    feeder.copy_tokens(chunk, place.stage);
+  }
+}
 
 // ---- the host's part
 
