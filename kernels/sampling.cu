@@ -82,15 +82,19 @@ __device__ RowLogits adjusted_row(const SamplingTables& tables, const float* log
           .vocab_size = static_cast<int>(tables.vocab_size)};
 }
 
-// The thread's share of a slice: groups of logits, kScanThreads groups between them; -inf past the
-// vocabulary.
+// The first id of a thread's group, first_id being that of its first group.
+__device__ __forceinline__ int id_of_group(int first_id, int group) {
+  return first_id + group * kScanThreads * kGroup;
+}
+
+// The logits of the thread's groups; -inf past the vocabulary.
 template <bool kVectorised>
 __device__ void load_groups(float (&z)[kGroupsPerThread][kGroup], const float* logits, int first_id,
                             int vocab_size) {
   const bool is_whole = (static_cast<int>(blockIdx.y) + 1) * kSliceSize <= vocab_size;
 #pragma unroll
   for (int group = 0; group < kGroupsPerThread; ++group) {
-    const int id = first_id + group * kScanThreads * kGroup;
+    const int id = id_of_group(first_id, group);
     if (kVectorised && is_whole) {
       const Vec<float, kGroup> loaded = load_vec<kGroup>(logits + id);
 #pragma unroll
@@ -119,7 +123,6 @@ __global__ __launch_bounds__(kScanThreads, kScanBlocks) void scan_slices_kernel(
   // Loaded beside the state, for which they need not wait.
   const int thread = static_cast<int>(threadIdx.x);
   const int first_id = static_cast<int>(blockIdx.y) * kSliceSize + thread * kGroup;
-  const auto group_id = [&](int group) { return first_id + group * kScanThreads * kGroup; };
   const float* row_logits = logits + row_index * stride;
   float z[kGroupsPerThread][kGroup];
   load_groups<kVectorised>(z, row_logits, first_id, static_cast<int>(tables.vocab_size));
@@ -149,7 +152,7 @@ __global__ __launch_bounds__(kScanThreads, kScanBlocks) void scan_slices_kernel(
   const bool draws = !sampling::is_greedy(params) && !sampling::is_filtered(params);
 #pragma unroll
   for (int group = 0; group < kGroupsPerThread; ++group) {
-    const int id = group_id(group);
+    const int id = id_of_group(first_id, group);
     if (adjusts) {
 #pragma unroll
       for (int i = 0; i < kGroup; ++i) {
@@ -208,7 +211,12 @@ __global__ __launch_bounds__(kFilterThreads, kRowsPerSM) void choose_token_kerne
   wait_for_previous_kernel();
   // Only filters take a whole block.
   if (!is_filtered && threadIdx.x >= kWarpSize) return;
-  is_filtered ? __syncthreads() : __syncwarp();  // all have read the state before it is written
+  // All have read the state before it is written.
+  if (is_filtered) {
+    __syncthreads();
+  } else {
+    __syncwarp();
+  }
   const int32_t place = *sampled.last_place;
   const auto report = [&](int32_t token, float logprob) {
     sampled.token_ids(place)[row_index] = token;

@@ -135,8 +135,8 @@ TEST_CASE("a skinny product matches the CPU on all tilings, odd sizes and number
 }
 
 // Products of more than 64 rows, with sizes that fill no block, no chunk, and no 16 bytes of the
-// output. On an H100, for up to 128 rows and up to 256: blocks of 16, 32, 48, 64 or 80 rows of the
-// weight and 64 tokens; of 64 to 256 rows and 128 tokens; of two turns.
+// output. On an H100, for up to 128 rows and up to 256: blocks of 32, 48, 64, 80, 96 or 112 rows of
+// the weight and 64 tokens; of 64 to 256 rows and 128 tokens; of two turns.
 constexpr Shape kPairShapes[] = {{1050, 8200}, {2100, 1104}, {3001, 600}, {4200, 520},
                                  {5000, 1000}, {6203, 504},  {7003, 400}, {8300, 136},
                                  {12500, 72},  {16001, 200}, {25001, 136}};
