@@ -51,8 +51,8 @@ TEST_CASE("the sample's golden prompts and texts come out of its SentencePiece m
     const Ids greedy = row["greedy_token_ids"];
     CHECK(tokenizer->encode(row["prompt"].get<std::string>(), true) ==
           row["prompt_token_ids"].get<Ids>());
-    CHECK(tokenizer->decode(greedy, true) == row["text"]);
-    CHECK(decode_in_steps(*tokenizer, greedy, true) == row["text"]);
+    CHECK(tokenizer->decode(greedy, true) == row["text"].get<std::string>());
+    CHECK(decode_in_steps(*tokenizer, greedy, true) == row["text"].get<std::string>());
   }
 }
 
