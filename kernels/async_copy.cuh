@@ -9,6 +9,12 @@ __device__ __forceinline__ uint32_t shared_address(const void* shared) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(shared));
 }
 
+__device__ __forceinline__ void store_shared(uint32_t shared, const uint4& bytes) {
+  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};\n" ::"r"(shared), "r"(bytes.x),
+               "r"(bytes.y), "r"(bytes.z), "r"(bytes.w)
+               : "memory");
+}
+
 // Starts copying 16 bytes, or writing 16 zero bytes where `valid` is false (`source` is not read
 // then). Both sides are aligned to 16 bytes.
 __device__ __forceinline__ void copy_async_16(uint32_t shared, const void* source, bool valid) {

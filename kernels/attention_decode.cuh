@@ -39,9 +39,12 @@ __host__ __device__ constexpr int num_splits(int pages, int pages_per_split) {
 
 // How a row is split: by its own length only.
 __device__ __forceinline__ Splits splits_of(int context_len) {
-  const int pages = static_cast<int>(ceil_div<int64_t>(context_len, kPageSize));
-  const int pages_per_split =
-      max(kMinPagesPerSplit, static_cast<int>(ceil_div<int64_t>(pages, kMaxSplits)));
+  const int pages =
+      static_cast<int>(ceil_div(static_cast<unsigned>(context_len), unsigned{kPageSize}));
+  if (pages <= kMinPagesPerSplit * kMaxSplits) {  // for the sake of a division by a constant
+    return {kMinPagesPerSplit * kPageSize, num_splits(pages, kMinPagesPerSplit)};
+  }
+  const int pages_per_split = ceil_div(pages, kMaxSplits);
   return {pages_per_split * kPageSize, num_splits(pages, pages_per_split)};
 }
 
@@ -51,6 +54,7 @@ struct DecodeArgs {
   const T* qkv;
   PagedKv<T> kv;
   AttentionHeads heads;
+  int group;  // query heads of a key head
   int max_splits;
   // Of rows with several splits: sums of exp2(score - maximum) * value, and {maximum, sum of
   // exp2(score - maximum)}, scores in powers of two.
@@ -64,8 +68,10 @@ struct DecodeArgs {
 // What one block computes.
 struct DecodeWork {
   int row;
+  const int32_t* pages;  // the row's
   int kv_head;
   int split;
+  int context_len;
   int num_splits;
   int begin;  // tokens of the row; none when begin == end
   int end;
@@ -79,14 +85,16 @@ __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args) {
   work.kv_head = static_cast<int>(blockIdx.x);
   work.row = static_cast<int>(blockIdx.y);
   work.split = static_cast<int>(blockIdx.z);
-  work.group = args.heads.num_heads / args.heads.num_kv_heads;
-  const int context_len = args.kv.context_lens[work.row];
-  const Splits splits = splits_of(context_len);
+  work.group = args.group;
+  work.pages = row_pages(args.kv, work.row);  // loads the slot beside the length
+  work.context_len = args.kv.context_lens[work.row];
+  const Splits splits = splits_of(work.context_len);
   work.num_splits = splits.count;
   work.begin = work.split * splits.tokens_per_split;
-  work.end = work.split + 1 < splits.count ? work.begin + splits.tokens_per_split : context_len;
+  work.end =
+      work.split + 1 < splits.count ? work.begin + splits.tokens_per_split : work.context_len;
   if (work.split >= splits.count) work.end = work.begin;
-  work.has_newest = work.end == context_len;
+  work.has_newest = work.end == work.context_len;
   return work;
 }
 
@@ -118,8 +126,9 @@ __device__ __forceinline__ void store_result(const DecodeArgs<T>& args, const De
                                              float sum) {
   const int64_t index = head_index(args, work, head);
   if (work.num_splits == 1) {
+    const float inverse = 1.0F / sum;
 #pragma unroll
-    for (int i = 0; i < N; ++i) values.value[i] /= sum;
+    for (int i = 0; i < N; ++i) values.value[i] *= inverse;
     store_floats<N>(args.out + index * args.heads.head_dim + dim, values);
     return;
   }
@@ -152,9 +161,10 @@ __device__ __forceinline__ void join_head(const DecodeArgs<T>& args, int64_t ind
       values[2] += weight * part.z;
       values[3] += weight * part.w;
     }
+    const float inverse = 1.0F / sum;
     Vec<float, 4> result;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) result.value[k] = values[k] / sum;
+    for (int k = 0; k < 4; ++k) result.value[k] = values[k] * inverse;
     store_floats<4>(args.out + index * head_dim + dim, result);
   }
 }

@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
   const int thread = static_cast<int>(threadIdx.x);
   const int warp = thread / 32;
   const int lane = thread % 32;
-  const int32_t* pages = row_pages(args.kv, work.row);
+  const int32_t* pages = work.pages;
   const float scale_log2 = args.heads.scale * kLog2E;
 
   const auto start_copy = [&](float* tile, const float* source, int token) {

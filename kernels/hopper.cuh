@@ -11,12 +11,14 @@
 
 namespace eet::kernels {
 
-// ---- barriers in shared memory
+// ---- barriers in shared memory, by pointer or by address there
 
-__device__ __forceinline__ void init_barrier(uint64_t* barrier, int arrivals) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n" ::"r"(shared_address(barrier)),
-               "r"(arrivals)
+__device__ __forceinline__ void init_barrier(uint32_t barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n" ::"r"(barrier), "r"(arrivals)
                : "memory");
+}
+__device__ __forceinline__ void init_barrier(uint64_t* barrier, int arrivals) {
+  init_barrier(shared_address(barrier), arrivals);
 }
 
 // Makes initialised barriers known to the copy engine.
@@ -37,16 +39,19 @@ __device__ __forceinline__ void arrive(uint64_t* barrier) {
                : "memory");
 }
 
-__device__ __forceinline__ void wait_for(uint64_t* barrier, uint32_t parity) {
+__device__ __forceinline__ void wait_for(uint32_t barrier, uint32_t parity) {
   asm volatile(
       "{\n"
       ".reg .pred done;\n"
       "again:\n"
       "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
       "@!done bra again;\n"
-      "}\n" ::"r"(shared_address(barrier)),
+      "}\n" ::"r"(barrier),
       "r"(parity)
       : "memory");
+}
+__device__ __forceinline__ void wait_for(uint64_t* barrier, uint32_t parity) {
+  wait_for(shared_address(barrier), parity);
 }
 
 // ---- copies
@@ -73,6 +78,36 @@ __device__ __forceinline__ void copy_box_once(uint32_t target, const CUtensorMap
       "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"
       " [%0], [%1, {%2, %3}], [%4], %5;\n" ::"r"(target),
       "l"(reinterpret_cast<uint64_t>(&map)), "r"(feature), "r"(row), "r"(shared_address(barrier)),
+      "l"(read_once_policy())
+      : "memory");
+}
+
+// The next two are called by a whole warp, one lane of which does the work. The compiler takes a
+// branch to one lane for divergent, and would bring each operand to a uniform register in a loop.
+
+__device__ __forceinline__ void expect_bytes_in_one_lane(uint32_t barrier, int bytes) {
+  asm volatile(
+      "{\n"
+      ".reg .pred leads;\n"
+      "elect.sync _|leads, 0xFFFFFFFF;\n"
+      "@leads mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;\n"
+      "}\n" ::"r"(barrier),
+      "r"(bytes)
+      : "memory");
+}
+
+// Copies the map's box of four dimensions that begins at (x, y, z, w), which is read once.
+__device__ __forceinline__ void copy_box_once_in_one_lane(uint32_t target, const CUtensorMap& map,
+                                                          int x, int y, int z, int w,
+                                                          uint32_t barrier) {
+  asm volatile(
+      "{\n"
+      ".reg .pred leads;\n"
+      "elect.sync _|leads, 0xFFFFFFFF;\n"
+      "@leads cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes"
+      ".L2::cache_hint [%0], [%1, {%2, %3, %4, %5}], [%6], %7;\n"
+      "}\n" ::"r"(target),
+      "l"(reinterpret_cast<uint64_t>(&map)), "r"(x), "r"(y), "r"(z), "r"(w), "r"(barrier),
       "l"(read_once_policy())
       : "memory");
 }

@@ -62,9 +62,10 @@ inline int shared_bytes_per_multiprocessor() {
   return bytes;
 }
 
-// Whether the code that runs for `kernel` on this device was compiled for 9.0 and so does wait.
+// Whether the code that runs for `kernel` on this device was compiled for 9.0 or later: it waits
+// for the kernel before, and may use the bulk copies.
 template <typename... Params>
-bool can_overlap(void (*kernel)(Params...)) {
+bool is_hopper_code(void (*kernel)(Params...)) {
   cudaFuncAttributes attributes{};
   CUDA_CHECK(cudaFuncGetAttributes(&attributes, kernel));
   return attributes.ptxVersion >= 90;
@@ -81,7 +82,7 @@ void launch_overlapped_clusters(void (*kernel)(Params...), dim3 grid, int cluste
   config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
   config.stream = stream;
   config.attrs = attributes;
-  if (can_overlap(kernel)) {
+  if (is_hopper_code(kernel)) {
     cudaLaunchAttribute& overlap = attributes[config.numAttrs++];
     overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     overlap.val.programmaticStreamSerializationAllowed = 1;

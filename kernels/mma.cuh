@@ -69,4 +69,11 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&r)[4], uint3
                : "memory");
 }
 
+// Transposes an 8x8 matrix of 16-bit elements, of which each lane has (g, 2t) and (g, 2t+1).
+__device__ __forceinline__ uint32_t transpose_tile(uint32_t elements) {
+  uint32_t transposed;
+  asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;\n" : "=r"(transposed) : "r"(elements));
+  return transposed;
+}
+
 }  // namespace eet::kernels

@@ -8,8 +8,9 @@ namespace eet::kernels {
 // One layer's pages (kernels/kv_layout.h) and where the rows of a pass find theirs.
 template <typename T>
 struct PagedKv {
-  const T* keys;                // [num_pages, num_kv_heads, kPageSize, head_dim]
-  const T* values;              // likewise
+  const T* keys;    // [num_pages, num_kv_heads, kPageSize, head_dim]
+  const T* values;  // likewise
+  int64_t num_pages;
   const int32_t* block_tables;  // [slots, block_table_stride] page ids
   int block_table_stride;
   const int32_t* row_slots;     // [num_rows], row of block_tables

@@ -301,6 +301,22 @@ TEST_CASE("decode attention of short contexts only, which no row splits, matches
   }
 }
 
+// Scores that lie far apart: a few tokens have all the weight, and later ones exceed what came
+// before by much more than sums are kept for.
+TEST_CASE("decode attention matches where the scores lie far apart") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  for (const DType type : kComputeTypes) {
+    for (AttentionShape shape : {heads(4, 1, 64), heads(16, 1, 128), heads(3, 1, 256)}) {
+      shape.scale *= 30;
+      check_pass(*devices, type, shape, true,
+                 {{.context_len = 16, .seed = 1},
+                  {.context_len = 700, .seed = 2},
+                  {.context_len = kLongestUnsplit + 5 * kPageSize, .seed = 3}});
+    }
+  }
+}
+
 TEST_CASE("prefill attention matches on whole prompts, later chunks and pads") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;

@@ -29,8 +29,13 @@ void check_supported(const AttentionShape& shape) {
 
 template <typename T>
 kernels::PagedKv<T> paged_kv(const KvLayer& kv, const ForwardBatch& batch) {
-  return {kv.keys.as<T>(),          kv.values.as<T>(), batch.block_tables,
-          batch.block_table_stride, batch.row_slots,   batch.context_lens};
+  return {.keys = kv.keys.as<T>(),
+          .values = kv.values.as<T>(),
+          .num_pages = kv.keys.dim(0),
+          .block_tables = batch.block_tables,
+          .block_table_stride = batch.block_table_stride,
+          .row_slots = batch.row_slots,
+          .context_lens = batch.context_lens};
 }
 
 }  // namespace
