@@ -9,6 +9,7 @@ __device__ __forceinline__ uint32_t shared_address(const void* shared) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(shared));
 }
 
+// Writes 16 bytes to an address in shared memory, a multiple of 16.
 __device__ __forceinline__ void store_shared(uint32_t shared, const uint4& bytes) {
   asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};\n" ::"r"(shared), "r"(bytes.x),
                "r"(bytes.y), "r"(bytes.z), "r"(bytes.w)

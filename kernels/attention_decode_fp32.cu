@@ -159,9 +159,8 @@ __global__ void __launch_bounds__(kDecodeThreads)
 
 void launch_decode_fp32(const DecodeArgs<float>& args, dim3 grid, cudaStream_t stream) {
   const int head_dim = args.heads.head_dim;
-  const int group = args.heads.num_heads / args.heads.num_kv_heads;
   const int shared_bytes = static_cast<int>(
-      (2 * kFloatTile * float_stride(head_dim) + group * head_dim) * sizeof(float));
+      (2 * kFloatTile * float_stride(head_dim) + args.group * head_dim) * sizeof(float));
   CUDA_CHECK(cudaFuncSetAttribute(decode_float_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   shared_bytes));
   decode_float_kernel<<<grid, kDecodeThreads, shared_bytes, stream>>>(args);

@@ -2,14 +2,9 @@
 // that the bulk tensor copy engine fills, and the maps of the matrices it reads.
 #pragma once
 
-#include <cuda.h>
-
-#include <type_traits>
-
-#include "kernels/cuda_check.h"
 #include "kernels/hopper.cuh"
 #include "kernels/launch.cuh"
-#include "lib/core/error.h"
+#include "kernels/tensor_map.cuh"
 
 namespace eet::kernels {
 
@@ -53,49 +48,12 @@ __device__ __forceinline__ void feed_ring(const Feeder& feeder, int num_chunks) 
   }
 }
 
-// ---- the host's part
-
-using EncodeTiled = CUresult (*)(CUtensorMap*, CUtensorMapDataType, cuuint32_t, void*,
-                                 const cuuint64_t*, const cuuint64_t*, const cuuint32_t*,
-                                 const cuuint32_t*, CUtensorMapInterleave, CUtensorMapSwizzle,
-                                 CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
-
-// The driver's function, found at run time: the program starts without a driver.
-inline EncodeTiled encode_tiled() {
-  static const EncodeTiled function = [] {
-    void* symbol = nullptr;
-    cudaDriverEntryPointQueryResult found{};
-#if CUDART_VERSION >= 12050
-    CUDA_CHECK(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &symbol, 12000,
-                                                cudaEnableDefault, &found));
-#else
-    CUDA_CHECK(
-        cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &symbol, cudaEnableDefault, &found));
-#endif
-    require(found == cudaDriverEntryPointSuccess && symbol != nullptr,
-            "the NVIDIA driver has no cuTensorMapEncodeTiled: expected one for CUDA 12 or later");
-    return reinterpret_cast<EncodeTiled>(symbol);
-  }();
-  return function;
-}
-
 // A row-major matrix of 16-bit elements, read in swizzled boxes of `box_rows` x kLineFeatures.
 template <typename T>
 CUtensorMap tensor_map(const T* matrix, int64_t rows, int64_t features, int box_rows) {
-  CUtensorMap map{};
-  const cuuint64_t sizes[2] = {static_cast<cuuint64_t>(features), static_cast<cuuint64_t>(rows)};
-  const cuuint64_t row_bytes[1] = {static_cast<cuuint64_t>(features) * sizeof(T)};
-  const cuuint32_t box[2] = {kLineFeatures, static_cast<cuuint32_t>(box_rows)};
-  const cuuint32_t steps[2] = {1, 1};
-  constexpr auto kType = std::is_same_v<T, __half> ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
-                                                   : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
-  const CUresult result =
-      encode_tiled()(&map, kType, 2, const_cast<T*>(matrix), sizes, row_bytes, box, steps,
-                     CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                     CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  require(result == CUDA_SUCCESS, "cuTensorMapEncodeTiled: error ", static_cast<int>(result),
-          " for a matrix of ", rows, " x ", features);
-  return map;
+  const auto columns = static_cast<cuuint64_t>(features);
+  return swizzled_map<T, 2>(matrix, {columns, static_cast<cuuint64_t>(rows)}, {columns * sizeof(T)},
+                            {kLineFeatures, static_cast<cuuint32_t>(box_rows)});
 }
 
 }  // namespace eet::kernels
