@@ -84,11 +84,11 @@ std::vector<BenchTest> plan_tests(const TestPlan& plan) {
   std::vector<BenchTest> tests;
   for (const int batch : plan.batches) {
     for (const int prompt : plan.prompts) {
-      if (prompt > 0) tests.push_back(prefill_test(plan, batch, prompt));
+      tests.push_back(prefill_test(plan, batch, prompt));
     }
     for (const int generated : plan.generated) {
       for (const int depth : plan.depths) {
-        if (generated > 0) tests.push_back(decode_test(plan, batch, generated, depth));
+        tests.push_back(decode_test(plan, batch, generated, depth));
       }
     }
     for (const auto& [prompt, generated] : plan.pairs) {

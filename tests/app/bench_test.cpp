@@ -378,6 +378,15 @@ TEST_CASE("eet bench replays recorded lengths under both schedules") {
   }
 }
 
+TEST_CASE("the rows of recorded lengths are the engine's where no other test is chosen") {
+  const TempDirectory dir;
+  const std::string trace = dir.write("trace.csv", "4,3\n3,2\n5,4\n");
+  const json rows = json::parse(run_bench({"-m", kModel, "--random-weights", "--lengths", trace,
+                                           "-p", "0", "-n", "0", "-r", "1", "-o", "json"}));
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0]["max_num_seqs"] > 1);
+}
+
 TEST_CASE("eet bench sweeps contexts under the four prompt policies") {
   const std::string csv = run_bench({"--config", kModel, "--sweep-context", "--total-length", "32",
                                      "--contexts", "1,24", "-b", "2", "-r", "1", "-o", "csv"});
@@ -391,6 +400,7 @@ TEST_CASE("flags of eet bench that make no sense are usage errors") {
   CHECK_THROWS_AS(run_bench({}), CLI::ValidationError);
   CHECK_THROWS_AS(run_bench({"-m", model, "-p", "many"}), CLI::ValidationError);
   CHECK_THROWS_AS(run_bench({"-m", model, "-b", "0"}), CLI::ValidationError);
+  CHECK_THROWS_AS(run_bench({"-m", model, "-p", "0", "-n", "0"}), CLI::ValidationError);
   CHECK_THROWS_AS(run_bench({"-m", model, "-o", "xml"}), CLI::ValidationError);
   CHECK_THROWS_AS(run_bench({"-m", model, "-n", "4", "--prompt-policy", "serial"}),
                   CLI::ValidationError);
