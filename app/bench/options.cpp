@@ -202,23 +202,21 @@ void complete_bench_options(const CLI::App& command, BenchOptions& options) {
     tests.prompts = {512};
     if (!replays) tests.generated = {128};
   }
-  for (const int generated : tests.generated) {
-    if (replays && generated > 0) {
-      throw CLI::ValidationError("-n", "not with --prompt-policy " + options.prompt_policy +
-                                           ", which feeds prompts in decode steps; use --pg");
-    }
-  }
   // 0: no such test.
   std::erase(tests.prompts, 0);
   std::erase(tests.generated, 0);
-  const bool no_batch_test =
-      tests.prompts.empty() && tests.generated.empty() && tests.pairs.empty();
-  if (no_batch_test && tests.lengths_file.empty() && !options.sweep_context) {
+  if (replays && !tests.generated.empty()) {
+    throw CLI::ValidationError("-n", "not with --prompt-policy " + options.prompt_policy +
+                                         ", which feeds prompts in decode steps; use --pg");
+  }
+  const bool has_batches =
+      !tests.prompts.empty() || !tests.generated.empty() || !tests.pairs.empty();
+  if (!has_batches && tests.lengths_file.empty() && !options.sweep_context) {
     throw CLI::ValidationError("-p,-n",
                                "expected a test: -p, -n, --pg, --lengths or --sweep-context");
   }
   // The rows of a batch have slots of their own.
-  if (options.engine.max_num_seqs == 0 && (!no_batch_test || given(command, "-b"))) {
+  if (options.engine.max_num_seqs == 0 && (has_batches || given(command, "-b"))) {
     options.engine.max_num_seqs = *std::max_element(tests.batches.begin(), tests.batches.end());
   }
   options.sweep.pad_fraction = tests.pad_fraction;

@@ -35,8 +35,8 @@ struct BenchTest {
 // Which tests to run: every batch with every prompt, with every (generated, depth), and with every
 // pair of both; then the requests of `lengths_file`.
 struct TestPlan {
-  std::vector<int> prompts;
-  std::vector<int> generated;
+  std::vector<int> prompts;    // at least 1 token each
+  std::vector<int> generated;  // likewise
   std::vector<int> depths = {0};
   std::vector<std::pair<int, int>> pairs;  // prompt and generated tokens of whole requests
   std::vector<int> batches = {1};
