@@ -12,13 +12,13 @@
 // finished in small pieces beside it: 0.5 to 1 % of a step of Llama-3 8B, and 0.6 % more with the
 // LM head's nine turns.
 //
-// Tried, and left out for its price: the halves of in_features to the two blocks of a cluster,
-// which have twice the rows, read a third less and add up their sums at the end. 256 tokens by
-// [4096, 14336] take 57.6 us as before, by [4096, 4096] 20.8 instead of 19.3 and by [6144, 4096]
-// 28.8 instead of 24.1; in steps of 256 rows of Llama-3 8B, at the GPU's power limit, 13.74 ms
-// beside 13.92 with halves for the first of these and 13.85 for all. But two chains are other bits,
-// which products of any number of rows would have to make: by such blocks those of 512 rows take
-// 116 us, by cuBLASLt 84.
+// Timed (its bits were not compared), and left out for its price: the halves of in_features to the
+// two blocks of a cluster, which have twice the rows, read a third less and add up their sums at
+// the end. 256 tokens by [4096, 14336] take 57.6 us as before, by [4096, 4096] 20.8 instead of 19.3
+// and by [6144, 4096] 28.8 instead of 24.1; in steps of 256 rows of Llama-3 8B, at the GPU's power
+// limit, 13.74 ms beside 13.92 with halves for the first of these and 13.85 for all. But two chains
+// are other bits, which products of any number of rows would have to make: by such blocks those of
+// 512 rows take 116 us, by cuBLASLt 84.
 //
 // One warp of a block feeds a ring of stages; one or two warpgroups multiply, 64 tokens each. The
 // ring's weights are asked for before the previous kernel has ended.
