@@ -80,8 +80,7 @@ void run_tests(const BenchModel& model, const BenchOptions& options,
   setting.prompt_policy = options.prompt_policy;
   setting.pad_fraction = options.tests.pad_fraction;
   setting.shared_prefix = options.requests.shared_prefix;
-  setting.replays_prompts = options.engine.prompt_policy == PromptPolicy::kMinLength ||
-                            options.engine.prompt_policy == PromptPolicy::kSerial;
+  setting.replays_prompts = replays_prompts(options.engine.prompt_policy);
   EngineOptions engine_options = options.engine;
   engine_options.max_model_len = choose_model_len(model, options.engine, tests);
   measure_device(model, engine_options, setting);

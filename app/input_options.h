@@ -3,8 +3,8 @@
 
 #include <CLI/App.hpp>
 
-#include "app/job/input_format.h"
-#include "app/job/prompt_encoder.h"
+#include "app/job/input/input_format.h"
+#include "app/job/text/prompt_encoder.h"
 
 namespace eet {
 

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "app/exit_code.h"
-#include "app/job/line_reader.h"
-#include "app/job/result_file.h"
+#include "app/job/input/line_reader.h"
+#include "app/job/output/result_file.h"
+#include "app/job/output/whole_file.h"
 #include "app/job/shard.h"
-#include "app/job/whole_file.h"
 #include "lib/core/error.h"
 
 namespace eet {

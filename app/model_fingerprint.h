@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <span>
 
-#include "app/job/hash.h"
+#include "app/job/journal/hash.h"
 
 namespace eet {
 

@@ -4,12 +4,12 @@
 #include <CLI/App.hpp>
 #include <string>
 
-#include "app/job/input_format.h"
-#include "app/job/job_output.h"
+#include "app/job/input/input_format.h"
+#include "app/job/input/request_reader.h"
+#include "app/job/input/row_format.h"
+#include "app/job/output/job_output.h"
 #include "app/job/progress.h"
-#include "app/job/prompt_encoder.h"
-#include "app/job/request_reader.h"
-#include "app/job/row_format.h"
+#include "app/job/text/prompt_encoder.h"
 #include "lib/engine.h"
 
 namespace eet {

@@ -3,7 +3,7 @@
 
 #include <CLI/App.hpp>
 
-#include "app/job/job_output.h"
+#include "app/job/output/job_output.h"
 
 namespace eet {
 

@@ -17,8 +17,7 @@ void check_options(const GenerateOptions& options) {
   if (options.long_prompts != LongPrompts::kError) {
     throw CLI::ValidationError("--on-long", "a text that is cut has another score: only error");
   }
-  if (options.engine.prompt_policy == PromptPolicy::kMinLength ||
-      options.engine.prompt_policy == PromptPolicy::kSerial) {
+  if (replays_prompts(options.engine.prompt_policy)) {
     throw CLI::ValidationError("--prompt-policy",
                                "scoring feeds whole prompts: expected packed or padded");
   }

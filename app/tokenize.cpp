@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "app/exit_code.h"
-#include "app/job/json_members.h"
-#include "app/job/line_reader.h"
-#include "app/job/result_file.h"
+#include "app/job/input/json_members.h"
+#include "app/job/input/line_reader.h"
+#include "app/job/output/result_file.h"
 #include "tokenizer/tokenizer.h"
 
 namespace eet {

@@ -11,11 +11,11 @@
 
 #include "app/calibration.h"
 #include "app/exit_code.h"
-#include "app/job/input_survey.h"
+#include "app/job/input/input_survey.h"
+#include "app/job/input/request_reader.h"
+#include "app/job/input/row_source.h"
 #include "app/job/job_stats.h"
-#include "app/job/model_chat.h"
-#include "app/job/request_reader.h"
-#include "app/job/row_source.h"
+#include "app/job/text/model_chat.h"
 #include "app/model_files.h"
 #include "lib/device.h"
 #include "lib/memory_plan.h"
@@ -62,8 +62,7 @@ void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan,
 InputSurvey survey_input(const GenerateOptions& job, const Checkpoint& checkpoint,
                          const JobPlan& plan, size_t max_listed) {
   const auto batch_rows = static_cast<size_t>(plan.shape.max_num_seqs);
-  const size_t window =
-      job.engine.sort_window > 0 ? static_cast<size_t>(job.engine.sort_window) : 16 * batch_rows;
+  const size_t window = job.engine.rows_sorted_together(batch_rows);
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(job.tokenizer, checkpoint.tokenizer_directory);
   const ModelChat chat(job.tokenizer.empty() ? checkpoint.tokenizer_directory

@@ -1,6 +1,6 @@
 // The MLP's activation functions.
 #include "kernels/activation.cuh"
-#include "kernels/host_device.h"
+#include "kernels/contract/host_device.h"
 #include "kernels/launch.cuh"
 #include "kernels/vector.cuh"
 

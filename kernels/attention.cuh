@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "kernels/kv_layout.h"
+#include "kernels/contract/kv_layout.h"
 #include "kernels/paged_attention.h"
 
 namespace eet::kernels {

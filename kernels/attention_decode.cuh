@@ -7,8 +7,8 @@
 
 #include "kernels/attention.cuh"
 #include "kernels/attention_decode.h"
-#include "kernels/host_device.h"
-#include "kernels/kv_layout.h"
+#include "kernels/contract/host_device.h"
+#include "kernels/contract/kv_layout.h"
 #include "kernels/paged_attention.h"
 #include "kernels/vector.cuh"
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/attention_scratch.h"
+#include "kernels/contract/attention_scratch.h"
 #include "kernels/paged_attention.h"
 
 namespace eet::kernels {

@@ -9,8 +9,8 @@
 #include "kernels/attention.cuh"
 #include "kernels/attention_prefill.cuh"
 #include "kernels/attention_prefill.h"
+#include "kernels/contract/host_device.h"
 #include "kernels/cuda_check.h"
-#include "kernels/host_device.h"
 #include "kernels/mma.cuh"
 
 namespace eet::kernels {

@@ -7,7 +7,7 @@
 
 #include "kernels/async_copy.cuh"
 #include "kernels/attention.cuh"
-#include "kernels/kv_layout.h"
+#include "kernels/contract/kv_layout.h"
 #include "kernels/paged_attention.h"
 #include "kernels/vector.cuh"
 

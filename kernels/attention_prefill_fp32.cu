@@ -5,8 +5,8 @@
 #include "kernels/async_copy.cuh"
 #include "kernels/attention.cuh"
 #include "kernels/attention_prefill.cuh"
+#include "kernels/contract/host_device.h"
 #include "kernels/cuda_check.h"
-#include "kernels/host_device.h"
 #include "kernels/vector.cuh"
 
 namespace eet::kernels {

@@ -1,6 +1,6 @@
 // Token and position embeddings, added into the residual stream.
+#include "kernels/contract/host_device.h"
 #include "kernels/embedding.h"
-#include "kernels/host_device.h"
 #include "kernels/launch.cuh"
 #include "kernels/vector.cuh"
 

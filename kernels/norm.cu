@@ -1,5 +1,5 @@
 // The residual addition and the norm after it, in one pass over the row.
-#include "kernels/host_device.h"
+#include "kernels/contract/host_device.h"
 #include "kernels/launch.cuh"
 #include "kernels/norm.h"
 #include "kernels/reduce.cuh"

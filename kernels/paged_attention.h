@@ -5,7 +5,7 @@
 
 namespace eet::kernels {
 
-// One layer's pages (kernels/kv_layout.h) and where the rows of a pass find theirs.
+// One layer's pages (kernels/contract/kv_layout.h) and where the rows of a pass find theirs.
 template <typename T>
 struct PagedKv {
   const T* keys;    // [num_pages, num_kv_heads, kPageSize, head_dim]

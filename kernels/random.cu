@@ -1,9 +1,9 @@
 // Random tensors, for benchmarks without a checkpoint.
 #include <algorithm>
 
+#include "kernels/contract/host_device.h"
+#include "kernels/contract/philox.h"
 #include "kernels/cuda_check.h"
-#include "kernels/host_device.h"
-#include "kernels/philox.h"
 #include "kernels/random.h"
 #include "kernels/vector.cuh"
 

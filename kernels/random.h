@@ -7,7 +7,7 @@
 
 namespace eet::kernels {
 
-// out[i] = mean + stddev * (deviate i of the sequence keyed by `seed`, kernels/philox.h).
+// out[i] = mean + stddev * (deviate i of the sequence keyed by `seed`, kernels/contract/philox.h).
 template <typename T>
 void fill_normal(T* out, int64_t count, float mean, float stddev, uint64_t seed,
                  cudaStream_t stream);

@@ -1,6 +1,6 @@
 // Rotary position embedding, and the step that moves new keys and values into the KV pages.
-#include "kernels/host_device.h"
-#include "kernels/kv_layout.h"
+#include "kernels/contract/host_device.h"
+#include "kernels/contract/kv_layout.h"
 #include "kernels/launch.cuh"
 #include "kernels/rope.cuh"
 #include "kernels/rope_append.h"

@@ -7,7 +7,7 @@
 
 namespace eet::kernels {
 
-// Where tokens go in one layer's pages (kernels/kv_layout.h).
+// Where tokens go in one layer's pages (kernels/contract/kv_layout.h).
 struct KvDestination {
   const int32_t* positions;     // [num_tokens], < 0: skipped
   const int32_t* token_slots;   // [num_tokens], row of block_tables

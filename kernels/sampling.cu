@@ -4,12 +4,12 @@
 // in a fixed order, so a row's result does not depend on the rows beside it.
 #include <cfloat>
 
-#include "kernels/host_device.h"
+#include "kernels/contract/host_device.h"
+#include "kernels/contract/sampling_rules.h"
 #include "kernels/launch.cuh"
 #include "kernels/reduce.cuh"
 #include "kernels/sampling.h"
 #include "kernels/sampling_filter.cuh"
-#include "kernels/sampling_rules.h"
 #include "kernels/vector.cuh"
 
 namespace eet::kernels {

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/contract/sampling_rules.h"
 #include "kernels/reduce.cuh"
-#include "kernels/sampling_rules.h"
 
 namespace eet::kernels {
 

@@ -10,7 +10,7 @@
 // neither the number of tokens nor the shape of the grid changes a bit.
 #include <algorithm>
 
-#include "kernels/host_device.h"
+#include "kernels/contract/host_device.h"
 #include "kernels/mma.cuh"
 #include "kernels/skinny_gemm.cuh"
 

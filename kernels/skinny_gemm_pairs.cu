@@ -32,7 +32,7 @@
 #include <optional>
 #include <utility>
 
-#include "kernels/host_device.h"
+#include "kernels/contract/host_device.h"
 #include "kernels/skinny_gemm.cuh"
 #include "kernels/wgmma_ring.cuh"
 

@@ -14,7 +14,7 @@
 // Each result is one chain of products over ascending 16s of in_features, as in skinny_gemm.cu.
 #include <algorithm>
 
-#include "kernels/host_device.h"
+#include "kernels/contract/host_device.h"
 #include "kernels/skinny_gemm.cuh"
 #include "kernels/wgmma_ring.cuh"
 

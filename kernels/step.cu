@@ -1,5 +1,5 @@
 // The small kernels at the two ends of a step.
-#include "kernels/host_device.h"
+#include "kernels/contract/host_device.h"
 #include "kernels/launch.cuh"
 #include "kernels/step.h"
 

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "kernels/slot_state.h"
+#include "kernels/contract/slot_state.h"
 
 namespace eet::kernels {
 

@@ -6,10 +6,11 @@
 #include <cuda_fp16.h>
 
 #include <array>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 
 #include "kernels/cuda_check.h"
-#include "lib/core/error.h"
 
 namespace eet::kernels {
 
@@ -30,8 +31,10 @@ inline EncodeTiled encode_tiled() {
     CUDA_CHECK(
         cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &symbol, cudaEnableDefault, &found));
 #endif
-    require(found == cudaDriverEntryPointSuccess && symbol != nullptr,
-            "the NVIDIA driver has no cuTensorMapEncodeTiled: expected one for CUDA 12 or later");
+    if (found != cudaDriverEntryPointSuccess || symbol == nullptr) {
+      throw std::runtime_error(
+          "the NVIDIA driver has no cuTensorMapEncodeTiled: expected one for CUDA 12 or later");
+    }
     return reinterpret_cast<EncodeTiled>(symbol);
   }();
   return function;
@@ -54,9 +57,12 @@ CUtensorMap swizzled_map(const T* tensor, const std::array<cuuint64_t, kRank>& s
       &map, kType, kRank, const_cast<T*>(tensor), sizes.data(), strides.data(), box.data(),
       steps.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
       CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  require(result == CUDA_SUCCESS, "cuTensorMapEncodeTiled: error ", static_cast<int>(result),
-          " for a tensor of ", kRank, " dimensions, ", sizes[1], " x ", sizes[0],
-          " innermost, in boxes of ", box[1], " x ", box[0]);
+  if (result != CUDA_SUCCESS) {
+    throw std::runtime_error("cuTensorMapEncodeTiled: error " + std::to_string(result) +
+                             " for a tensor of " + std::to_string(sizes[1]) + " x " +
+                             std::to_string(sizes[0]) + " innermost, in boxes of " +
+                             std::to_string(box[1]) + " x " + std::to_string(box[0]));
+  }
   return map;
 }
 

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "kernels/host_device.h"
+#include "kernels/contract/host_device.h"
 
 namespace eet::kernels {
 

@@ -38,8 +38,7 @@ SchedulerOptions scheduler_options(const EngineOptions& options, const EngineSha
           .prompt_policy = options.prompt_policy,
           .max_num_seqs = max_num_seqs,
           .max_batched_tokens = shape.max_batched_tokens,
-          .sort_window = options.sort_window > 0 ? static_cast<size_t>(options.sort_window)
-                                                 : 16 * max_num_seqs};
+          .sort_window = options.rows_sorted_together(max_num_seqs)};
 }
 
 bool penalises_prompt(const Sequence& sequence) {

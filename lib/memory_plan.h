@@ -4,8 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "lib/core/memory.h"
 #include "lib/device.h"
-#include "lib/engine.h"
+#include "lib/engine_options.h"
 
 namespace eet {
 

@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "lib/core/error.h"
-#include "lib/engine.h"
 #include "lib/memory_plan.h"
 #include "lib/model/model_config.h"
+#include "lib/request.h"
 
 namespace eet {
 

@@ -195,7 +195,7 @@ void complete_bench_options(const CLI::App& command, BenchOptions& options) {
   }
   // A decode step of these policies also feeds prompts, so that there is no time of decoding alone.
   const PromptPolicy policy = options.engine.prompt_policy;
-  const bool replays = policy == PromptPolicy::kMinLength || policy == PromptPolicy::kSerial;
+  const bool replays = replays_prompts(policy);
   const bool chosen = given(command, "-p") || given(command, "-n") || given(command, "--pg") ||
                       given(command, "--lengths");
   if (!chosen) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "app/job/hash.h"
+#include "app/job/journal/hash.h"
 
 namespace eet {
 

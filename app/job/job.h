@@ -7,11 +7,11 @@
 #include <span>
 #include <unordered_map>
 
-#include "app/job/completion.h"
-#include "app/job/completion_sink.h"
+#include "app/job/input/row_source.h"
 #include "app/job/job_stats.h"
+#include "app/job/output/completion.h"
+#include "app/job/output/completion_sink.h"
 #include "app/job/progress.h"
-#include "app/job/row_source.h"
 #include "lib/engine.h"
 #include "tokenizer/tokenizer.h"
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "app/job/completion.h"
+#include "app/job/output/completion.h"
+#include "app/job/output/row_outcome.h"
 #include "app/job/quantile_sketch.h"
-#include "app/job/row_outcome.h"
 #include "lib/device.h"
 #include "lib/engine.h"
 

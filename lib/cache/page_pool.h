@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/kv_layout.h"
+#include "kernels/contract/kv_layout.h"
 
 namespace eet {
 

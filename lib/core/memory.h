@@ -2,10 +2,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 
 #include "lib/core/context.h"
 
 namespace eet {
+
+// One line of the memory plan.
+struct MemoryItem {
+  std::string name;
+  int64_t bytes = 0;
+};
 
 // Move-only memory; freed when it goes. Alignment is 256 bytes.
 class Buffer {

@@ -9,9 +9,9 @@
 #include <span>
 #include <vector>
 
-#include "kernels/attention_scratch.h"
-#include "kernels/kv_layout.h"
-#include "kernels/slot_state.h"
+#include "kernels/contract/attention_scratch.h"
+#include "kernels/contract/kv_layout.h"
+#include "kernels/contract/slot_state.h"
 #include "lib/core/context.h"
 #include "lib/core/tensor_view.h"
 #include "lib/model/model_config.h"
@@ -41,7 +41,7 @@ struct AttentionShape {
   float scale = 1.0F;
 };
 
-// The tables of running rows (kernels/slot_state.h), device memory.
+// The tables of running rows (kernels/contract/slot_state.h), device memory.
 struct SlotTables {
   SlotParams* params = nullptr;      // [max_num_seqs]
   SlotState* states = nullptr;       // [max_num_seqs]

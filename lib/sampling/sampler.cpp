@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/sampling_rules.h"
+#include "kernels/contract/sampling_rules.h"
 
 namespace eet {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/slot_state.h"
+#include "kernels/contract/slot_state.h"
 #include "lib/core/error.h"
 #include "lib/model/model_config.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/kv_layout.h"
+#include "kernels/contract/kv_layout.h"
 
 namespace eet {
 namespace {

@@ -5,15 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "lib/engine.h"
 #include "lib/schedule/sequence.h"
 
 namespace eet {
-
-// Whether decode steps feed a part of the prompt, token by token.
-inline bool replays_prompts(PromptPolicy policy) {
-  return policy == PromptPolicy::kMinLength || policy == PromptPolicy::kSerial;
-}
 
 // Columns of one row in one pass: `pads` pads, then prompt tokens [first, first + count).
 struct PromptSegment {

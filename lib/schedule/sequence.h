@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/slot_state.h"
+#include "kernels/contract/slot_state.h"
 #include "lib/cache/page_pool.h"
-#include "lib/engine.h"
+#include "lib/request.h"
 
 namespace eet {
 

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "app/job/completion.h"
-#include "app/job/prompt_encoder.h"
-#include "app/job/row_format.h"
-#include "app/job/row_parser.h"
+#include "app/job/input/row_format.h"
+#include "app/job/input/row_parser.h"
+#include "app/job/output/completion.h"
+#include "app/job/text/prompt_encoder.h"
 #include "tests/app/byte_tokenizer.h"
 
 namespace eet {

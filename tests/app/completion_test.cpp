@@ -1,4 +1,4 @@
-#include "app/job/completion.h"
+#include "app/job/output/completion.h"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "app/job/completion_writer.h"
+#include "app/job/output/completion_writer.h"
 #include "tests/app/byte_tokenizer.h"
 #include "tests/app/temp_directory.h"
 

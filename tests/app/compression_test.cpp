@@ -9,9 +9,9 @@
 #include <thread>
 #include <vector>
 
-#include "app/job/byte_sink.h"
-#include "app/job/byte_source.h"
-#include "app/job/line_reader.h"
+#include "app/job/input/byte_source.h"
+#include "app/job/input/line_reader.h"
+#include "app/job/output/byte_sink.h"
 #include "lib/core/error.h"
 #include "tests/app/temp_directory.h"
 

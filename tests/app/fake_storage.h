@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "app/job/journal_storage.h"
+#include "app/job/journal/journal_storage.h"
 #include "lib/core/error.h"
 
 namespace eet {

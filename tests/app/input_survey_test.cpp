@@ -1,4 +1,4 @@
-#include "app/job/input_survey.h"
+#include "app/job/input/input_survey.h"
 
 #include <doctest/doctest.h>
 

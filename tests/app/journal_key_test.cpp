@@ -1,4 +1,4 @@
-#include "app/job/journal_key.h"
+#include "app/job/journal/journal_key.h"
 
 #include <doctest/doctest.h>
 

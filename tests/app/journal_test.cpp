@@ -1,5 +1,5 @@
 // The journal under cuts, damage, full and failing disks.
-#include "app/job/journal.h"
+#include "app/job/journal/journal.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "app/job/line_reader.h"
+#include "app/job/input/line_reader.h"
 
 #include <doctest/doctest.h>
 

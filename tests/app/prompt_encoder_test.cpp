@@ -1,11 +1,11 @@
-#include "app/job/prompt_encoder.h"
+#include "app/job/text/prompt_encoder.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
 
-#include "app/job/row_parser.h"
+#include "app/job/input/row_parser.h"
 #include "tests/app/byte_tokenizer.h"
 #include "tests/app/temp_directory.h"
 

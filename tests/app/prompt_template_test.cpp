@@ -1,10 +1,10 @@
-#include "app/job/prompt_template.h"
+#include "app/job/input/prompt_template.h"
 
 #include <doctest/doctest.h>
 
 #include <map>
 
-#include "app/job/json_members.h"
+#include "app/job/input/json_members.h"
 
 namespace eet {
 namespace {

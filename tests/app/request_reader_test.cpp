@@ -1,4 +1,4 @@
-#include "app/job/request_reader.h"
+#include "app/job/input/request_reader.h"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // Rows in the style of OpenAI's batch output. The simple style is in completion_test.
-#include "app/job/row_format.h"
+#include "app/job/input/row_format.h"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // Rows of other tools: OpenAI batch lines, trtllm-bench lines, messages, named prompt fields.
-#include "app/job/row_parser.h"
+#include "app/job/input/row_parser.h"
 
 #include <doctest/doctest.h>
 

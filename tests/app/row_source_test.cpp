@@ -1,4 +1,4 @@
-#include "app/job/row_source.h"
+#include "app/job/input/row_source.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

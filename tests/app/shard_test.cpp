@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "app/job/request_reader.h"
+#include "app/job/input/request_reader.h"
 #include "tests/app/temp_directory.h"
 
 namespace eet {

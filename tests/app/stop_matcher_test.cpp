@@ -1,4 +1,4 @@
-#include "app/job/stop_matcher.h"
+#include "app/job/text/stop_matcher.h"
 
 #include <doctest/doctest.h>
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "app/job/csv_reader.h"
-#include "app/job/request_reader.h"
+#include "app/job/input/csv_reader.h"
+#include "app/job/input/request_reader.h"
 #include "tests/app/temp_directory.h"
 
 namespace eet {

@@ -1,7 +1,7 @@
 // The journal of a job, found after a crash: as bytes from anywhere, and as whole records that were
 // damaged. Checksums keep random bytes from being records, so those of the second kind are what
 // gets behind them.
-#include "app/job/journal.h"
+#include "app/job/journal/journal.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,9 +1,9 @@
 // --prompt-template: a template, and a row's fields for it.
-#include "app/job/prompt_template.h"
+#include "app/job/input/prompt_template.h"
 
 #include <algorithm>
 
-#include "app/job/json_members.h"
+#include "app/job/input/json_members.h"
 #include "lib/core/error.h"
 #include "tests/fuzz/entry.h"
 

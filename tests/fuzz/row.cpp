@@ -2,9 +2,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "app/job/completion.h"
-#include "app/job/row_format.h"
-#include "app/job/row_parser.h"
+#include "app/job/input/row_format.h"
+#include "app/job/input/row_parser.h"
+#include "app/job/output/completion.h"
 #include "tests/fuzz/entry.h"
 
 namespace eet {

@@ -1,6 +1,6 @@
 // Files of rows: CSV, TSV, lines of text and of JSON.
-#include "app/job/line_reader.h"
-#include "app/job/row_reader.h"
+#include "app/job/input/line_reader.h"
+#include "app/job/input/row_reader.h"
 #include "lib/core/error.h"
 #include "tests/fuzz/memory_file.h"
 

@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "kernels/philox.h"
+#include "kernels/contract/philox.h"
 #include "tests/lib/sampling_rows.h"
 
 namespace eet::test {

@@ -3,7 +3,7 @@
 #include <limits>
 #include <numeric>
 
-#include "kernels/philox.h"
+#include "kernels/contract/philox.h"
 #include "lib/ops/ops.h"
 
 namespace eet::test {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/slot_state.h"
+#include "kernels/contract/slot_state.h"
 #include "lib/core/context.h"
 #include "lib/core/memory.h"
 

@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/philox.h"
-#include "kernels/sampling_rules.h"
+#include "kernels/contract/philox.h"
+#include "kernels/contract/sampling_rules.h"
 #include "lib/core/thread_pool.h"
 #include "lib/ops/ops.h"
 #include "lib/sampling/sampling_params.h"

@@ -1,6 +1,6 @@
 // The two ends of a step on the CPU: what the rows feed next, and the choice of their next tokens.
 // The twin of kernels/sampling.cu and kernels/step.cu; what happens to a single logit is shared
-// with them (kernels/sampling_rules.h).
+// with them (kernels/contract/sampling_rules.h).
 #include <algorithm>
 #include <array>
 #include <cfloat>
@@ -9,8 +9,8 @@
 #include <numeric>
 #include <optional>
 
-#include "kernels/philox.h"
-#include "kernels/sampling_rules.h"
+#include "kernels/contract/philox.h"
+#include "kernels/contract/sampling_rules.h"
 #include "lib/core/error.h"
 #include "lib/ops/cpu/ops_cpu.h"
 #include "lib/ops/cpu/simd.h"

@@ -3,7 +3,7 @@
 // without the instruction set could be given one it cannot run.
 #include <cstdint>
 
-#include "kernels/kv_layout.h"
+#include "kernels/contract/kv_layout.h"
 #include "lib/ops/cpu/simd.h"
 
 namespace eet::simd::EET_SIMD_NAMESPACE {

@@ -1,0 +1,70 @@
+#include "app/job/input/input_file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "lib/core/error.h"
+
+namespace eet {
+namespace {
+
+FileDescriptor open_input(const std::string& path) {
+  if (path == "-") return {STDIN_FILENO, /*owned=*/false};
+  FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC), /*owned=*/true);
+  require(fd.get() >= 0, path, ": cannot open the input: ", std::strerror(errno));
+  return fd;
+}
+
+// Waits for any of `waits` to be ready, or looks without waiting.
+template <size_t kCount>
+void poll_all(pollfd (&waits)[kCount], int timeout_ms, const std::string& name) {
+  while (::poll(waits, kCount, timeout_ms) < 0) {
+    require(errno == EINTR, name, ": cannot wait for input: ", std::strerror(errno));
+  }
+}
+
+}  // namespace
+
+InputFile::InputFile(const std::string& path)
+    : name_(path == "-" ? "standard input" : path), fd_(open_input(path)) {
+  struct stat info {};
+  require(::fstat(fd_.get(), &info) == 0, name_, ": cannot stat: ", std::strerror(errno));
+  require(!S_ISDIR(info.st_mode), name_, ": expected a file of JSON lines, got a directory");
+  if (S_ISREG(info.st_mode)) size_ = info.st_size;
+  cancel_ = {::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), /*owned=*/true};
+  require(cancel_.get() >= 0, name_, ": cannot make an eventfd: ", std::strerror(errno));
+}
+
+void InputFile::cancel() {
+  ::eventfd_write(cancel_.get(), 1);
+}
+
+bool InputFile::cancelled() const {
+  pollfd waits[] = {{cancel_.get(), POLLIN, 0}};
+  poll_all(waits, /*timeout_ms=*/0, name_);
+  return waits[0].revents != 0;
+}
+
+bool InputFile::wait() const {
+  pollfd waits[] = {{fd_.get(), POLLIN, 0}, {cancel_.get(), POLLIN, 0}};
+  poll_all(waits, /*timeout_ms=*/-1, name_);
+  return waits[1].revents == 0;
+}
+
+size_t InputFile::read(std::span<char> out) {
+  if (!wait()) return 0;
+  ssize_t got = 0;
+  do {
+    got = ::read(fd_.get(), out.data(), out.size());
+  } while (got < 0 && errno == EINTR);
+  require(got >= 0, name_, ": cannot read: ", std::strerror(errno));
+  return static_cast<size_t>(got);
+}
+
+}  // namespace eet

@@ -1,0 +1,87 @@
+// What a job's input holds, row by row, before anything runs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "app/job/id_set.h"
+#include "app/job/input/input_row.h"
+
+namespace eet {
+
+// Prompt lengths, one counter for each. Bounded by the longest prompt that a model takes.
+class LengthCounts {
+ public:
+  void add(size_t length);
+
+  int64_t rows() const { return rows_; }
+  int64_t tokens() const { return tokens_; }
+  double mean() const;
+  // The length that a share `q` in (0, 1] of all rows do not exceed; 0 when there are none.
+  size_t quantile(double q) const;
+
+  struct Bin {
+    size_t first = 0;
+    size_t last = 0;
+    int64_t rows = 0;
+  };
+  // Rows of 1, 2 to 3, 4 to 7 tokens and so on, up to the longest.
+  std::vector<Bin> histogram() const;
+
+ private:
+  std::vector<int64_t> counts_;  // by length
+  int64_t rows_ = 0;
+  int64_t tokens_ = 0;
+};
+
+// What the prompt policies would do with the rows in batches of neighbours in length, sorted within
+// windows as the engine sorts them (--schedule static; with refill batches are at most as ragged).
+struct PaddingSurvey {
+  int64_t batches = 0;
+  int64_t pads = 0;              // of `padded`
+  int64_t min_length_steps = 0;  // decode steps in which `min-length` feeds prompts
+  int64_t serial_steps = 0;      // the same of `serial`
+};
+
+// Memory is bounded but for the hashes of ids, at most 23 bytes each.
+class InputSurvey {
+ public:
+  // Lists the first `max_listed` rows that are bad, or have the id of a row before them.
+  InputSurvey(size_t batch_rows, size_t window_rows, size_t max_listed)
+      : batch_rows_(batch_rows), window_rows_(window_rows), max_listed_(max_listed) {}
+
+  // Takes a row that has been encoded and checked.
+  void add(const InputRow& row);
+  void finish();
+
+  struct Listed {
+    uint64_t line = 0;
+    std::string code;
+    std::string message;  // or the id
+  };
+
+  int64_t rows = 0;
+  int64_t bad_rows = 0;
+  std::map<std::string, int64_t> bad_codes;
+  std::vector<Listed> bad_listed;
+  int64_t duplicate_ids = 0;
+  std::vector<Listed> duplicates_listed;
+  int64_t truncated_rows = 0;
+  LengthCounts prompts;           // of good rows
+  int64_t max_output_tokens = 0;  // that good rows may generate
+  PaddingSurvey padding;
+
+ private:
+  void end_window();
+
+  size_t batch_rows_;
+  size_t window_rows_;
+  size_t max_listed_;
+  IdSet ids_;
+  std::vector<size_t> window_;  // lengths of good rows
+};
+
+}  // namespace eet

@@ -1,0 +1,59 @@
+// Lines of a file or of standard input, plain or compressed, with a bound on what one line may
+// cost.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/job/input/byte_source.h"
+
+namespace eet {
+
+struct Line {
+  uint64_t number = 0;  // from 1, blank lines counted
+  std::string_view
+      text;  // without its line end ("\n" or "\r\n"), valid until the next line is read
+  std::string_view line_end;  // valid as long
+  int64_t bytes = 0;          // in the (decompressed) input, the line end included
+  bool too_long = false;      // longer than the limit: `text` is empty, the line was skipped
+};
+
+class LineReader {
+ public:
+  // `path` "-" is standard input. Throws Error when it cannot be read or is a directory.
+  LineReader(const std::string& path, size_t max_line_bytes);
+
+  // The next line; nothing at the end. A byte order mark before the first line is dropped, and a
+  // last line need not end in "\n". Memory is bounded by a small multiple of max_line_bytes. Throws
+  // Error when reading or decompressing fails.
+  std::optional<Line> next();
+
+  // Ends the input, also for a thread that waits in next() for a pipe or a terminal. May be called
+  // from any thread.
+  void cancel() { source_.cancel(); }
+
+  const std::string& name() const { return source_.file().name(); }  // for messages
+  int descriptor() const { return source_.file().descriptor(); }
+  // Bytes of all lines where the input is a regular file, estimated where that is compressed. May
+  // be called from any thread.
+  std::optional<int64_t> total_bytes() const { return source_.total_bytes(); }
+  // Of all bytes read so far: the whole input's, once next() has given nothing.
+  uint64_t content_hash() const { return source_.hash(); }
+
+ private:
+  bool fill();  // appends what one read gives to buffer_; false at the end of the input
+  Line finish_line(size_t length, size_t line_end_bytes);
+
+  ByteSource source_;
+  size_t max_line_bytes_;
+  std::vector<char> buffer_;
+  size_t begin_ = 0;           // unread bytes are buffer_[begin_, buffer_.size())
+  int64_t skipped_bytes_ = 0;  // of the present line, dropped because it is too long
+  uint64_t lines_ = 0;
+};
+
+}  // namespace eet

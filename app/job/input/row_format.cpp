@@ -1,0 +1,175 @@
+#include "app/job/input/row_format.h"
+
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <type_traits>
+#include <vector>
+
+#include "lib/core/error.h"
+
+namespace eet {
+namespace {
+
+// JSON text of a string; bytes that are not UTF-8 become U+FFFD.
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+template <typename Float>
+requires std::is_floating_point_v<Float> std::string number(Float value) {
+  if (!std::isfinite(value)) return "null";  // JSON has no such numbers
+  char digits[32];
+  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+}
+
+std::string number(int32_t value) {
+  return std::to_string(value);
+}
+
+// "[a,b,c]" with what `text_of(i)` gives for each of `size` items.
+template <typename TextOf>
+std::string list(size_t size, TextOf text_of) {
+  std::string out = "[";
+  for (size_t i = 0; i < size; ++i) {
+    if (i > 0) out += ',';
+    out += text_of(i);
+  }
+  return out + "]";
+}
+
+template <typename T>
+std::string list(const std::vector<T>& values) {
+  return list(values.size(), [&](size_t i) { return number(values[i]); });
+}
+
+std::string usage(const Completion& completion) {
+  return concat("{\"prompt_tokens\":", completion.prompt_tokens,
+                ",\"completion_tokens\":", completion.completion_tokens,
+                ",\"total_tokens\":", completion.prompt_tokens + completion.completion_tokens, "}");
+}
+
+std::string error_text(const Completion& completion) {
+  if (!completion.error) return "null";
+  return concat("{\"code\":", quoted(completion.error->code),
+                ",\"message\":", quoted(completion.error->message), "}");
+}
+
+const char* truncated_field(const Completion& completion) {
+  return completion.truncated ? ",\"truncated\":true" : "";
+}
+
+std::string token_fields(const Choice& choice, const OutputFormat& format) {
+  std::string out;
+  if (format.token_ids) out += ",\"token_ids\":" + list(choice.token_ids);
+  if (format.logprobs) out += ",\"logprobs\":" + list(choice.logprobs);
+  return out;
+}
+
+std::string choice_fields(const Choice& choice, const OutputFormat& format) {
+  return concat("\"text\":", quoted(choice.text), token_fields(choice, format),
+                ",\"finish_reason\":\"", finish_name(choice.finish), "\"");
+}
+
+// "[a,b,c]" with what `text_of(choice, index)` gives for each of the row's choices; "[]" where it
+// has an error.
+template <typename TextOf>
+std::string choice_list(const Completion& completion, TextOf text_of) {
+  if (completion.error) return "[]";
+  return list(completion.other_choices.size() + 1, [&](size_t i) {
+    return text_of(i == 0 ? completion : completion.other_choices[i - 1], i);
+  });
+}
+
+std::string simple_row(const Completion& completion, const OutputFormat& format) {
+  std::string out = "{\"id\":" + completion.id + "," + choice_fields(completion, format);
+  if (completion.num_choices > 1) {
+    out += ",\"choices\":" + choice_list(completion, [&](const Choice& choice, size_t index) {
+             return concat("{\"index\":", index, ",", choice_fields(choice, format), "}");
+           });
+  }
+  out += concat(",\"usage\":", usage(completion), ",\"error\":", error_text(completion),
+                truncated_field(completion));
+  return out + completion.extra + "}\n";
+}
+
+std::string score_row(const Completion& completion, const OutputFormat& format) {
+  std::string out = "{\"id\":" + completion.id;
+  if (completion.error) {
+    out += ",\"log_likelihood\":null,\"perplexity\":null,\"is_greedy\":null";
+  } else {
+    const std::vector<float>& logprobs = completion.logprobs;
+    const double sum = std::accumulate(logprobs.begin(), logprobs.end(), 0.0);
+    const double mean = sum / static_cast<double>(logprobs.size());
+    out += concat(",\"log_likelihood\":", number(sum), ",\"perplexity\":", number(std::exp(-mean)),
+                  ",\"is_greedy\":", completion.is_greedy ? "true" : "false");
+  }
+  out += concat(token_fields(completion, format), ",\"usage\":", usage(completion),
+                ",\"error\":", error_text(completion));
+  return out + completion.extra + "}\n";
+}
+
+std::string token_name(int32_t id) {
+  return concat("\"token_id:", id, "\"");
+}
+
+std::string openai_logprobs(const Choice& choice, bool is_chat) {
+  const std::vector<int32_t>& ids = choice.token_ids;
+  if (!is_chat) {
+    return concat("{\"tokens\":", list(ids.size(), [&](size_t i) { return token_name(ids[i]); }),
+                  ",\"token_logprobs\":", list(choice.logprobs), "}");
+  }
+  const std::string content = list(ids.size(), [&](size_t i) {
+    return concat("{\"token\":", token_name(ids[i]), ",\"logprob\":", number(choice.logprobs[i]),
+                  ",\"bytes\":null,\"top_logprobs\":[]}");
+  });
+  return concat("{\"content\":", content, "}");
+}
+
+std::string openai_choice(const Choice& choice, size_t index, bool is_chat,
+                          const OutputFormat& format) {
+  const std::string text = quoted(choice.text);
+  std::string out = concat("{\"index\":", index, ",");
+  out += is_chat ? concat("\"message\":{\"role\":\"assistant\",\"content\":", text, "}")
+                 : concat("\"text\":", text);
+  out += concat(",\"logprobs\":", format.logprobs ? openai_logprobs(choice, is_chat) : "null",
+                ",\"finish_reason\":\"", finish_name(choice.finish), "\"");
+  if (format.token_ids) out += ",\"token_ids\":" + list(choice.token_ids);
+  return out + "}";
+}
+
+std::string openai_response(const Completion& completion, const OutputFormat& format) {
+  if (completion.error) return "null";
+  const std::string choices = choice_list(completion, [&](const Choice& choice, size_t index) {
+    return openai_choice(choice, index, completion.is_chat, format);
+  });
+  const std::string model = completion.model.empty() ? quoted(format.model) : completion.model;
+  return concat("{\"status_code\":200,\"request_id\":\"req_", completion.row,
+                "\",\"body\":{\"id\":\"", completion.is_chat ? "chatcmpl-" : "cmpl-",
+                completion.row, "\",\"object\":\"",
+                completion.is_chat ? "chat.completion" : "text_completion",
+                "\",\"created\":0,\"model\":", model, ",\"choices\":", choices,
+                ",\"usage\":", usage(completion), truncated_field(completion), "}}");
+}
+
+std::string openai_row(const Completion& completion, const OutputFormat& format) {
+  return concat("{\"id\":\"batch_req_", completion.row, "\",\"custom_id\":", completion.id,
+                ",\"response\":", openai_response(completion, format),
+                ",\"error\":", error_text(completion), "}\n");
+}
+
+}  // namespace
+
+std::string format_row(const Completion& completion, const OutputFormat& format) {
+  switch (format.style) {
+    case RowStyle::kOpenAi:
+      return openai_row(completion, format);
+    case RowStyle::kScore:
+      return score_row(completion, format);
+    default:
+      return simple_row(completion, format);
+  }
+}
+
+}  // namespace eet

@@ -1,0 +1,200 @@
+#include "app/job/input/row_reader.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "app/job/input/csv_reader.h"
+#include "app/job/input/row_parameters.h"
+#include "lib/core/error.h"
+#include "tokenizer/utf8.h"
+
+namespace eet {
+namespace {
+
+using nlohmann::json;
+
+// The next line that is not blank.
+std::optional<Line> next_line(LineReader& lines) {
+  constexpr std::string_view kWhiteSpace = " \t\r";
+  std::optional<Line> line = lines.next();
+  while (line && !line->too_long &&
+         line->text.find_first_not_of(kWhiteSpace) == std::string_view::npos) {
+    line = lines.next();
+  }
+  return line;
+}
+
+// A row that has nothing but its place.
+InputRow bad_row(uint64_t line_number, const RowSettings& settings, RowError error) {
+  InputRow row = parse_plain_row("{}", line_number, settings.defaults, settings.prompts);
+  row.fail(std::move(error));
+  return row;
+}
+
+InputRow too_long_row(const Line& line, const RowSettings& settings) {
+  return bad_row(line.number, settings,
+                 {"line_too_long", concat("expected at most ", settings.max_line_bytes,
+                                          " bytes, got ", line.bytes)});
+}
+
+class JsonRows : public RowReader {
+ public:
+  JsonRows(LineReader& lines, const RowSettings& settings) : lines_(lines), settings_(settings) {}
+
+  std::optional<InputRow> next() override {
+    const std::optional<Line> line = next_line(lines_);
+    if (!line) return std::nullopt;
+    InputRow row = line->too_long
+                       ? too_long_row(*line, settings_)
+                       : parse_row(line->text, line->number, settings_.defaults, settings_.prompts);
+    row.input_bytes = line->bytes;
+    return row;
+  }
+
+  bool skip() override { return next_line(lines_).has_value(); }
+
+ private:
+  LineReader& lines_;
+  RowSettings settings_;
+};
+
+class TextRows : public RowReader {
+ public:
+  TextRows(LineReader& lines, const RowSettings& settings)
+      : lines_(lines), settings_(settings), key_(json(settings.prompts.column).dump()) {}
+
+  std::optional<InputRow> next() override {
+    const std::optional<Line> line = next_line(lines_);
+    if (!line) return std::nullopt;
+    InputRow row = parse(*line);
+    row.input_bytes = line->bytes;
+    return row;
+  }
+
+  bool skip() override { return next_line(lines_).has_value(); }
+
+ private:
+  InputRow parse(const Line& line) const {
+    if (line.too_long) return too_long_row(line, settings_);
+    if (!is_utf8(line.text)) {
+      return bad_row(line.number, settings_, {"invalid_prompt", "expected text in UTF-8"});
+    }
+    return parse_plain_row("{" + key_ + ":" + json(line.text).dump() + "}", line.number,
+                           settings_.defaults, settings_.prompts);
+  }
+
+  LineReader& lines_;
+  RowSettings settings_;
+  std::string key_;  // JSON text
+};
+
+class TableRows : public RowReader {
+ public:
+  TableRows(LineReader& lines, char delimiter, const RowSettings& settings)
+      : settings_(settings), records_(lines, delimiter, settings.max_line_bytes) {
+    const std::optional<CsvRecord> header = records_.next(std::nullopt);
+    if (!header) return;
+    if (header->error) {
+      throw Error(concat(lines.name(), ": line ", header->line, ": ", header->error->message));
+    }
+    check_header(header->cells, concat(lines.name(), ": line ", header->line, ": "));
+    for (const std::string& name : header->cells) columns_.push_back(make_column(name));
+  }
+
+  std::optional<InputRow> next() override {
+    const std::optional<CsvRecord> record = records_.next(columns_.size());
+    if (!record) return std::nullopt;
+    InputRow row = parse(*record);
+    row.input_bytes = record->bytes;
+    return row;
+  }
+
+  bool skip() override { return records_.next(columns_.size()).has_value(); }
+
+ private:
+  struct Column {
+    std::string key;   // JSON text
+    bool may_be_json;  // instead of text
+    bool null_when_empty;
+  };
+
+  Column make_column(const std::string& name) const {
+    const bool is_prompt = name == settings_.prompts.column;
+    const bool is_list =
+        name == "prompt_token_ids" || name == "messages" || name == "completion_token_ids";
+    const bool is_parameter = eet::is_parameter(name);
+    return {json(name).dump(),
+            !is_prompt && (is_list || (is_parameter && !is_text_parameter(name))),
+            !is_prompt && (is_list || is_parameter || name == "id")};
+  }
+
+  void check_header(const std::vector<std::string>& names, const std::string& place) const {
+    for (auto name = names.begin(); name != names.end(); ++name) {
+      require(is_utf8(*name), place, "expected names of columns in UTF-8");
+      require(std::find(names.begin(), name, *name) == name, place, "the column \"", *name,
+              "\" is there twice");
+    }
+    const auto has = [&](std::string_view name) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    const PromptOptions& prompts = settings_.prompts;
+    if (prompts.prompt_template) {
+      for (const std::string& field : prompts.prompt_template->fields()) {
+        require(has(field), place, "expected a column \"", field,
+                "\" for the prompt template, got none");
+      }
+    } else {
+      require(has(prompts.column) || has("prompt_token_ids") || has("messages"), place,
+              "expected a column \"", prompts.column,
+              "\", got none; name the prompt's with --prompt-column, or build it with "
+              "--prompt-template");
+    }
+  }
+
+  InputRow parse(const CsvRecord& record) const {
+    if (record.error) return bad_row(record.line, settings_, *record.error);
+    std::string object = "{";
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      if (!is_utf8(record.cells[i])) {
+        return bad_row(record.line, settings_,
+                       {"invalid_csv", concat("cell ", i + 1, ": expected text in UTF-8")});
+      }
+      if (i > 0) object += ',';
+      object.append(columns_[i].key).append(":").append(to_json(record.cells[i], columns_[i]));
+    }
+    object += '}';
+    return parse_plain_row(object, record.line, settings_.defaults, settings_.prompts);
+  }
+
+  static std::string to_json(const std::string& cell, const Column& column) {
+    if (cell.empty() && column.null_when_empty) return "null";
+    if (column.may_be_json && json::accept(cell)) return cell;
+    return json(cell).dump();
+  }
+
+  RowSettings settings_;
+  CsvReader records_;
+  std::vector<Column> columns_;
+};
+
+}  // namespace
+
+std::unique_ptr<RowReader> make_row_reader(InputFormat format, LineReader& lines,
+                                           const RowSettings& settings) {
+  switch (format) {
+    case InputFormat::kText:
+      return std::make_unique<TextRows>(lines, settings);
+    case InputFormat::kCsv:
+      return std::make_unique<TableRows>(lines, ',', settings);
+    case InputFormat::kTsv:
+      return std::make_unique<TableRows>(lines, '\t', settings);
+    default:
+      return std::make_unique<JsonRows>(lines, settings);
+  }
+}
+
+}  // namespace eet

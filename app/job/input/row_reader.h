@@ -1,0 +1,41 @@
+// The rows of one input format.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+
+#include "app/job/input/input_format.h"
+#include "app/job/input/input_row.h"
+#include "app/job/input/line_reader.h"
+
+namespace eet {
+
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+
+  // The next row, good or bad, without its index among the rows; nothing at the end.
+  virtual std::optional<InputRow> next() = 0;
+
+  // Passes over the next row, at less cost; false at the end.
+  virtual bool skip() = 0;
+};
+
+// What rows are made of. All must outlive the reader.
+struct RowSettings {
+  const RowDefaults& defaults;
+  const PromptOptions& prompts;
+  size_t max_line_bytes;
+};
+
+// `format` is not kAuto. Lines of text and records of tables become the plain rows that have the
+// same fields: a cell is a string, but for parameters, prompt_token_ids and messages, which are
+// read as JSON where they are JSON and where an empty cell is none at all, as in id.
+//
+// For a table, reads the header; throws Error when it is malformed, names a column twice, or lacks
+// what the prompt is made of.
+std::unique_ptr<RowReader> make_row_reader(InputFormat format, LineReader& lines,
+                                           const RowSettings& settings);
+
+}  // namespace eet

@@ -1,0 +1,45 @@
+#include "app/job/input/row_source.h"
+
+#include <exception>
+#include <utility>
+
+#include "app/job/stopwatch.h"
+
+namespace eet {
+namespace {
+
+constexpr size_t kMaxQueuedRows = 1024;
+constexpr size_t kMaxQueuedBytes = size_t{256} << 20;
+
+}  // namespace
+
+RowSource::RowSource(RequestReader& reader, const PromptEncoder& encoder)
+    : reader_(reader), encoder_(encoder), queue_(kMaxQueuedRows, kMaxQueuedBytes) {
+  thread_ = std::thread([this] {
+    try {
+      run();
+      queue_.close();
+    } catch (...) {
+      queue_.fail(std::current_exception());
+    }
+  });
+}
+
+RowSource::~RowSource() {
+  queue_.cancel();
+  reader_.cancel();
+  thread_.join();
+}
+
+void RowSource::run() {
+  while (std::optional<InputRow> row = reader_.next()) {
+    if (!row->error) {
+      const ScopedTimer timer(tokenize_seconds_);
+      encoder_.encode(*row);
+    }
+    const auto bytes = static_cast<size_t>(row->input_bytes);
+    if (!queue_.push(std::move(*row), bytes)) return;
+  }
+}
+
+}  // namespace eet

@@ -1,0 +1,44 @@
+// Rows read, parsed and tokenized ahead of the engine, on a thread of their own.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <thread>
+
+#include "app/job/bounded_queue.h"
+#include "app/job/input/request_reader.h"
+#include "app/job/text/prompt_encoder.h"
+
+namespace eet {
+
+class RowSource {
+ public:
+  // `reader` is used by the source's thread until it ends.
+  RowSource(RequestReader& reader, const PromptEncoder& encoder);
+  ~RowSource();
+  RowSource(const RowSource&) = delete;
+  RowSource& operator=(const RowSource&) = delete;
+
+  // The next row in the order of the input; waits for it. Nothing at the end. Throws what stopped
+  // the thread.
+  std::optional<InputRow> pop() { return queue_.pop(); }
+  // As pop(), but nothing also when the next row is not ready within `patience`.
+  std::optional<InputRow> pop_within(std::chrono::milliseconds patience) {
+    return queue_.pop_within(patience);
+  }
+
+  // Time spent tokenizing, once pop() has given nothing.
+  double tokenize_seconds() const { return tokenize_seconds_; }
+
+ private:
+  void run();
+
+  RequestReader& reader_;
+  const PromptEncoder encoder_;
+  BoundedQueue<InputRow> queue_;
+  double tokenize_seconds_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace eet

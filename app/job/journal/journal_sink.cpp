@@ -1,0 +1,88 @@
+#include "app/job/journal/journal_sink.h"
+
+#include <exception>
+#include <utility>
+
+#include "app/job/input/row_format.h"
+#include "app/job/output/whole_file.h"
+#include "lib/core/error.h"
+
+namespace eet {
+
+JournalSink::JournalSink(Journal& journal, std::string output, const JobIdentity& job,
+                         const JournalSinkOptions& options)
+    : journal_(journal),
+      output_(std::move(output)),
+      job_(job),
+      job_hash_(job_hash(job)),
+      options_(options) {}
+
+std::optional<RowOutcome> JournalSink::begin(const InputRow& row) {
+  const uint64_t place = num_rows_++;
+  const Hash128 key = row_key(row, job_, job_hash_);
+  if (const std::optional<JournalRecord> record = journal_.find(place)) {
+    const bool failed = record->outcome.finish == FinishReason::kError;
+    if (record->key != key) {
+      ++resumed_.changed;
+    } else if (failed && options_.retry_errors) {
+      ++resumed_.retried;
+    } else {
+      ++resumed_.served;
+      return record->outcome;
+    }
+  }
+  running_.emplace(row.row, RunningRow{place, key});
+  return std::nullopt;
+}
+
+void JournalSink::add(const Completion& completion) {
+  const auto found = running_.extract(completion.row);
+  require(!found.empty(), "internal error: row ", completion.row, " finished without having begun");
+  const std::string text = format_row(completion, job_.format);
+  const auto& [place, key] = found.mapped();
+  journal_.add({place, key, outcome_of(completion), text});
+}
+
+bool JournalSink::finish(std::string_view trailer, const StopRequested& stop_requested) {
+  journal_.sync();
+  WholeFile file(output_);
+  uint64_t written = 0;
+  bool stopped = false;
+  const auto write = [&](const JournalRecord& record) {
+    if (record.row < num_rows_) {  // not of a longer input before
+      file.write(record.text);
+      ++written;
+    }
+    stopped = stop_requested();
+    return !stopped;
+  };
+  if (options_.order == OutputOrder::kCompletion) {
+    journal_.for_each(write);
+  } else {
+    std::optional<JournalRecord> record;
+    while (written < num_rows_ && (record = journal_.find(written)) && write(*record)) {
+    }
+  }
+  if (stopped) return false;
+  require(written == num_rows_, journal_.name(), ": ", written, " of ", num_rows_,
+          " rows can be read: the disk changed what was written to it; --resume does the others "
+          "again");
+  file.write(trailer);
+  file.finish();
+  if (!options_.keep_journal) journal_.remove();
+  return true;
+}
+
+std::string JournalSink::suspend() {
+  if (journal_.num_rows() == 0) return "no row was finished";
+  std::string safe = concat(journal_.num_rows(), " finished rows are safe");
+  try {
+    journal_.sync();
+  } catch (const std::exception&) {
+    safe = "finished rows that reached the disk are safe";
+  }
+  return concat(safe, " in ", journal_.name(),
+                "; the same command with --resume goes on from there");
+}
+
+}  // namespace eet

@@ -1,0 +1,118 @@
+#include "app/job/journal/journal_storage.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "lib/core/error.h"
+#include "weights_tools/output_file.h"
+
+namespace eet {
+namespace {
+
+std::filesystem::path directory_of(const std::string& path) {
+  return std::filesystem::absolute(path).parent_path();
+}
+
+struct stat stat_of(int fd, const std::string& path) {
+  struct stat info {};
+  require(::fstat(fd, &info) == 0, path, ": cannot stat: ", std::strerror(errno));
+  return info;
+}
+
+FileDescriptor open_or_create(const std::string& path) {
+  FileDescriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666), /*owned=*/true);
+  require(fd.get() >= 0, path, ": cannot open the journal: ", std::strerror(errno),
+          "; --no-journal writes the output without one");
+  require(S_ISREG(stat_of(fd.get(), path).st_mode), path,
+          ": expected a regular file for the journal");
+  return fd;
+}
+
+void lock(int fd, const std::string& path) {
+  int result = 0;
+  do {
+    result = ::flock(fd, LOCK_EX | LOCK_NB);
+  } while (result != 0 && errno == EINTR);
+  require(result == 0 || errno != EWOULDBLOCK, path,
+          ": another eet is running this job: wait for it, or give another --output");
+  require(result == 0, path, ": cannot lock the journal: ", std::strerror(errno),
+          "; --no-journal writes the output without one");
+}
+
+// A job that ends removes its journal, perhaps just after it was opened here.
+bool is_still_at(int fd, const std::string& path) {
+  struct stat named {};
+  const struct stat opened = stat_of(fd, path);
+  return ::stat(path.c_str(), &named) == 0 && named.st_dev == opened.st_dev &&
+         named.st_ino == opened.st_ino;
+}
+
+}  // namespace
+
+std::unique_ptr<JournalFile> JournalFile::open(const std::string& path) {
+  FileDescriptor fd;
+  do {
+    fd = open_or_create(path);
+    lock(fd.get(), path);
+  } while (!is_still_at(fd.get(), path));
+  sync_directory(directory_of(path));
+  return std::unique_ptr<JournalFile>(new JournalFile(path, std::move(fd)));
+}
+
+uint64_t JournalFile::size() const {
+  return static_cast<uint64_t>(stat_of(fd_.get(), path_).st_size);
+}
+
+size_t JournalFile::read(uint64_t offset, std::span<char> out) const {
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t got =
+        ::pread(fd_.get(), out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("read");
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  return done;
+}
+
+void JournalFile::write(uint64_t offset, std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t wrote = ::pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) fail("write");
+    offset += static_cast<uint64_t>(wrote);
+    data.remove_prefix(static_cast<size_t>(wrote));
+  }
+}
+
+void JournalFile::truncate(uint64_t size) {
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) fail("truncate");
+}
+
+void JournalFile::sync() {
+  if (::fdatasync(fd_.get()) != 0) fail("flush");
+}
+
+// While it is still locked, so that nobody loses another job's journal.
+void JournalFile::remove() {
+  if (std::exchange(removed_, true)) return;
+  if (::unlink(path_.c_str()) != 0) fail("remove");
+  sync_directory(directory_of(path_));
+}
+
+void JournalFile::fail(const char* action) const {
+  const int reason = errno;
+  const bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
+  throw Error(concat(path_, ": cannot ", action, " the journal: ", std::strerror(reason),
+                     full ? "; free some space" : ""));
+}
+
+}  // namespace eet

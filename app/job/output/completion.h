@@ -1,0 +1,109 @@
+// What became of one row: its text as tokens arrive, and in the end its row of the output.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "app/job/input/request_reader.h"
+#include "app/job/stopwatch.h"
+#include "app/job/text/stop_matcher.h"
+#include "lib/core/error.h"
+#include "lib/engine.h"
+#include "tokenizer/incremental_decoder.h"
+#include "tokenizer/tokenizer.h"
+
+namespace eet {
+
+// One generated text.
+struct Choice {
+  std::string text;
+  std::vector<int32_t> token_ids;  // all generated, the stop token included; or those scored
+  std::vector<float> logprobs;     // of token_ids
+  FinishReason finish = FinishReason::kNone;
+};
+
+// A row's result: its first choice, and with n > 1 the others. In the order of their samples, or
+// with best_of > n by their mean log-probability, the largest first.
+struct Completion : Choice {
+  uint64_t row = 0;
+  std::string id;     // JSON text
+  std::string extra;  // JSON text of the fields that pass through: ,"key":value for each
+  std::string model;  // JSON text of the model that the row names, or empty
+  bool is_chat = false;
+  bool truncated = false;  // the prompt that ran is not all of the row's
+  int64_t prompt_tokens = 0;
+  int64_t completion_tokens = 0;  // of all samples, wanted or not
+  int32_t num_choices = 1;        // n
+  std::vector<Choice> other_choices;
+  bool is_greedy = true;  // of a scored row: greedy decoding would have given just these tokens
+  double seconds = 0;     // from when the row was ready to run to its end, its wait included
+  std::optional<RowError> error;  // with kError, and then without text and tokens
+};
+
+// "stop", "length" or "error".
+const char* finish_name(FinishReason reason);
+
+// The completion of a row that never ran or failed. `row` has an error.
+Completion failed_completion(InputRow row);
+
+// Gathers one sample's tokens and turns them into text. The text is the tokenizer's decode of all
+// generated ids (with `echo`, of the prompt's and the generated) without special tokens, cut before
+// the first stop string; a stop token ends it without being part of it. Stop strings are not looked
+// for in the prompt nor in the first min_tokens tokens.
+class ChoiceBuilder {
+ public:
+  // Without a tokenizer the text stays empty. `tokenizer` must outlive the builder.
+  ChoiceBuilder(const InputRow& row, const Tokenizer* tokenizer, bool echo);
+
+  // Takes the next token; none may come once the sample has ended.
+  void push(const TokenOutput& output);
+
+  bool ended() const { return choice_.finish != FinishReason::kNone; }
+  Choice take() { return std::move(choice_); }
+
+ private:
+  void append(std::string_view piece);
+  void end_text();
+
+  int64_t min_tokens_;
+  std::optional<IncrementalDecoder> decoder_;
+  StopMatcher stops_;
+  Choice choice_;
+};
+
+// Gathers the tokens of all samples of a running row.
+class CompletionBuilder {
+ public:
+  // As ChoiceBuilder.
+  CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo);
+
+  // Takes the next token of one of the samples. False when that has ended the sample, which the
+  // engine does not know where the output does not say so. What comes for an ended sample is left
+  // out.
+  bool push(const TokenOutput& output);
+
+  // Whether all samples have ended, or one of them by an error.
+  bool ended() const { return num_running_ == 0; }
+
+  int64_t input_bytes() const { return row_.input_bytes; }
+  int32_t num_samples() const { return row_.score_from ? 1 : row_.params.num_samples(); }
+
+  // The completion of an ended row.
+  Completion take();
+
+ private:
+  InputRow row_;
+  const Tokenizer* tokenizer_;
+  bool echo_;
+  std::vector<ChoiceBuilder> samples_;  // made when the row starts: those that wait need none
+  int64_t num_running_;
+  int64_t num_tokens_ = 0;
+  bool is_greedy_ = true;
+  Stopwatch watch_;
+};
+
+}  // namespace eet

@@ -1,0 +1,45 @@
+// Rows of the output as a stream: standard output, a pipe, a device, or a file without a journal.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <unordered_map>
+
+#include "app/job/input/row_format.h"
+#include "app/job/output/completion_sink.h"
+#include "app/job/output/result_file.h"
+
+namespace eet {
+
+// Puts completions, which come in any order, in the order of their rows, unless that of completion
+// is wanted. It holds those that wait for an earlier row: the caller bounds them by bounding how
+// far it reads ahead (rows_held(), bytes_held()).
+class CompletionWriter : public CompletionSink {
+ public:
+  CompletionWriter(ResultFile& file, const OutputFormat& format, OutputOrder order)
+      : file_(file), format_(format), order_(order) {}
+
+  std::optional<RowOutcome> begin(const InputRow& row) override;
+  void add(const Completion& completion) override;
+  void flush() override;
+  uint64_t rows_held() const override { return waiting_.size(); }
+  size_t bytes_held() const override { return bytes_waiting_; }
+  bool finish(std::string_view trailer, const StopRequested& stop_requested) override;
+  std::string suspend() override;
+
+ private:
+  void write_in_order();
+
+  ResultFile& file_;
+  OutputFormat format_;
+  OutputOrder order_;
+  std::deque<uint64_t> unwritten_;  // rows in the order of the input, with OutputOrder::kInput
+  std::unordered_map<uint64_t, std::string> waiting_;  // of them, formatted
+  size_t bytes_waiting_ = 0;
+  std::string ready_;
+  uint64_t rows_written_ = 0;  // handed to the file or ready for it
+};
+
+}  // namespace eet

@@ -1,0 +1,60 @@
+// What becomes of the job's rows, as --output and the safety flags demand.
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "app/job/journal/journal.h"
+#include "app/job/journal/journal_key.h"
+#include "app/job/journal/journal_sink.h"
+#include "app/job/output/completion_sink.h"
+#include "app/job/output/result_file.h"
+
+namespace eet {
+
+struct SafetyOptions {
+  bool journal = true;
+  bool resume = false;
+  bool overwrite = false;
+  bool retry_errors = false;
+  bool keep_journal = false;
+  OutputOrder order = OutputOrder::kInput;
+  SyncPolicy sync;
+};
+
+// A regular file gets a journal beside it, and is replaced when the job is complete; all else is a
+// stream.
+class JobOutput {
+ public:
+  // Opens what the job will write, so that what cannot be written, or must not be yet, is refused
+  // before any work is done. `others` are open files that may not be the output. An existing output
+  // keeps its content until start(), and with a journal until the job is complete. Throws Error.
+  JobOutput(const std::string& path, const SafetyOptions& options,
+            std::initializer_list<int> others);
+  ~JobOutput();
+  JobOutput(const JobOutput&) = delete;
+  JobOutput& operator=(const JobOutput&) = delete;
+
+  // Throws Error when the open file `fd` is the output.
+  void refuse_as_other(int fd) const;
+
+  // To be called once. The sink lives as long as this.
+  CompletionSink& start(const JobIdentity& job);
+
+  // What a journal held when the job was started; null without a journal.
+  const JournalRecovery* recovery() const { return journal_ ? &journal_->recovery() : nullptr; }
+  ResumeCounts resumed() const { return journal_sink_ ? journal_sink_->resumed() : ResumeCounts(); }
+
+ private:
+  const std::string path_;
+  const SafetyOptions options_;
+  std::optional<ResultFile> stream_;
+  std::unique_ptr<JournalFile> journal_file_;  // until start()
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<CompletionSink> writer_;
+  std::unique_ptr<JournalSink> journal_sink_;
+};
+
+}  // namespace eet

@@ -1,0 +1,96 @@
+#include "app/job/output/result_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "app/job/input/compression.h"
+#include "lib/core/error.h"
+
+namespace eet {
+namespace {
+
+// Whether anyone may write to `path` by its mode. The superuser's open() succeeds on files that
+// their owner made read-only; overwriting those is refused all the same.
+bool has_write_bit(const struct stat& info) {
+  return (info.st_mode & 0222) != 0;
+}
+
+bool same_file(const struct stat& left, const struct stat& right) {
+  return S_ISREG(left.st_mode) && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+FileDescriptor open_output(const std::string& path) {
+  if (path == "-") return {STDOUT_FILENO, /*owned=*/false};
+  require_writable(path);
+  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666), /*owned=*/true);
+  require(fd.get() >= 0, path, ": cannot open the output: ", std::strerror(errno));
+  return fd;
+}
+
+}  // namespace
+
+void require_writable(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) {
+    require(!S_ISDIR(info.st_mode), path, ": expected a file for the output, got a directory");
+    require(has_write_bit(info), path, ": the output file is read-only");
+    return;
+  }
+  const std::filesystem::path parent = std::filesystem::absolute(path).parent_path();
+  require(::stat(parent.c_str(), &info) == 0, path,
+          ": cannot open the output: ", std::strerror(errno));
+  require(has_write_bit(info), path, ": cannot create the output: its directory is read-only");
+}
+
+bool is_file_or_absent(const std::string& path) {
+  // /dev/stdout and its like may lead to a regular file, which is not ours to replace.
+  if (path == "-" || path.starts_with("/dev/") || path.starts_with("/proc/")) return false;
+  struct stat info {};
+  return ::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
+}
+
+bool same_file(int a, int b) {
+  struct stat left {};
+  struct stat right {};
+  return ::fstat(a, &left) == 0 && ::fstat(b, &right) == 0 && same_file(left, right);
+}
+
+bool same_file(int fd, const std::string& path) {
+  struct stat left {};
+  struct stat right {};
+  return ::fstat(fd, &left) == 0 && ::stat(path.c_str(), &right) == 0 && same_file(left, right);
+}
+
+ResultFile::ResultFile(const std::string& path, std::initializer_list<int> others)
+    : name_(path == "-" ? "standard output" : path),
+      fd_(open_output(path)),
+      sink_(make_byte_sink(compression_of_name(path),
+                           [this](std::string_view data) { write_bytes(data); })) {
+  for (const int other : others) {
+    require(!same_file(fd_.get(), other), name_,
+            ": already in use as another input or output of this job: give another file");
+  }
+}
+
+void ResultFile::start() {
+  struct stat info {};
+  const bool is_file = ::fstat(fd_.get(), &info) == 0 && S_ISREG(info.st_mode);
+  if (!is_file || fd_.get() == STDOUT_FILENO) return;
+  require(::ftruncate(fd_.get(), 0) == 0, name_, ": cannot empty the file: ", std::strerror(errno));
+}
+
+void ResultFile::write_bytes(std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t wrote = ::write(fd_.get(), data.data(), data.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    require(wrote >= 0, name_, ": cannot write: ", std::strerror(errno));
+    data.remove_prefix(static_cast<size_t>(wrote));
+  }
+}
+
+}  // namespace eet

@@ -1,0 +1,108 @@
+#include "app/job/text/prompt_encoder.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "app/job/input/json_members.h"
+
+namespace eet {
+namespace {
+
+// No token of any known vocabulary stands for more text. Tokenizing text beyond the limit that this
+// gives could cost gigabytes, only to find that the prompt is too long.
+constexpr int64_t kMaxBytesPerToken = 256;
+
+bool continues_character(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+}
+
+std::string_view without_trailing_space(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(" \t\n\v\f\r") + 1);
+}
+
+}  // namespace
+
+void PromptEncoder::encode(InputRow& row) const {
+  try {
+    if (row.messages) {
+      encode_prompt(row, chat_.render(*row.messages), /*add_special_tokens=*/false);
+      row.messages.reset();
+    } else if (row.prompt) {
+      encode_prompt(row, *row.prompt, /*add_special_tokens=*/true);
+      row.prompt.reset();
+    }
+    if (row.prompt_ids.empty()) {
+      throw BadRow({"empty_prompt", "prompt: expected at least one token"});
+    }
+  } catch (const BadRow& bad) {
+    row.fail(bad.row_error());
+    return;
+  }
+  cut_ids(row);
+}
+
+void PromptEncoder::encode_prompt(InputRow& row, const std::string& text,
+                                  bool add_special_tokens) const {
+  if (!row.completion) {
+    row.prompt_ids = encode_text(text, add_special_tokens, row.truncated);
+    return;
+  }
+  const std::string_view context = without_trailing_space(text);
+  const size_t border = encode_text(context, add_special_tokens, row.truncated).size();
+  row.prompt_ids = encode_text(text + *row.completion, add_special_tokens, row.truncated);
+  row.score_from = static_cast<int32_t>(border);
+  row.completion.reset();
+}
+
+std::vector<int32_t> PromptEncoder::encode_text(std::string_view text, bool add_special_tokens,
+                                                bool& truncated) const {
+  if (tokenizer_ == nullptr) {
+    throw BadRow({"no_tokenizer", "the model has no tokenizer: give prompt_token_ids, not text"});
+  }
+  const std::string_view used = cut_text(text);
+  truncated = used.size() < text.size();
+  try {
+    return tokenizer_->encode(used, add_special_tokens);
+  } catch (const TokenizerError& error) {
+    throw BadRow({"invalid_prompt", concat("prompt: ", error.what())});
+  }
+}
+
+// Text beyond what can be max_model_len tokens is never tokenized.
+std::string_view PromptEncoder::cut_text(std::string_view text) const {
+  const auto bytes = static_cast<int64_t>(text.size());
+  if (bytes / kMaxBytesPerToken <= max_model_len_) return text;
+  if (long_prompts_ == LongPrompts::kError) {
+    throw BadRow({"prompt_too_long", concat("prompt: ", bytes, " bytes of text cannot be at most ",
+                                            max_model_len_, " tokens")});
+  }
+  auto excess = static_cast<size_t>(bytes - max_model_len_ * kMaxBytesPerToken);
+  if (long_prompts_ == LongPrompts::kTruncateLeft) {
+    while (excess < text.size() && continues_character(text[excess])) ++excess;
+    return text.substr(excess);
+  }
+  size_t kept = text.size() - excess;
+  while (kept > 0 && continues_character(text[kept])) --kept;
+  return text.substr(0, kept);
+}
+
+void PromptEncoder::cut_ids(InputRow& row) const {
+  if (long_prompts_ == LongPrompts::kError) return;
+  const int64_t room = max_model_len_ - std::max<int64_t>(row.params.max_tokens, 0);
+  const auto limit = static_cast<size_t>(std::max({room, max_model_len_ / 2, int64_t{1}}));
+  std::vector<int32_t>& ids = row.prompt_ids;
+  if (ids.size() <= limit) return;
+  row.truncated = true;
+  if (long_prompts_ == LongPrompts::kTruncateLeft) {
+    const std::optional<int32_t> bos = tokenizer_ != nullptr ? tokenizer_->bos_id() : std::nullopt;
+    const std::ptrdiff_t kept_front = limit > 1 && bos == ids.front() ? 1 : 0;
+    const auto excess = static_cast<std::ptrdiff_t>(ids.size() - limit);
+    ids.erase(ids.begin() + kept_front, ids.begin() + kept_front + excess);
+  } else {
+    ids.resize(limit);
+  }
+}
+
+}  // namespace eet

@@ -1,0 +1,57 @@
+// What goes into the engine and what comes out of it, and the ways it may treat its rows.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "lib/core/error.h"
+#include "lib/sampling/sampling_params.h"
+
+namespace eet {
+
+// What is done with the prompts of a ragged batch (the EET paper's comparison):
+//   packed      all prompts at once, real tokens only (this project)
+//   padded      left-padded to the longest, all at once; pads cost their GEMM work (EET)
+//   min-length  the first min(prompt lengths) tokens at once, the rest token by token
+//               (Faster Transformer 4)
+//   serial      token by token (Faster Transformer 3.1)
+enum class PromptPolicy { kPacked, kPadded, kMinLength, kSerial };
+
+// Whether decode steps feed a part of the prompt, token by token.
+inline bool replays_prompts(PromptPolicy policy) {
+  return policy == PromptPolicy::kMinLength || policy == PromptPolicy::kSerial;
+}
+
+// When waiting rows start:
+//   refill   as soon as slots and memory come free, while the other rows go on
+//   static   when the batch before has ended; finished rows leave their batch in both
+enum class Schedule { kRefill, kStatic };
+
+enum class FinishReason { kNone, kStop, kLength, kError };
+
+struct Request {
+  uint64_t row = 0;  // unique within the job; names the row's random streams and its outputs
+  std::vector<int32_t> prompt;
+  // The prompt is computed and stored once for all of params.num_samples() (except under min-length
+  // and serial); they start together.
+  SamplingParams params;
+  // Index of the first prompt token to be scored, at least 1: nothing is generated, the outputs are
+  // prompt[score_from..) with their log-probabilities given all tokens before.
+  std::optional<int32_t> score_from = {};
+};
+
+// One new token of one sample of a row, or its end. With kStop by a stop token, `token_id` is that
+// token; with kError there is no token and `error` says why. The last token that is scored comes
+// with kStop.
+struct TokenOutput {
+  uint64_t row = 0;
+  int32_t sample = 0;
+  int32_t token_id = -1;
+  float logprob = 0.0F;
+  bool is_argmax = false;  // a scored token that greedy sampling would have chosen
+  FinishReason finish = FinishReason::kNone;
+  std::optional<RowError> error = {};
+};
+
+}  // namespace eet
