@@ -33,6 +33,7 @@
 #include <utility>
 
 #include "kernels/contract/host_device.h"
+#include "kernels/precondition.h"
 #include "kernels/skinny_gemm.cuh"
 #include "kernels/wgmma_ring.cuh"
 
@@ -466,8 +467,9 @@ int max_pair_rows(int64_t width, int parts) {
 template <typename T, int kParts>
 void launch_pairs(const SkinnyArgs<T>& args, cudaStream_t stream) {
   const std::optional<Division> division = divide<kParts>(args.width, args.product.num_rows);
-  require(division.has_value(), "internal error: pairs of blocks have no division for ",
-          args.product.num_rows, " rows and ", args.width, " columns; see max_skinny_rows()");
+  check_precondition(division.has_value(), "pairs of blocks have no division for ",
+                     args.product.num_rows, " rows and ", args.width,
+                     " columns; see max_skinny_rows()");
   launch<T, kParts>(args, *division, stream, std::make_index_sequence<kChoices<kParts>.size()>());
 }
 

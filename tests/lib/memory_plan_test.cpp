@@ -4,6 +4,8 @@
 
 #include <numeric>
 
+#include "lib/engine.h"
+
 namespace eet {
 namespace {
 
