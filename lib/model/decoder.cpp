@@ -48,7 +48,8 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
   const TensorView delta = delta_.first(tokens);
   const auto eps = static_cast<float>(config_.norm_eps);
   const auto add_norm = [&](TensorView out, TensorView add, const NormWeights& norm) {
-    ops::add_norm(ctx_, out, residual, add, norm.weight, norm.bias, config_.norm, eps);
+    ops::add_norm(ctx_, out, residual, add,
+                  {.kind = config_.norm, .eps = eps, .weight = norm.weight, .bias = norm.bias});
   };
   const auto linear = [&](TensorView out, TensorView x, const LinearWeights& weights) {
     ops::linear(ctx_, out, x, weights.weight, weights.bias);
@@ -62,7 +63,7 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
     const KvLayer kv = cache.layer(i);
     add_norm(normed, previous, layer.attn_norm);
     linear(qkv, normed, layer.qkv);
-    ops::append_attention(ctx_, attended, qkv, kv, batch, shape_, weights_.rope_table,
+    ops::append_attention(ctx_, attended, qkv, kv, batch, shape_, {weights_.rope_table},
                           attention_scratch_);
     linear(delta, attended, layer.attn_out);
     add_norm(normed, delta, layer.mlp_norm);
@@ -101,8 +102,11 @@ TensorView Decoder::logits(const int32_t* tokens, int64_t count) {
   const TensorView logits = logits_.first(count);
   if (count == 0) return logits;
   const TensorView last = last_.first(count);
-  ops::add_norm(ctx_, last, residual_, delta_, weights_.final_norm.weight, weights_.final_norm.bias,
-                config_.norm, static_cast<float>(config_.norm_eps), tokens);
+  const Norm norm = {.kind = config_.norm,
+                     .eps = static_cast<float>(config_.norm_eps),
+                     .weight = weights_.final_norm.weight,
+                     .bias = weights_.final_norm.bias};
+  ops::add_norm(ctx_, last, residual_, delta_, norm, 1, tokens);
   ops::linear(ctx_, logits, last, weights_.lm_head, {});
   return logits;
 }

@@ -10,8 +10,8 @@
 
 namespace eet {
 
-enum class NormKind { kRmsNorm, kLayerNorm };
-enum class Activation { kSilu, kGeluTanh, kGeluErf };
+enum class NormKind { kRmsNorm, kLayerNorm, kNone };  // kNone: values pass unchanged
+enum class Activation { kSilu, kGeluTanh, kGeluErf, kRelu, kReluSquared };
 enum class PositionKind { kLearned, kRope };
 
 // Rotary embedding with rotate-half pairing: element i of a head turns with element i + head_dim/2.

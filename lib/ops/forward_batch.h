@@ -18,8 +18,10 @@ struct ForwardBatch {
   int num_rows = 0;
   int max_query_len = 0;    // longest row of this pass, pads included (host-side upper bound)
   int max_context_len = 0;  // largest context_lens (host-side upper bound)
-  const int32_t* token_ids = nullptr;    // [num_tokens]
-  const int32_t* positions = nullptr;    // [num_tokens], -1 for pads and ended rows
+  const int32_t* token_ids = nullptr;  // [num_tokens]
+  const int32_t* positions = nullptr;  // [num_tokens], -1 for pads and ended rows
+  // [num_tokens], the row of the rotary table for each token; null: its position.
+  const int32_t* rope_positions = nullptr;
   const int32_t* token_slots = nullptr;  // [num_tokens], row of block_tables
   const int32_t* row_slots = nullptr;    // [num_rows], row of block_tables
   const int32_t* cu_seqlens = nullptr;  // [num_rows + 1]; of a decode step only for its prompt rows

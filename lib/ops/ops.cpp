@@ -25,6 +25,28 @@ void check_matrix(const Context& ctx, const TensorView& x, int64_t columns, cons
   check(x.rank == 2 && x.dim(1) == columns && (ctx.on_cuda() || x.dtype == DType::kF32), what, x);
 }
 
+// Weights and biases of n elements, which vectors of fewer repeat in where `may_repeat`.
+void check_norm(const Norm& norm, int64_t n, bool may_repeat, const char* what) {
+  for (const TensorView& vector : {norm.weight, norm.bias}) {
+    if (!vector) continue;
+    const int64_t size = vector.numel();
+    check(size > 0 && (may_repeat ? n % size == 0 : size == n), what, vector);
+  }
+}
+
+// One fp32 number for each query head, or none.
+void check_per_head(const TensorView& numbers, const AttentionShape& shape, const char* what) {
+  check(!numbers || (numbers.dtype == DType::kF32 && numbers.numel() == shape.num_heads), what,
+        numbers);
+}
+
+void check_rope(const RopeTable& rope, const AttentionShape& shape) {
+  const TensorView& table = rope.table;
+  check(!table || (table.dtype == DType::kF32 && table.rank == 3 && table.dim(2) == 2 &&
+                   table.dim(1) > 0 && 2 * table.dim(1) <= shape.head_dim),
+        "rope: table", table);
+}
+
 void check_qkv(const Context& ctx, const TensorView& qkv, const ForwardBatch& batch,
                const AttentionShape& shape, const KvLayer& kv) {
   const int64_t heads = shape.num_heads + 2 * static_cast<int64_t>(shape.num_kv_heads);
@@ -33,6 +55,13 @@ void check_qkv(const Context& ctx, const TensorView& qkv, const ForwardBatch& ba
   check(kv.keys.rank == 4 && kv.keys.dtype == qkv.dtype && kv.keys.dim(2) == kPageSize &&
             kv.keys.dim(1) == shape.num_kv_heads && kv.keys.dim(3) == shape.head_dim,
         "attention: pages", kv.keys);
+}
+
+void check_scores(const AttentionShape& shape) {
+  check_per_head(shape.sinks, shape, "attention: sinks");
+  check_per_head(shape.alibi_slopes, shape, "attention: ALiBi slopes");
+  require(shape.window >= 0, "internal error: attention: window: got ", shape.window);
+  require(shape.softcap >= 0, "internal error: attention: softcap: got ", shape.softcap);
 }
 
 size_t attention_partials_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
@@ -69,6 +98,7 @@ ForwardBatch generating_rows(const ForwardBatch& batch) {
   part.num_rows = part.num_tokens = batch.num_rows - batch.num_prompt_rows;
   part.token_ids += batch.num_prompt_rows;
   part.positions += batch.num_prompt_rows;
+  if (part.rope_positions != nullptr) part.rope_positions += batch.num_prompt_rows;
   part.token_slots += batch.num_prompt_rows;
   part.row_slots += batch.num_prompt_rows;
   part.context_lens += batch.num_prompt_rows;
@@ -91,27 +121,65 @@ void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, u
 }
 
 void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
-           const int32_t* positions, TensorView token_table, TensorView position_table) {
+           const int32_t* positions, TensorView token_table, TensorView position_table,
+           float scale) {
   check(residual.rank == 2 && residual.dtype == DType::kF32, "embed: residual", residual);
   check(token_table.rank == 2 && token_table.dim(1) == residual.dim(1), "embed: token table",
         token_table);
   check(!position_table || position_table.dim(1) == residual.dim(1), "embed: position table",
         position_table);
   if (residual.dim(0) == 0) return;
-  EET_DISPATCH(embed(ctx, residual, token_ids, positions, token_table, position_table));
+  EET_DISPATCH(embed(ctx, residual, token_ids, positions, token_table, position_table, scale));
 }
 
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
-              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows) {
+              const Norm& norm, float delta_scale, const int32_t* rows) {
   const int64_t hidden = residual.dim(1);
   check(residual.rank == 2 && residual.dtype == DType::kF32, "add_norm: residual", residual);
   check_matrix(ctx, out, hidden, "add_norm: out");
   check(!delta || (delta.dim(1) == hidden && delta.dim(0) == residual.dim(0)), "add_norm: delta",
         delta);
-  check(weight.numel() == hidden, "add_norm: weight", weight);
+  check_norm(norm, hidden, false, "add_norm: weight or bias");
   check(rows != nullptr || out.dim(0) == residual.dim(0), "add_norm: out rows", out);
   if (out.dim(0) == 0) return;
-  EET_DISPATCH(add_norm(ctx, out, residual, delta, weight, bias, kind, eps, rows));
+  EET_DISPATCH(add_norm(ctx, out, residual, delta, norm, delta_scale, rows));
+}
+
+void norm(const Context& ctx, TensorView out, TensorView x, const Norm& norm) {
+  check_matrix(ctx, x, out.dim(1), "norm: x");
+  check(out.rank == 2 && out.dtype == x.dtype && out.dim(0) == x.dim(0), "norm: out", out);
+  check_norm(norm, x.dim(1), false, "norm: weight or bias");
+  if (out.dim(0) == 0) return;
+  EET_DISPATCH(norm(ctx, out, x, norm));
+}
+
+void norm_residual(const Context& ctx, TensorView residual, const Norm& norm) {
+  check(residual.rank == 2 && residual.dtype == DType::kF32, "norm_residual: residual", residual);
+  check_norm(norm, residual.dim(1), false, "norm_residual: weight or bias");
+  if (residual.dim(0) == 0) return;
+  EET_DISPATCH(norm_residual(ctx, residual, norm));
+}
+
+void add_to_residual(const Context& ctx, TensorView residual, TensorView delta, float scale) {
+  check(residual.rank == 2 && residual.dtype == DType::kF32, "add_to_residual: residual", residual);
+  check_matrix(ctx, delta, residual.dim(1), "add_to_residual: delta");
+  check(delta.dim(0) == residual.dim(0), "add_to_residual: delta rows", delta);
+  if (residual.dim(0) == 0) return;
+  EET_DISPATCH(add_to_residual(ctx, residual, delta, scale));
+}
+
+void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm) {
+  const int64_t q_size = static_cast<int64_t>(shape.num_heads) * shape.head_dim;
+  const int64_t k_size = static_cast<int64_t>(shape.num_kv_heads) * shape.head_dim;
+  check_matrix(ctx, qkv, q_size + 2 * k_size, "qk_norm: qkv");
+  check_norm(norm.q, q_size, true, "qk_norm: q's weight or bias");
+  check_norm(norm.k, k_size, true, "qk_norm: k's weight or bias");
+  require(norm.q_width > 0 && q_size % norm.q_width == 0 && norm.k_width > 0 &&
+              k_size % norm.k_width == 0,
+          "internal error: qk_norm: groups of ", norm.q_width, " and ", norm.k_width,
+          " elements of ", q_size, " and ", k_size);
+  if (qkv.dim(0) == 0) return;
+  EET_DISPATCH(qk_norm(ctx, qkv, shape, norm));
 }
 
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
@@ -155,16 +223,18 @@ void linear_activation(const Context& ctx, TensorView activated, TensorView up, 
 }
 
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
-                 const AttentionShape& shape, TensorView rope_table) {
+                 const AttentionShape& shape, const RopeTable& rope) {
   check_qkv(ctx, qkv, batch, shape, kv);
+  check_rope(rope, shape);
   if (batch.num_tokens == 0) return;
-  EET_DISPATCH(rope_append(ctx, qkv, kv, batch, shape, rope_table));
+  EET_DISPATCH(rope_append(ctx, qkv, kv, batch, shape, rope));
 }
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                const ForwardBatch& batch, const AttentionShape& shape,
                const AttentionScratch& scratch) {
   check_qkv(ctx, qkv, batch, shape, kv);
+  check_scores(shape);
   check_matrix(ctx, out, static_cast<int64_t>(shape.num_heads) * shape.head_dim, "attention: out");
   if (batch.decode && batch.num_prompt_rows > 0) {
     const int64_t rows = batch.num_prompt_rows;
@@ -177,17 +247,19 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 }
 
 void append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-                      const ForwardBatch& batch, const AttentionShape& shape, TensorView rope_table,
+                      const ForwardBatch& batch, const AttentionShape& shape, const RopeTable& rope,
                       const AttentionScratch& scratch) {
 #if EET_HAVE_CUDA
   check_qkv(ctx, qkv, batch, shape, kv);
+  check_scores(shape);
+  check_rope(rope, shape);
   const bool generates = batch.decode && batch.num_prompt_rows == 0;
   if (ctx.on_cuda() && generates && batch.num_tokens > 0 &&
-      cuda::try_append_attention(ctx, out, qkv, kv, batch, shape, rope_table, scratch)) {
+      cuda::try_append_attention(ctx, out, qkv, kv, batch, shape, rope, scratch)) {
     return;
   }
 #endif
-  rope_append(ctx, qkv, kv, batch, shape, rope_table);
+  rope_append(ctx, qkv, kv, batch, shape, rope);
   attention(ctx, out, qkv, kv, batch, shape, scratch);
 }
 
@@ -233,6 +305,13 @@ void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, c
         "sample: logits", logits);
   if (logits.dim(0) == 0) return;
   EET_DISPATCH(sample(ctx, sampled, logits, slots, tables, scratch));
+}
+
+void scale_logits(const Context& ctx, TensorView logits, float scale, float softcap) {
+  check(logits.dtype == DType::kF32, "scale_logits: logits", logits);
+  require(softcap >= 0, "internal error: scale_logits: softcap: got ", softcap);
+  if (logits.numel() == 0) return;
+  EET_DISPATCH(scale_logits(ctx, logits, scale, softcap));
 }
 
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,

@@ -34,11 +34,46 @@ struct KvLayer {
   TensorView values;
 };
 
+// How a vector x of n elements is normalised: (x - mean) / sqrt(var + eps) * factor + bias, sums in
+// fp32. LayerNorm: mean and variance over the n. RMSNorm (Zhang and Sennrich 2019): mean is 0 and
+// var is mean(x²). kNone: x itself.
+struct Norm {
+  NormKind kind = NormKind::kRmsNorm;
+  float eps = 0;
+  float weight_offset = 0;  // the factor is weight_offset + weight, in fp32 (Gemma: 1 + w)
+  TensorView weight = {};   // T; empty: the factor is 1
+  TensorView bias = {};     // T; empty: none
+};
+
+// The norms of queries and of keys. A token's queries are cut into groups of q_width elements
+// (head_dim, or all num_heads * head_dim), each normalised alone. Element j of all the queries has
+// weight j % weight.numel(): one vector for every head, one for each, or one for the whole
+// projection. Likewise the bias, and the keys.
+struct QkNorm {
+  Norm q;
+  Norm k;
+  int64_t q_width = 0;
+  int64_t k_width = 0;
+};
+
+// Rotary position embedding (Su et al. 2021): rotary_dim = 2 * table.dim(1) elements of a head turn
+// and the others stay. Rotate-half pairs element i with i + rotary_dim/2, interleaved 2i with 2i+1.
+struct RopeTable {
+  TensorView table = {};  // fp32 [rows, rotary_dim/2, 2] (cos, sin); empty: nothing turns
+  bool interleaved = false;
+};
+
+// A score is scale * q·k; then, where they are given, capped, shifted by ALiBi and hidden by the
+// window.
 struct AttentionShape {
   int num_heads = 0;
   int num_kv_heads = 0;
   int head_dim = 0;
   float scale = 1.0F;
+  int window = 0;         // a query at position p sees keys (p - window, p]; 0: all before it
+  float softcap = 0;      // a score becomes softcap * tanh(score / softcap); 0: it stays
+  TensorView sinks = {};  // fp32 [num_heads]: a logit that joins each softmax's denominator
+  TensorView alibi_slopes = {};  // fp32 [num_heads]: score += slope * (key - query position)
 };
 
 // The tables of running rows (kernels/contract/slot_state.h), device memory.
@@ -58,21 +93,29 @@ namespace ops {
 // and Box-Muller: for benchmarks without a checkpoint.
 void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, uint64_t seed);
 
-// residual[t] = token_table[token_ids[t]] + position_table[positions[t]] (where there is one).
-// Pads and ended rows (position < 0) give zeros.
+// residual[t] = scale * token_table[token_ids[t]] + position_table[positions[t]] (where there is
+// one). Pads and ended rows (position < 0) give zeros.
 // residual: fp32 [tokens, hidden]; token_table: [vocab, hidden]; position_table: [positions,
 // hidden].
 void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
-           const int32_t* positions, TensorView token_table, TensorView position_table);
+           const int32_t* positions, TensorView token_table, TensorView position_table,
+           float scale = 1);
 
-// out[i] = norm(x) * weight + bias of x = residual[t] + delta[t] (where a delta is given), t =
-// rows[i]. Without rows t is i, and x is stored in residual[t]. RMSNorm: x / sqrt(mean(x²) + eps);
-// LayerNorm: (x - mean) / sqrt(var + eps), variance over hidden_size. Sums in fp32. out: T [n,
-// hidden]; residual: fp32 [tokens, hidden]; delta: T [tokens, hidden] or empty. Where a delta is
-// given the operation before does not write the residual.
+// out[i] = norm(x) of x = residual[t] + delta_scale * delta[t] (where a delta is given), t =
+// rows[i]. Without rows t is i, and x is stored in residual[t]. out: T [n, hidden]; residual: fp32
+// [tokens, hidden]; delta: T [tokens, hidden] or empty. Where a delta is given the operation before
+// does not write the residual.
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
-              TensorView weight, TensorView bias, NormKind kind, float eps,
-              const int32_t* rows = nullptr);
+              const Norm& norm, float delta_scale = 1, const int32_t* rows = nullptr);
+
+// out[i] = norm(x[i]). out, x: T [n, width]; may be the same memory.
+void norm(const Context& ctx, TensorView out, TensorView x, const Norm& norm);
+
+// residual[t] = norm(residual[t]). residual: fp32 [tokens, hidden]; the norm's weights are in T.
+void norm_residual(const Context& ctx, TensorView residual, const Norm& norm);
+
+// residual[t] += scale * delta[t]. residual: fp32 [tokens, hidden]; delta: T [tokens, hidden].
+void add_to_residual(const Context& ctx, TensorView residual, TensorView delta, float scale);
 
 // out = x · weightᵀ + bias, accumulated in fp32. A row's result does not depend on n on the CPU.
 // out: T or fp32 [n, padded_out]; x: T [n, in]; bias: T [out_features] or empty.
@@ -92,11 +135,15 @@ std::vector<int64_t> rows_to_tune(const Context& ctx, int64_t max_tokens);
 void linear_activation(const Context& ctx, TensorView activated, TensorView up, TensorView x,
                        const LinearWeight& weight, TensorView bias, Activation kind, bool gated);
 
-// Turns q and k of every token by its position (skipped when rope_table is empty), leaves q in
-// place and stores k and v in the token's page. Pads are skipped.
-// qkv: T [tokens, (heads + 2*kv_heads)*head_dim]; rope_table: fp32 [positions, head_dim/2, 2].
+// Normalises q and k of every token in place, as comes before rope_append().
+// qkv: T [tokens, (heads + 2*kv_heads)*head_dim].
+void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm);
+
+// Turns q and k of every token by its row of the table (batch.rope_positions), leaves q in place
+// and stores k and v in the token's page. Pads are skipped.
+// qkv: T [tokens, (heads + 2*kv_heads)*head_dim].
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
-                 const AttentionShape& shape, TensorView rope_table);
+                 const AttentionShape& shape, const RopeTable& rope);
 
 // Memory of attention: attention_scratch_bytes that begin as zeros, as attention_scratch() lays
 // them out.
@@ -107,8 +154,9 @@ AttentionScratch attention_scratch(void* memory, const AttentionShape& shape, in
 // The longest context for which decode attention is issued as for one of context_len tokens.
 int64_t longest_context_split_alike(const Context& ctx, int64_t context_len);
 
-// Causal attention of every real query over its row's cached keys [0, position], read from pages;
-// softmax in fp32.
+// Causal attention of every real query over its row's cached keys [0, position], read from pages,
+// or over those of them in the window; softmax in fp32. Pages that lie wholly before the window of
+// all of a row's queries are not read: their entries in the block table may be anything.
 // out: T [tokens, heads*head_dim]; qkv: as rope_append left it (only q is read).
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                const ForwardBatch& batch, const AttentionShape& shape,
@@ -116,10 +164,11 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 
 // rope_append() and attention(), to the bit, but for qkv, which may stay as it was.
 void append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
-                      const ForwardBatch& batch, const AttentionShape& shape, TensorView rope_table,
+                      const ForwardBatch& batch, const AttentionShape& shape, const RopeTable& rope,
                       const AttentionScratch& scratch);
 
 // out = act(x[:, :I]) * x[:, I:] when gated (x: T [n, 2*I]), else act(x) (x: T [n, I], may be out).
+// kReluSquared is max(x, 0)² (So et al. 2021).
 void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
 
 // Starts a decode step over rows `row_slots`: fills token_ids, positions and context_lens
@@ -158,6 +207,10 @@ void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int3
 void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, const int32_t* slots,
             const SlotTables& tables, void* scratch);
 size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size);
+
+// logits = softcap * tanh(scale * logits / softcap) where softcap > 0, else scale * logits.
+// logits: fp32, any shape.
+void scale_logits(const Context& ctx, TensorView logits, float scale, float softcap);
 
 // Scores a given token for each row of logits, of which the first vocab_size columns count:
 // logprobs[i] = logit of targets[i] - logsumexp(logits); is_argmax[i] = 1 when greedy sampling

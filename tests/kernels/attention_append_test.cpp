@@ -57,7 +57,7 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
   batch.block_table_stride = stride;
   const Scratch scratch(ctx, shape, batch.num_rows, 2048);
   const KvLayer kv = {keys, values};
-  const TensorView rope = rotates ? table.view() : TensorView();
+  const RopeTable rope = {rotates ? table.view() : TensorView()};
   if (in_one) {
     ops::append_attention(ctx, out, qkv, kv, batch, shape, rope, scratch.view());
   } else {

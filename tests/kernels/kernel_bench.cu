@@ -70,8 +70,11 @@ class Bench {
     const Rotated weight(ctx_, type, {hidden}, 1.0F);
     const bool layer = kind == NormKind::kLayerNorm;
     const double seconds = seconds_per_call(ctx_, [&](int i) {
-      ops::add_norm(ctx_, out.view(i), residual.view(i), delta.view(i), weight.view(0),
-                    layer ? weight.view(0) : TensorView(), kind, 1e-5F);
+      ops::add_norm(ctx_, out.view(i), residual.view(i), delta.view(i),
+                    {.kind = kind,
+                     .eps = 1e-5F,
+                     .weight = weight.view(0),
+                     .bias = layer ? weight.view(0) : TensorView()});
     });
     print_moved(layer ? "add_norm layer" : "add_norm rms", shape(tokens, hidden), type, seconds,
                 tokens * hidden * (8 + 2 * size(type)));
@@ -109,7 +112,7 @@ class Bench {
     batch.block_table_stride = 2;
     const double seconds = seconds_per_call(ctx_, [&](int i) {
       ops::rope_append(ctx_, qkv.view(i), {pages.view(i), pages.view(i)}, batch, heads,
-                       rotate ? table.view(0) : TensorView());
+                       {rotate ? table.view(0) : TensorView()});
     });
     const int64_t moved_heads = (rotate ? heads.num_heads : 0) + 2 * heads.num_kv_heads;
     print_moved(rotate ? "rope_append" : "append",

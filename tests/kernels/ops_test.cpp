@@ -126,7 +126,10 @@ void check_add_norm(Devices& devices, DType type, int64_t hidden, int64_t rows,
   const Pair out(devices, type, {rows, hidden});
   const auto run = [&](const Context& ctx, Tensor Pair::*side) {
     ops::add_norm(ctx, out.*side, residual.*side, test.with_delta ? delta.*side : TensorView(),
-                  weight.*side, test.with_bias ? bias.*side : TensorView(), test.kind, 1e-5F);
+                  {.kind = test.kind,
+                   .eps = 1e-5F,
+                   .weight = weight.*side,
+                   .bias = test.with_bias ? bias.*side : TensorView()});
   };
   run(devices.cuda, &Pair::cuda);
   run(devices.cpu, &Pair::cpu);
@@ -173,7 +176,8 @@ TEST_CASE("LayerNorm keeps its precision where the mean is far from zero") {
   const Pair residual(*devices, DType::kF32, {3, 4096}, residual_values);
   const Pair weight(*devices, DType::kF32, {4096}, std::vector<float>(4096, 1.0F));
   const Tensor out(devices->cuda, DType::kF32, {3, 4096});
-  ops::add_norm(devices->cuda, out, residual.cuda, {}, weight.cuda, {}, NormKind::kLayerNorm, 0.0F);
+  ops::add_norm(devices->cuda, out, residual.cuda, {},
+                {.kind = NormKind::kLayerNorm, .weight = weight.cuda});
   const std::vector<float> actual = out.read();
   for (int row = 0; row < 3; ++row) {
     double sum = 0;
@@ -211,10 +215,10 @@ TEST_CASE("add_norm with a row list, rows twice too, reads the listed rows only 
       const Pair weight(*devices, type, {hidden}, random_values(hidden, 3));
       const IntPair rows(*devices, listed);
       const Pair out(*devices, type, {static_cast<int64_t>(listed.size()), hidden});
-      ops::add_norm(devices->cuda, out.cuda, residual.cuda, delta.cuda, weight.cuda, {},
-                    NormKind::kRmsNorm, 1e-5F, rows.cuda.as<int32_t>());
-      ops::add_norm(devices->cpu, out.cpu, residual.cpu, delta.cpu, weight.cpu, {},
-                    NormKind::kRmsNorm, 1e-5F, rows.cpu.as<int32_t>());
+      ops::add_norm(devices->cuda, out.cuda, residual.cuda, delta.cuda,
+                    {.eps = 1e-5F, .weight = weight.cuda}, 1, rows.cuda.as<int32_t>());
+      ops::add_norm(devices->cpu, out.cpu, residual.cpu, delta.cpu,
+                    {.eps = 1e-5F, .weight = weight.cpu}, 1, rows.cpu.as<int32_t>());
       check_close(out.cuda, out.cpu);
       const Tensor untouched(devices->cpu, DType::kF32, {kTokens, hidden}, values);
       CHECK(residual.cuda.read_bytes() == untouched.read_bytes());
@@ -317,7 +321,7 @@ void check_rope_append(Devices& devices, DType type, const QkvHeads& heads, int 
     const AttentionShape shape{
         .num_heads = heads.num_heads, .num_kv_heads = heads.num_kv_heads, .head_dim = head_dim};
     ops::rope_append(ctx, qkv.*side, {keys.*side, values.*side}, batch, shape,
-                     rotate ? table.*side : TensorView());
+                     {rotate ? table.*side : TensorView()});
   };
   run(devices.cuda, &Pair::cuda, &IntPair::cuda);
   run(devices.cpu, &Pair::cpu, &IntPair::cpu);
@@ -487,7 +491,8 @@ TEST_CASE("operations give the same bits 20 times over") {
     const Tensor residual(devices->cuda, DType::kF32, {kRows, kHidden}, values);
     const Tensor normed(devices->cuda, DType::kBF16, {kRows, kHidden});
     const Tensor active(devices->cuda, DType::kBF16, {kRows, kHidden / 2});
-    ops::add_norm(devices->cuda, normed, residual, {}, weight, {}, NormKind::kLayerNorm, 1e-5F);
+    ops::add_norm(devices->cuda, normed, residual, {},
+                  {.kind = NormKind::kLayerNorm, .eps = 1e-5F, .weight = weight});
     ops::activation(devices->cuda, active, normed, Activation::kSilu, true);
     if (repeat == 0) {
       first_norm = normed.read_bytes();

@@ -114,11 +114,14 @@ TEST_CASE("add_norm adds, normalises and picks rows, the same one twice too") {
       auto delta = f.random(tokens * hidden);
       auto weight = f.random(hidden);
       auto bias = f.random(hidden);
+      const Norm norm = {.kind = kind,
+                         .eps = 1e-5F,
+                         .weight = view(weight, {hidden}),
+                         .bias = view(bias, {hidden})};
       const auto before = residual;
       std::vector<float> out(3 * hidden, std::nanf(""));
       ops::add_norm(f.ctx, view(out, {3, hidden}), view(residual, {tokens, hidden}),
-                    view(delta, {tokens, hidden}), view(weight, {hidden}), view(bias, {hidden}),
-                    kind, 1e-5F, rows.data());
+                    view(delta, {tokens, hidden}), norm, 1, rows.data());
       std::vector<double> want;
       for (const int32_t t : rows) {
         std::vector<double> x(hidden);
@@ -139,8 +142,7 @@ TEST_CASE("add_norm adds, normalises and picks rows, the same one twice too") {
 
       std::vector<float> all(tokens * hidden);
       ops::add_norm(f.ctx, view(all, {tokens, hidden}), view(residual, {tokens, hidden}),
-                    view(delta, {tokens, hidden}), view(weight, {hidden}), view(bias, {hidden}),
-                    kind, 1e-5F);
+                    view(delta, {tokens, hidden}), norm);
       for (size_t i = 0; i < rows.size(); ++i) {
         const auto row = all.begin() + rows[i] * hidden;
         CHECK(std::equal(row, row + hidden, out.begin() + static_cast<std::ptrdiff_t>(i) * hidden));
@@ -217,7 +219,7 @@ TEST_CASE("rope and attention over pages match double precision, with everything
     batch.block_table_stride = 4;
     std::vector<float> out(length * heads * dim, nan);
     const TensorView qkv_view = view(qkv, {length, width});
-    ops::rope_append(f.ctx, qkv_view, kv, batch, shape, view(rope, {length, dim / 2, 2}));
+    ops::rope_append(f.ctx, qkv_view, kv, batch, shape, {view(rope, {length, dim / 2, 2})});
     ops::attention(f.ctx, view(out, {length, static_cast<int64_t>(heads) * dim}), qkv_view, kv,
                    batch, shape, {});
 

@@ -8,13 +8,20 @@ namespace eet::ops::cpu {
 
 void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, uint64_t seed);
 void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
-           const int32_t* positions, TensorView token_table, TensorView position_table);
+           const int32_t* positions, TensorView token_table, TensorView position_table,
+           float scale);
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
-              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows);
+              const Norm& norm, float delta_scale, const int32_t* rows);
+void norm(const Context& ctx, TensorView out, TensorView x, const Norm& norm);
+inline void norm_residual(const Context& ctx, TensorView residual, const Norm& weights) {
+  norm(ctx, residual, residual, weights);
+}
+void add_to_residual(const Context& ctx, TensorView residual, TensorView delta, float scale);
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
             TensorView bias);
+void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm);
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
-                 const AttentionShape& shape, TensorView rope_table);
+                 const AttentionShape& shape, const RopeTable& rope);
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                const ForwardBatch& batch, const AttentionShape& shape,
                const AttentionScratch& scratch);
@@ -32,6 +39,7 @@ void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int3
 void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, const int32_t* slots,
             const SlotTables& tables, void* scratch);
 size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size);
+void scale_logits(const Context& ctx, TensorView logits, float scale, float softcap);
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,
            const int32_t* targets, int64_t vocab_size);
 

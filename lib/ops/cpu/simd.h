@@ -16,6 +16,22 @@ struct PageView {
   const float* values;
 };
 
+// Keys [begin, end) of consecutive pages, counted from the first page's start. The query's own is
+// the last.
+struct KeyRange {
+  const PageView* pages;
+  int64_t begin;
+  int64_t end;
+};
+
+// How a product q·k of one head becomes a score (AttentionShape).
+struct ScoreRules {
+  float scale;
+  float softcap;      // 0: none
+  float slope;        // of ALiBi; 0: none
+  const float* sink;  // null: none
+};
+
 struct Kernels {
   const char* name;
 
@@ -27,10 +43,9 @@ struct Kernels {
   void (*gemm_panel)(float* out, int64_t out_stride, const float* x, int64_t x_stride,
                      const float* panel, const float* bias, int rows, int columns, int64_t in);
 
-  // One query of one head over keys [0, num_keys): out = softmax(scale * q·K) · V. `scores` has
-  // room for num_keys. Pages in order of position.
-  void (*attend)(float* out, const float* q, const PageView* pages, int64_t num_keys, int head_dim,
-                 float scale, float* scores);
+  // One query of one head: out = softmax(scores) · V. `scores` has room for keys.end.
+  void (*attend)(float* out, const float* q, const KeyRange& keys, int head_dim,
+                 const ScoreRules& rules, float* scores);
 
   float (*sum)(const float* x, int64_t n);
   float (*sum_squared_distance)(const float* x, float centre, int64_t n);

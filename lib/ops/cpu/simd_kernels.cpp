@@ -67,6 +67,21 @@ inline Vec exp_vec(Vec x) {
   return p * reinterpret_cast<Vec>(exponent);
 }
 
+// tanh to about 1 ulp: a polynomial near 0, where 1 - 2 / (exp(2x) + 1) loses digits (Cephes
+// tanhf).
+inline Vec tanh_vec(Vec x) {
+  const Vec size = x < 0.0F ? -x : x;
+  const Vec far = 1.0F - 2.0F / (exp_vec(2.0F * size) + 1.0F);
+  const Vec square = x * x;
+  Vec p = broadcast(-5.70498872745e-3F);
+  p = p * square + 2.06390887954e-2F;
+  p = p * square - 5.37397155531e-2F;
+  p = p * square + 1.33314422036e-1F;
+  p = p * square - 3.33332819422e-1F;
+  const Vec near = p * square * x + x;
+  return size < 0.625F ? near : x < 0.0F ? -far : far;
+}
+
 // The tail of a range, in a full vector: lanes past `n` hold `fill`.
 inline Vec load_partial(const float* p, int64_t n, float fill) {
   float lanes[kLanes];
@@ -197,23 +212,40 @@ inline float dot(const float* a, const float* b, int n) {
   return reduce_add(total);
 }
 
-void attend(float* out, const float* q, const PageView* pages, int64_t num_keys, int head_dim,
-            float scale, float* scores) {
-  float highest = -__builtin_inff();
-  for (int64_t j = 0; j < num_keys; ++j) {
+void attend(float* out, const float* q, const KeyRange& keys, int head_dim, const ScoreRules& rules,
+            float* scores) {
+  const PageView* pages = keys.pages;
+  float* visible = scores + keys.begin;
+  const int64_t num_visible = keys.end - keys.begin;
+  for (int64_t j = keys.begin; j < keys.end; ++j) {
     const float* key = pages[j / kPageSize].keys + (j % kPageSize) * head_dim;
-    scores[j] = dot(q, key, head_dim) * scale;
+    scores[j] = dot(q, key, head_dim) * rules.scale;
+  }
+  if (rules.softcap > 0) {
+    const float cap = rules.softcap;
+    map(visible, visible, visible, num_visible,
+        [cap](Vec s, Vec) { return cap * tanh_vec(s / cap); });
+  }
+  if (rules.slope != 0) {
+    for (int64_t j = keys.begin; j < keys.end; ++j) {
+      scores[j] += rules.slope * static_cast<float>(j - (keys.end - 1));
+    }
+  }
+  float highest = rules.sink != nullptr ? *rules.sink : -__builtin_inff();
+  for (int64_t j = keys.begin; j < keys.end; ++j) {
     highest = scores[j] > highest ? scores[j] : highest;
   }
-  map(scores, scores, scores, num_keys, [highest](Vec s, Vec) { return exp_vec(s - highest); });
-  const float total = map_sum(scores, num_keys, [](Vec p) { return p; });
+  map(visible, visible, visible, num_visible,
+      [highest](Vec s, Vec) { return exp_vec(s - highest); });
+  float total = map_sum(visible, num_visible, [](Vec p) { return p; });
+  if (rules.sink != nullptr) total += __builtin_expf(*rules.sink - highest);
   const float inverse = 1.0F / total;
   // Keys are summed in ascending order for each element, a few vectors of the head at a time.
   constexpr int kVecs = 4;
   for (int d = 0; d < head_dim; d += kVecs * kLanes) {
     Vec sums[kVecs] = {};
     const int width = head_dim - d;
-    for (int64_t j = 0; j < num_keys; ++j) {
+    for (int64_t j = keys.begin; j < keys.end; ++j) {
       const float* value = pages[j / kPageSize].values + (j % kPageSize) * head_dim + d;
       const Vec weight = broadcast(scores[j]);
       if (width >= kVecs * kLanes) {

@@ -24,6 +24,8 @@ void check_supported(const AttentionShape& shape) {
           "attention on CUDA: expected 1 to ", kernels::kMaxAttentionGroup,
           " query heads for each key head, got ", shape.num_heads, " for ", shape.num_kv_heads,
           "; use --device cpu");
+  require(shape.window == 0 && shape.softcap == 0 && !shape.sinks && !shape.alibi_slopes,
+          "attention on CUDA: windows, caps, sinks and ALiBi have no kernel; use --device cpu");
   require(shape.scale > 0, "attention on CUDA: expected a positive scale, got ", shape.scale);
 }
 
@@ -60,13 +62,13 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 
 bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                           const ForwardBatch& batch, const AttentionShape& shape,
-                          TensorView rope_table, const AttentionScratch& scratch) {
+                          const RopeTable& rope, const AttentionScratch& scratch) {
   check_supported(shape);
   if (qkv.dtype == DType::kF32 || shape.head_dim % 16 != 0) return false;
   dispatch(qkv.dtype, [&]<typename T>() {
     if constexpr (!std::is_same_v<T, float>) {
       kernels::attention_decode_append(out.as<T>(), scratch, qkv.as<T>(), paged_kv<T>(kv, batch),
-                                       {kv.keys.as<T>(), kv.values.as<T>(), rope_table.as<float>()},
+                                       {kv.keys.as<T>(), kv.values.as<T>(), rope.table.as<float>()},
                                        attention_heads(shape), batch.num_rows,
                                        batch.max_context_len, ctx.cuda->stream());
     }

@@ -36,6 +36,9 @@ inline kernels::ActivationFunction to_kernel(Activation kind) {
       return kernels::ActivationFunction::kGeluTanh;
     case Activation::kGeluErf:
       return kernels::ActivationFunction::kGeluErf;
+    case Activation::kRelu:
+    case Activation::kReluSquared:
+      throw Error("ReLU has no CUDA kernel; use --device cpu");
   }
   throw Error("internal error: unknown activation");
 }

@@ -19,7 +19,12 @@ int to_int(int64_t size) {
 }
 
 kernels::Norm to_kernel(NormKind kind) {
+  require(kind != NormKind::kNone, "norms on CUDA: expected RMSNorm or LayerNorm");
   return kind == NormKind::kRmsNorm ? kernels::Norm::kRms : kernels::Norm::kLayer;
+}
+
+[[noreturn]] void refuse(const char* operation) {
+  throw Error(concat(operation, " has no CUDA kernel; use --device cpu"));
 }
 
 }  // namespace
@@ -31,7 +36,9 @@ void fill_normal(const Context& ctx, TensorView out, float mean, float stddev, u
 }
 
 void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
-           const int32_t* positions, TensorView token_table, TensorView position_table) {
+           const int32_t* positions, TensorView token_table, TensorView position_table,
+           float scale) {
+  if (scale != 1) refuse("embed with a scale");
   dispatch(token_table.dtype, [&]<typename T>() {
     kernels::embed(residual.as<float>(), token_ids, positions, token_table.as<T>(),
                    position_table.as<T>(), to_int(residual.dim(0)), to_int(residual.dim(1)),
@@ -40,19 +47,40 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 }
 
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
-              TensorView weight, TensorView bias, NormKind kind, float eps, const int32_t* rows) {
+              const Norm& norm, float delta_scale, const int32_t* rows) {
+  if (delta_scale != 1 || norm.weight_offset != 0 || !norm.weight) refuse("this kind of norm");
   require(residual.dim(1) <= kernels::kMaxNormHidden,
           "add_norm: expected a hidden size of at most ", kernels::kMaxNormHidden, ", got ",
           residual.dim(1));
   dispatch(out.dtype, [&]<typename T>() {
-    kernels::add_norm(out.as<T>(), residual.as<float>(), delta.as<T>(), weight.as<T>(),
-                      bias.as<T>(), rows, to_int(out.dim(0)), to_int(out.dim(1)), to_kernel(kind),
-                      eps, ctx.cuda->stream());
+    kernels::add_norm(out.as<T>(), residual.as<float>(), delta.as<T>(), norm.weight.as<T>(),
+                      norm.bias.as<T>(), rows, to_int(out.dim(0)), to_int(out.dim(1)),
+                      to_kernel(norm.kind), norm.eps, ctx.cuda->stream());
   });
 }
 
+void norm(const Context&, TensorView, TensorView, const Norm&) {
+  refuse("norm");
+}
+void norm_residual(const Context&, TensorView, const Norm&) {
+  refuse("norm_residual");
+}
+void add_to_residual(const Context&, TensorView, TensorView, float) {
+  refuse("add_to_residual");
+}
+void qk_norm(const Context&, TensorView, const AttentionShape&, const QkNorm&) {
+  refuse("qk_norm");
+}
+void scale_logits(const Context&, TensorView, float, float) {
+  refuse("scale_logits");
+}
+
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
-                 const AttentionShape& shape, TensorView rope_table) {
+                 const AttentionShape& shape, const RopeTable& rope) {
+  if (rope.interleaved || (rope.table && 2 * rope.table.dim(1) != shape.head_dim) ||
+      batch.rope_positions != nullptr) {
+    refuse("this kind of rotary embedding");
+  }
   const kernels::KvDestination destination{.positions = batch.positions,
                                            .token_slots = batch.token_slots,
                                            .block_tables = batch.block_tables,
@@ -61,7 +89,7 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
       .num_heads = shape.num_heads, .num_kv_heads = shape.num_kv_heads, .head_dim = shape.head_dim};
   dispatch(qkv.dtype, [&]<typename T>() {
     kernels::rope_append(qkv.as<T>(), kv.keys.as<T>(), kv.values.as<T>(), destination,
-                         batch.num_tokens, heads, rope_table.as<float>(), ctx.cuda->stream());
+                         batch.num_tokens, heads, rope.table.as<float>(), ctx.cuda->stream());
   });
 }
 
