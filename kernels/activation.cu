@@ -58,6 +58,10 @@ void select(T* out, const T* x, int num_rows, int64_t width, ActivationFunction 
       return run<T, ActivationFunction::kGeluTanh, kGated>(out, x, num_rows, width, stream);
     case ActivationFunction::kGeluErf:
       return run<T, ActivationFunction::kGeluErf, kGated>(out, x, num_rows, width, stream);
+    case ActivationFunction::kRelu:
+      return run<T, ActivationFunction::kRelu, kGated>(out, x, num_rows, width, stream);
+    case ActivationFunction::kReluSquared:
+      return run<T, ActivationFunction::kReluSquared, kGated>(out, x, num_rows, width, stream);
   }
 }
 

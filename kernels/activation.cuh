@@ -26,7 +26,12 @@ __device__ __forceinline__ float activate(float x) {
     // x/2 * (1 + tanh(u)) = x * sigmoid(2u), which loses no digits where tanh(u) nears -1.
     const float u = 0.7978845608F * (x + 0.044715F * x * x * x);
     return times_sigmoid<T>(x, 2.0F * u);
+  } else if constexpr (kFunction == ActivationFunction::kRelu) {
+    return x < 0.0F ? 0.0F : x;  // NaN stays
+  } else if constexpr (kFunction == ActivationFunction::kReluSquared) {
+    return x < 0.0F ? 0.0F : x * x;
   } else {
+    static_assert(kFunction == ActivationFunction::kGeluErf);
     return 0.5F * x * (1.0F + erff(x * 0.7071067812F));
   }
 }

@@ -7,8 +7,9 @@
 
 namespace eet::kernels {
 
-// kGeluTanh and kGeluErf are the two forms of Hendrycks and Gimpel 2016; kSilu is x * sigmoid(x).
-enum class ActivationFunction { kSilu, kGeluTanh, kGeluErf };
+// kGeluTanh and kGeluErf are the two forms of Hendrycks and Gimpel 2016; kSilu is x * sigmoid(x);
+// kReluSquared is max(x, 0)² (So et al. 2021).
+enum class ActivationFunction { kSilu, kGeluTanh, kGeluErf, kRelu, kReluSquared };
 
 // out = f(x), element by element. out, x: [num_rows, width]; may be the same memory.
 template <typename T>

@@ -1,7 +1,8 @@
 // The residual addition and the norm after it, in one pass over the row.
 #include "kernels/contract/host_device.h"
 #include "kernels/launch.cuh"
-#include "kernels/norm.h"
+#include "kernels/norm.cuh"
+#include "kernels/precondition.h"
 #include "kernels/reduce.cuh"
 #include "kernels/vector.cuh"
 
@@ -12,6 +13,13 @@ constexpr int kMaxThreads = 1024;
 // Elements that a thread keeps in registers. The few leave room for the weights beside them.
 constexpr int kFewElements = 8;
 constexpr int kManyElements = kMaxNormHidden / kMaxThreads;
+
+struct AddNormScalars {
+  float delta_scale;
+  float weight_offset;
+  float eps;
+  bool normalises;  // else the row stays as it is
+};
 
 // A thread's part of a row; zeros beyond the row, and where there is none.
 template <typename T, int N, int kSteps>
@@ -32,10 +40,11 @@ __device__ __forceinline__ void load_row(Vec<T, N> (&part)[kSteps], const T* row
 // the first load to the last store. Where registers suffice the weights and, where the previous
 // kernel made `delta` and so not the residual, the residual come while it ends; all other loads are
 // issued before the first sum.
-template <typename T, Norm kKind, int N, int kElements>
+template <typename T, bool kSubtractsMean, int N, int kElements>
 __global__ void __launch_bounds__(kMaxThreads)
     add_norm_kernel(T* out, float* residual, const T* delta, const T* __restrict__ weight,
-                    const T* __restrict__ bias, const int32_t* rows, int hidden, float eps) {
+                    const T* __restrict__ bias, const int32_t* rows, int hidden,
+                    const AddNormScalars scalars) {
   constexpr int kSteps = kElements / N;
   constexpr bool kEarly = kElements == kFewElements;
   release_next_kernel();  // a product
@@ -70,13 +79,17 @@ __global__ void __launch_bounds__(kMaxThreads)
       const int column = first + step * stride;
       if (column >= hidden) continue;
 #pragma unroll
-      for (int i = 0; i < N; ++i) x[step].value[i] += to_float(d[step].value[i]);
+      for (int i = 0; i < N; ++i) {
+        // Rounded twice, as the CPU does.
+        x[step].value[i] =
+            __fadd_rn(x[step].value[i], __fmul_rn(scalars.delta_scale, to_float(d[step].value[i])));
+      }
       if (rows == nullptr) store_vec<N>(residual_row + column, x[step]);
     }
   }
 
   float mean = 0.0F;
-  if constexpr (kKind == Norm::kLayer) {
+  if constexpr (kSubtractsMean) {
     float sum = 0.0F;
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
@@ -96,7 +109,7 @@ __global__ void __launch_bounds__(kMaxThreads)
     }
   }
   const float variance = block_sum(sum_of_squares, partial_variance) / static_cast<float>(hidden);
-  const float inverse = 1.0F / sqrtf(variance + eps);
+  const float inverse = scalars.normalises ? 1.0F / sqrtf(variance + scalars.eps) : 1.0F;
 
   if constexpr (!kEarly) load_weights();
   T* out_row = out + static_cast<int64_t>(blockIdx.x) * hidden;
@@ -107,7 +120,8 @@ __global__ void __launch_bounds__(kMaxThreads)
     Vec<float, N> y;
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      y.value[i] = (x[step].value[i] - mean) * inverse * to_float(w[step].value[i]);
+      const float factor = scalars.weight_offset + to_float(w[step].value[i]);
+      y.value[i] = (x[step].value[i] - mean) * inverse * factor;
     }
     if (bias != nullptr) {
 #pragma unroll
@@ -117,43 +131,48 @@ __global__ void __launch_bounds__(kMaxThreads)
   }
 }
 
-template <typename T, Norm kKind, int N, int kElements>
-void launch(T* out, float* residual, const T* delta, const T* weight, const T* bias,
-            const int32_t* rows, int num_rows, int hidden, float eps, cudaStream_t stream) {
+template <typename T, bool kSubtractsMean, int N, int kElements>
+void launch(T* out, float* residual, const T* delta, float delta_scale, const Norm<T>& norm,
+            const int32_t* rows, int num_rows, int hidden, cudaStream_t stream) {
   const int items = ceil_div(hidden, kElements);
   const int threads = N == 1 ? kMaxThreads : block_threads(items, kMaxThreads);
-  launch_overlapped(add_norm_kernel<T, kKind, N, kElements>, num_rows, threads, 0, stream, out,
-                    residual, delta, weight, bias, rows, hidden, eps);
+  const AddNormScalars scalars = {.delta_scale = delta_scale,
+                                  .weight_offset = norm.weight_offset,
+                                  .eps = norm.eps,
+                                  .normalises = norm.kind != NormKind::kNone};
+  launch_overlapped(add_norm_kernel<T, kSubtractsMean, N, kElements>, num_rows, threads, 0, stream,
+                    out, residual, delta, norm.weight, norm.bias, rows, hidden, scalars);
 }
 
 }  // namespace
 
 template <typename T>
-void add_norm(T* out, float* residual, const T* delta, const T* weight, const T* bias,
-              const int32_t* rows, int num_rows, int hidden, Norm kind, float eps,
-              cudaStream_t stream) {
+void add_norm(T* out, float* residual, const T* delta, float delta_scale, const Norm<T>& norm,
+              const int32_t* rows, int num_rows, int hidden, cudaStream_t stream) {
+  check_precondition(hidden > 0 && hidden <= kMaxNormHidden, "add_norm: hidden of ", hidden);
   if (num_rows == 0) return;
+  const Norm<T> resolved = resolve(norm);
   constexpr int kWidth = kVecWidth<float>;  // the residual is the widest of the streams
   const bool vectorised =
       is_vectorisable<kWidth>(out, hidden) && is_vectorisable<kWidth>(residual, hidden) &&
-      is_vectorisable<kWidth>(delta, hidden) && is_vectorisable<kWidth>(weight, hidden) &&
-      is_vectorisable<kWidth>(bias, hidden);
-  const auto run = [&]<Norm kKind>() {
-    const auto launcher = !vectorised ? launch<T, kKind, 1, kManyElements>
+      is_vectorisable<kWidth>(delta, hidden) && is_vectorisable<kWidth>(resolved.weight, hidden) &&
+      is_vectorisable<kWidth>(resolved.bias, hidden);
+  const auto run = [&]<bool kSubtractsMean>() {
+    const auto launcher = !vectorised ? launch<T, kSubtractsMean, 1, kManyElements>
                           : hidden <= kFewElements * kMaxThreads
-                              ? launch<T, kKind, kWidth, kFewElements>
-                              : launch<T, kKind, kWidth, kManyElements>;
-    launcher(out, residual, delta, weight, bias, rows, num_rows, hidden, eps, stream);
+                              ? launch<T, kSubtractsMean, kWidth, kFewElements>
+                              : launch<T, kSubtractsMean, kWidth, kManyElements>;
+    launcher(out, residual, delta, delta_scale, resolved, rows, num_rows, hidden, stream);
   };
-  kind == Norm::kRms ? run.template operator()<Norm::kRms>()
-                     : run.template operator()<Norm::kLayer>();
+  norm.kind == NormKind::kLayer ? run.template operator()<true>()
+                                : run.template operator()<false>();
 }
 
-template void add_norm(float*, float*, const float*, const float*, const float*, const int32_t*,
-                       int, int, Norm, float, cudaStream_t);
-template void add_norm(__half*, float*, const __half*, const __half*, const __half*, const int32_t*,
-                       int, int, Norm, float, cudaStream_t);
-template void add_norm(__nv_bfloat16*, float*, const __nv_bfloat16*, const __nv_bfloat16*,
-                       const __nv_bfloat16*, const int32_t*, int, int, Norm, float, cudaStream_t);
+template void add_norm(float*, float*, const float*, float, const Norm<float>&, const int32_t*, int,
+                       int, cudaStream_t);
+template void add_norm(__half*, float*, const __half*, float, const Norm<__half>&, const int32_t*,
+                       int, int, cudaStream_t);
+template void add_norm(__nv_bfloat16*, float*, const __nv_bfloat16*, float,
+                       const Norm<__nv_bfloat16>&, const int32_t*, int, int, cudaStream_t);
 
 }  // namespace eet::kernels

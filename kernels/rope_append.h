@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/rope.h"
+
 namespace eet::kernels {
 
 // Where tokens go in one layer's pages (kernels/contract/kv_layout.h).
@@ -18,17 +20,15 @@ struct KvDestination {
 struct QkvShape {
   int num_heads;
   int num_kv_heads;
-  int head_dim;  // a multiple of 8, at most 256
+  int head_dim;  // a multiple of 8, at most 512
 };
 
-// Turns q and k of each token by its position (Su et al. 2021, element i paired with
-// i + head_dim/2), leaves q in place and stores k and v in pages. Without a table (null) q stays
-// and k and v are only stored. k and v in qkv stay as they are.
+// Turns q and k of each token, leaves q in place and stores k and v in pages. Without a table q
+// stays and k and v are only stored. k and v in qkv stay as they are.
 // qkv: [num_tokens, num_heads + 2 * num_kv_heads, head_dim]; keys, values: [num_pages,
-// num_kv_heads, kPageSize, head_dim]; rope_table: [positions, head_dim / 2, 2] (cos, sin).
-// All are aligned to 16 bytes.
+// num_kv_heads, kPageSize, head_dim]. All are aligned to 16 bytes.
 template <typename T>
 void rope_append(T* qkv, T* keys, T* values, const KvDestination& destination, int num_tokens,
-                 const QkvShape& shape, const float* rope_table, cudaStream_t stream);
+                 const QkvShape& shape, const Rope& rope, cudaStream_t stream);
 
 }  // namespace eet::kernels

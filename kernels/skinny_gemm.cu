@@ -253,6 +253,10 @@ Epilogue epilogue_of(ActivationFunction function) {
       return Epilogue::kSilu;
     case ActivationFunction::kGeluTanh:
       return Epilogue::kGeluTanh;
+    case ActivationFunction::kRelu:
+      return Epilogue::kRelu;
+    case ActivationFunction::kReluSquared:
+      return Epilogue::kReluSquared;
     case ActivationFunction::kGeluErf:
       break;
   }

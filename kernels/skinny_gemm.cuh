@@ -10,7 +10,7 @@
 namespace eet::kernels {
 
 // What becomes of a sum.
-enum class Epilogue { kStore, kSilu, kGeluTanh, kGeluErf };
+enum class Epilogue { kStore, kSilu, kGeluTanh, kGeluErf, kRelu, kReluSquared };
 
 template <typename T>
 struct SkinnyArgs {
@@ -114,6 +114,10 @@ __device__ __forceinline__ void with_function(Epilogue epilogue, const Body& bod
       return body.template operator()<ActivationFunction::kGeluTanh>();
     case Epilogue::kGeluErf:
       return body.template operator()<ActivationFunction::kGeluErf>();
+    case Epilogue::kRelu:
+      return body.template operator()<ActivationFunction::kRelu>();
+    case Epilogue::kReluSquared:
+      return body.template operator()<ActivationFunction::kReluSquared>();
     case Epilogue::kStore:
       return;
   }

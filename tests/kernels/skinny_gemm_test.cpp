@@ -164,7 +164,8 @@ Tensor drawn(const Context& ctx, DType type, int64_t rows, int64_t columns, floa
 }
 
 constexpr ActivationFunction kFunctions[] = {
-    ActivationFunction::kSilu, ActivationFunction::kGeluTanh, ActivationFunction::kGeluErf};
+    ActivationFunction::kSilu, ActivationFunction::kGeluTanh, ActivationFunction::kGeluErf,
+    ActivationFunction::kRelu, ActivationFunction::kReluSquared};
 
 TEST_CASE("a skinny product with an activation is the product and the activation to the bit") {
   Devices* devices = gpu_or_skip();

@@ -5,9 +5,10 @@
 #include <cuda_fp16.h>
 
 #include "kernels/activation.h"
+#include "kernels/rope.h"
 #include "lib/core/dtype.h"
 #include "lib/core/error.h"
-#include "lib/model/model_config.h"
+#include "lib/ops/ops.h"
 
 namespace eet::ops::cuda {
 
@@ -37,10 +38,18 @@ inline kernels::ActivationFunction to_kernel(Activation kind) {
     case Activation::kGeluErf:
       return kernels::ActivationFunction::kGeluErf;
     case Activation::kRelu:
+      return kernels::ActivationFunction::kRelu;
     case Activation::kReluSquared:
-      throw Error("ReLU has no CUDA kernel; use --device cpu");
+      return kernels::ActivationFunction::kReluSquared;
   }
   throw Error("internal error: unknown activation");
+}
+
+inline kernels::Rope to_kernel(const RopeTable& rope, const ForwardBatch& batch) {
+  return {.table = rope.table.as<float>(),
+          .rotary_dim = rope.table ? static_cast<int>(2 * rope.table.dim(1)) : 0,
+          .interleaved = rope.interleaved,
+          .rows = batch.rope_positions};
 }
 
 }  // namespace eet::ops::cuda
