@@ -7,6 +7,7 @@
 
 #include "kernels/attention.cuh"
 #include "kernels/attention_decode.h"
+#include "kernels/attention_rules.cuh"
 #include "kernels/contract/host_device.h"
 #include "kernels/contract/kv_layout.h"
 #include "kernels/paged_attention.h"
@@ -60,9 +61,15 @@ struct DecodeArgs {
   // exp2(score - maximum)}, scores in powers of two.
   float* partial_values;  // [num_rows, num_heads, max_splits, head_dim]
   float2* partial_stats;  // [num_rows, num_heads, max_splits]
-  // Splits of a row and key head that are done, zero again when all are: [num_rows, num_kv_heads].
+  // Splits of a row and block of heads that are done, zero again when all are: [num_rows, blocks of
+  // heads].
   uint32_t* arrivals;
-  KvAppend<T> append;  // null: all tokens are in the cache
+  // Where the newest tokens go; keys is null where all tokens are in the cache.
+  struct Append {
+    T* keys;
+    T* values;
+    const float* rope_table;  // of plain rotation
+  } append;
 };
 
 // What one block computes.
@@ -98,19 +105,114 @@ __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args) {
   return work;
 }
 
-// Index of a query head of the group among all rows' heads.
-template <typename T>
-__device__ __forceinline__ int64_t head_index(const DecodeArgs<T>& args, const DecodeWork& work,
+// The first of the block's query heads.
+__device__ __forceinline__ int first_head(const DecodeWork& work) {
+  return work.kv_head * work.group;
+}
+
+// Elements of a token's qkv before the block's queries.
+__device__ __forceinline__ int64_t queries_offset(const DecodeWork& work, int head_dim) {
+  return static_cast<int64_t>(work.kv_head) * work.group * head_dim;
+}
+
+// The plain variant.
+struct PlainRules {
+  using Work = DecodeWork;
+  static constexpr bool kIsPlain = true;
+  static constexpr int kMaxGroup = kMaxPlainGroup;
+  static constexpr int kMaxHeadDim = kMaxPlainHeadDim;
+};
+
+// What one block of the other variant computes: up to kMaxGroup of a key head's query heads, of
+// keys [begin, end) those from first_key on.
+struct RuledWork : DecodeWork {
+  int first_head;
+  int first_key;
+};
+__device__ __forceinline__ int first_head(const RuledWork& work) {
+  return work.first_head;
+}
+__device__ __forceinline__ int64_t queries_offset(const RuledWork& work, int head_dim) {
+  return static_cast<int64_t>(work.first_head) * head_dim;
+}
+
+// The other variant: by ScoreRules, in heads of any size, in groups of any number of heads.
+struct LayerRules {
+  using Work = RuledWork;
+  static constexpr bool kIsPlain = false;
+  static constexpr int kMaxGroup = kHeadsPerBlock;
+  static constexpr int kMaxHeadDim = kMaxAttentionHeadDim;
+
+  ScoreRules scores;
+  int head_blocks;  // that a key head's query heads are parted into
+  Rope rope;        // of a row that is appended
+};
+
+// kTile: tokens that the kernel reads at once, from a multiple of it on.
+template <int kTile, typename T>
+__device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args, const PlainRules&) {
+  return find_work(args);
+}
+template <int kTile, typename T>
+__device__ __forceinline__ RuledWork find_work(const DecodeArgs<T>& args, const LayerRules& rules) {
+  static_assert(kPageSize % kTile == 0);
+  RuledWork work;
+  work.kv_head = static_cast<int>(blockIdx.x) / rules.head_blocks;
+  work.row = static_cast<int>(blockIdx.y);
+  work.split = static_cast<int>(blockIdx.z);
+  const int head = static_cast<int>(blockIdx.x) % rules.head_blocks * LayerRules::kMaxGroup;
+  work.first_head = work.kv_head * args.group + head;
+  work.group = min(LayerRules::kMaxGroup, args.group - head);
+  work.pages = row_pages(args.kv, work.row);
+  work.context_len = args.kv.context_lens[work.row];
+  work.first_key = first_key(rules.scores, work.context_len - 1);
+  // The row is split from the page on in which its window begins.
+  const int first_page_begin = work.first_key / kPageSize * kPageSize;
+  const Splits splits = splits_of(work.context_len - first_page_begin);
+  work.num_splits = splits.count;
+  work.begin = first_page_begin + work.split * splits.tokens_per_split;
+  work.end =
+      work.split + 1 < splits.count ? work.begin + splits.tokens_per_split : work.context_len;
+  if (work.split >= splits.count) work.end = work.begin;
+  work.begin = max(work.begin, work.first_key / kTile * kTile);
+  work.has_newest = work.end == work.context_len;
+  return work;
+}
+
+// Index of a query head of the block among all rows' heads.
+template <typename T, typename Work>
+__device__ __forceinline__ int64_t head_index(const DecodeArgs<T>& args, const Work& work,
                                               int head) {
-  return static_cast<int64_t>(work.row) * args.heads.num_heads + work.kv_head * work.group + head;
+  return static_cast<int64_t>(work.row) * args.heads.num_heads + first_head(work) + head;
+}
+
+// 1 / the denominator of the block's query head `head`.
+__device__ __forceinline__ float inverse_sum(const PlainRules&, const DecodeWork&, int, float,
+                                             float sum) {
+  return 1.0F / sum;
+}
+__device__ __forceinline__ float inverse_sum(const LayerRules& rules, const RuledWork& work,
+                                             int head, float maximum, float sum) {
+  return inverse_denominator(rules.scores, work.first_head + head, maximum, sum);
+}
+
+// Where a block counts that it is done.
+template <typename T>
+__device__ __forceinline__ uint32_t* arrivals_of(const DecodeArgs<T>& args,
+                                                 const DecodeWork& work) {
+  return args.arrivals + work.row * args.heads.num_kv_heads + work.kv_head;
+}
+template <typename T>
+__device__ __forceinline__ uint32_t* arrivals_of(const DecodeArgs<T>& args, const RuledWork& work) {
+  return args.arrivals + work.row * gridDim.x + blockIdx.x;
 }
 
 // A block without tokens: the first of an ended row writes the row's zeros, and any other ends.
 __device__ __forceinline__ bool is_idle(const DecodeWork& work) {
   return work.split > 0 && work.begin >= work.end;
 }
-template <typename T>
-__device__ void finish_without_tokens(const DecodeArgs<T>& args, const DecodeWork& work) {
+template <typename T, typename Work>
+__device__ void finish_without_tokens(const DecodeArgs<T>& args, const Work& work) {
   T* out = args.out + head_index(args, work, 0) * args.heads.head_dim;
   for (int i = static_cast<int>(threadIdx.x); i < work.group * args.heads.head_dim;
        i += kDecodeThreads) {
@@ -120,13 +222,13 @@ __device__ void finish_without_tokens(const DecodeArgs<T>& args, const DecodeWor
 
 // Stores N elements of a head's weighted values: the softmax average of a row in one split, a
 // partial result of any other.
-template <int N, typename T>
-__device__ __forceinline__ void store_result(const DecodeArgs<T>& args, const DecodeWork& work,
-                                             int head, int dim, Vec<float, N> values, float maximum,
-                                             float sum) {
+template <int N, typename T, typename Rules>
+__device__ __forceinline__ void store_result(const DecodeArgs<T>& args, const Rules& rules,
+                                             const typename Rules::Work& work, int head, int dim,
+                                             Vec<float, N> values, float maximum, float sum) {
   const int64_t index = head_index(args, work, head);
   if (work.num_splits == 1) {
-    const float inverse = 1.0F / sum;
+    const float inverse = inverse_sum(rules, work, head, maximum, sum);
 #pragma unroll
     for (int i = 0; i < N; ++i) values.value[i] *= inverse;
     store_floats<N>(args.out + index * args.heads.head_dim + dim, values);
@@ -138,8 +240,9 @@ __device__ __forceinline__ void store_result(const DecodeArgs<T>& args, const De
 }
 
 // Joins the splits of a row's head in ascending order, one warp's work.
-template <typename T>
-__device__ __forceinline__ void join_head(const DecodeArgs<T>& args, int64_t index,
+template <typename T, typename Rules>
+__device__ __forceinline__ void join_head(const DecodeArgs<T>& args, const Rules& rules,
+                                          const typename Rules::Work& work, int head, int64_t index,
                                           int num_splits) {
   const int head_dim = args.heads.head_dim;
   const int64_t first = index * args.max_splits;
@@ -161,7 +264,7 @@ __device__ __forceinline__ void join_head(const DecodeArgs<T>& args, int64_t ind
       values[2] += weight * part.z;
       values[3] += weight * part.w;
     }
-    const float inverse = 1.0F / sum;
+    const float inverse = inverse_sum(rules, work, head, maximum, sum);
     Vec<float, 4> result;
 #pragma unroll
     for (int k = 0; k < 4; ++k) result.value[k] = values[k] * inverse;
@@ -169,29 +272,37 @@ __device__ __forceinline__ void join_head(const DecodeArgs<T>& args, int64_t ind
   }
 }
 
-// Called by a block that has stored its results. The last block of a row and key head joins what
+// Called by a block that has stored its results. The last block of a row and its heads joins what
 // all of them stored: a kernel of its own for that would run in every layer, split rows or not.
-template <typename T>
-__device__ __forceinline__ void join_splits(const DecodeArgs<T>& args, const DecodeWork& work) {
+template <typename T, typename Rules>
+__device__ __forceinline__ void join_splits(const DecodeArgs<T>& args, const Rules& rules,
+                                            const typename Rules::Work& work) {
   if (work.num_splits <= 1) return;
   __shared__ bool is_last;
   __threadfence();  // the results are there for all
   __syncthreads();
   if (threadIdx.x == 0) {
     const unsigned last = static_cast<unsigned>(work.num_splits) - 1;
-    uint32_t* arrivals = args.arrivals + work.row * args.heads.num_kv_heads + work.kv_head;
-    is_last = atomicInc(arrivals, last) == last;
+    is_last = atomicInc(arrivals_of(args, work), last) == last;
   }
   __syncthreads();
   if (!is_last) return;
   __threadfence();  // and read after the others' arrivals
   for (int head = static_cast<int>(threadIdx.x) / 32; head < work.group; head += kDecodeWarps) {
-    join_head(args, head_index(args, work, head), work.num_splits);
+    join_head(args, rules, work, head, head_index(args, work, head), work.num_splits);
   }
 }
 
-// attention_decode_fp32.cu: one block of kDecodeThreads for each of the grid's
-// (key head, row, split).
-void launch_decode_fp32(const DecodeArgs<float>& args, dim3 grid, cudaStream_t stream);
+// Launches of one block of kDecodeThreads for each of the grid's (block of heads, row, split). The
+// plain ones have a block of heads for each key head.
+//
+// attention_decode_fp32.cu
+template <typename Rules>
+void launch_decode_fp32(const DecodeArgs<float>& args, const Rules& rules, dim3 grid,
+                        cudaStream_t stream);
+// attention_decode_plain.cu and attention_decode_rules.cu. T: 16-bit.
+template <typename T, typename Rules>
+void launch_decode_mma(const DecodeArgs<T>& args, const Rules& rules, dim3 grid,
+                       cudaStream_t stream);
 
 }  // namespace eet::kernels

@@ -1,5 +1,7 @@
 // Decode attention in fp32, on plain multiply-adds: warps share the query heads and lanes the
 // tokens of a tile for the scores; threads share the dimensions for the values.
+#include <algorithm>
+
 #include "kernels/async_copy.cuh"
 #include "kernels/attention.cuh"
 #include "kernels/attention_decode.cuh"
@@ -10,8 +12,6 @@ namespace eet::kernels {
 namespace {
 
 constexpr int kFloatTile = 32;  // tokens: one per lane
-constexpr int kHeadsPerWarp = kMaxAttentionGroup / kDecodeWarps;
-constexpr int kDimsPerThread = kMaxAttentionHeadDim / kDecodeThreads;
 
 // Elements between two tokens in shared memory: an odd count of 16-byte pieces, so that lanes
 // reading one piece of 8 tokens each meet no bank twice.
@@ -30,13 +30,17 @@ __device__ __forceinline__ void copy_float_tile(float* tile, const float* source
   }
 }
 
+template <typename Rules>
 __global__ void __launch_bounds__(kDecodeThreads)
-    decode_float_kernel(const DecodeArgs<float> args) {
+    decode_float_kernel(const DecodeArgs<float> args, const Rules rules) {
+  constexpr int kMaxGroup = Rules::kMaxGroup;
+  constexpr int kHeadsPerWarp = kMaxGroup / kDecodeWarps;
+  constexpr int kDimsPerThread = Rules::kMaxHeadDim / kDecodeThreads;
   extern __shared__ uint4 shared[];
-  alignas(16) __shared__ float weights[kMaxAttentionGroup][kFloatTile];
-  __shared__ float rescales[kMaxAttentionGroup];
-  __shared__ float2 stats[kMaxAttentionGroup];
-  const DecodeWork work = find_work(args);
+  alignas(16) __shared__ float weights[kMaxGroup][kFloatTile];
+  __shared__ float rescales[kMaxGroup];
+  __shared__ float2 stats[kMaxGroup];
+  const auto work = find_work<kFloatTile>(args, rules);
   if (is_idle(work)) return;
   if (work.begin >= work.end) {
     finish_without_tokens(args, work);
@@ -62,9 +66,20 @@ __global__ void __launch_bounds__(kDecodeThreads)
     commit_copies();
   };
   start_copy(keys, args.kv.keys, work.begin);
-  const float* q = args.qkv + work.row * qkv_stride(args.heads) +
-                   static_cast<int64_t>(work.kv_head) * work.group * head_dim;
+  const float* q = args.qkv + work.row * qkv_stride(args.heads) + queries_offset(work, head_dim);
   for (int i = thread; i < work.group * head_dim; i += kDecodeThreads) queries[i] = q[i];
+
+  // In powers of two, of the product q·k of the block's query head `head`.
+  const auto score_of = [&](float product, int head, int key) {
+    if constexpr (Rules::kIsPlain) {
+      return key < work.end ? product * scale_log2 : kNegativeInfinity;
+    } else {
+      const ScoreShape<float> shape(rules.scores, args.heads.scale);
+      const float slope = slope_log2(rules.scores, work.first_head + head);
+      const bool is_visible = key < work.end && key >= work.first_key;
+      return is_visible ? shape(product, slope, key - (work.context_len - 1)) : kNegativeInfinity;
+    }
+  };
 
   float maximum[kHeadsPerWarp];  // of head warp + kDecodeWarps * i
   float sum[kHeadsPerWarp];      // likewise, of this lane's tokens
@@ -73,7 +88,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
     maximum[i] = kNegativeInfinity;
     sum[i] = 0.0F;
   }
-  float totals[kMaxAttentionGroup][kDimsPerThread] = {};  // dimensions thread + kDecodeThreads * i
+  float totals[kMaxGroup][kDimsPerThread] = {};  // dimensions thread + kDecodeThreads * i
 
   for (int token = work.begin; token < work.end; token += kFloatTile) {
     start_copy(values, args.kv.values, token);
@@ -95,7 +110,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
     for (int i = 0; i < kHeadsPerWarp; ++i) {
       const int head = warp + kDecodeWarps * i;
       if (head >= work.group) break;
-      const float score = token + lane < work.end ? scores[i] * scale_log2 : kNegativeInfinity;
+      const float score = score_of(scores[i], head, token + lane);
       const float new_maximum = fmaxf(maximum[i], lanes_max<32>(score));
       const float rescale = exp2_fast(maximum[i] - new_maximum);
       const float weight = exp2_fast(score - new_maximum);
@@ -108,7 +123,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
     __syncthreads();  // the values and the weights are there, the keys are read
     start_copy(keys, args.kv.keys, token + kFloatTile);
 #pragma unroll
-    for (int head = 0; head < kMaxAttentionGroup; ++head) {
+    for (int head = 0; head < kMaxGroup; ++head) {
       if (head >= work.group) break;
 #pragma unroll
       for (int i = 0; i < kDimsPerThread; ++i) totals[head][i] *= rescales[head];
@@ -122,7 +137,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
 #pragma unroll
         for (int j = 0; j < 4; ++j) value[j] = values[(k + j) * stride + dim];
 #pragma unroll
-        for (int head = 0; head < kMaxAttentionGroup; ++head) {
+        for (int head = 0; head < kMaxGroup; ++head) {
           if (head >= work.group) break;
           const auto weight = load_vec<4>(&weights[head][k]);
 #pragma unroll
@@ -142,29 +157,36 @@ __global__ void __launch_bounds__(kDecodeThreads)
   }
   __syncthreads();
 #pragma unroll
-  for (int head = 0; head < kMaxAttentionGroup; ++head) {
+  for (int head = 0; head < kMaxGroup; ++head) {
     if (head >= work.group) break;
 #pragma unroll
     for (int i = 0; i < kDimsPerThread; ++i) {
       const int dim = thread + kDecodeThreads * i;
       if (dim >= head_dim) break;
-      store_result<1>(args, work, head, dim, Vec<float, 1>{{totals[head][i]}}, stats[head].x,
+      store_result<1>(args, rules, work, head, dim, Vec<float, 1>{{totals[head][i]}}, stats[head].x,
                       stats[head].y);
     }
   }
-  join_splits(args, work);
+  join_splits(args, rules, work);
 }
 
 }  // namespace
 
-void launch_decode_fp32(const DecodeArgs<float>& args, dim3 grid, cudaStream_t stream) {
+template <typename Rules>
+void launch_decode_fp32(const DecodeArgs<float>& args, const Rules& rules, dim3 grid,
+                        cudaStream_t stream) {
   const int head_dim = args.heads.head_dim;
+  const int group = std::min(args.group, Rules::kMaxGroup);
   const int shared_bytes = static_cast<int>(
-      (2 * kFloatTile * float_stride(head_dim) + args.group * head_dim) * sizeof(float));
-  CUDA_CHECK(cudaFuncSetAttribute(decode_float_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  shared_bytes));
-  decode_float_kernel<<<grid, kDecodeThreads, shared_bytes, stream>>>(args);
+      (2 * kFloatTile * float_stride(head_dim) + group * head_dim) * sizeof(float));
+  const auto kernel = decode_float_kernel<Rules>;
+  CUDA_CHECK(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
+  kernel<<<grid, kDecodeThreads, shared_bytes, stream>>>(args, rules);
   CUDA_CHECK_LAUNCH();
 }
+
+template void launch_decode_fp32(const DecodeArgs<float>&, const PlainRules&, dim3, cudaStream_t);
+template void launch_decode_fp32(const DecodeArgs<float>&, const LayerRules&, dim3, cudaStream_t);
 
 }  // namespace eet::kernels

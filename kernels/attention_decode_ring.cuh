@@ -20,7 +20,7 @@ static_assert(kPageSize % kTileTokens == 0);
 // Slots of a warp's ring; one holds the keys or the values of a tile. As few as cost no time, so
 // that more blocks fit an SM.
 __host__ __device__ constexpr int ring_slots(int max_head_dim) {
-  return max_head_dim <= 64 ? 6 : max_head_dim <= 128 ? 4 : 3;
+  return max_head_dim <= 64 ? 6 : max_head_dim <= 128 ? 4 : max_head_dim <= 256 ? 3 : 2;
 }
 // 16-byte pieces in a slot: a line of 8 for each token and 64 dimensions.
 __host__ __device__ constexpr int slot_pieces(int head_dim) {

@@ -7,6 +7,7 @@
 
 #include "kernels/async_copy.cuh"
 #include "kernels/attention.cuh"
+#include "kernels/attention_rules.cuh"
 #include "kernels/contract/kv_layout.h"
 #include "kernels/paged_attention.h"
 #include "kernels/vector.cuh"
@@ -45,7 +46,8 @@ struct QueryTile {
   }
 };
 
-template <int kQueries, typename T>
+// kParts: blocks that share a head's queries.
+template <int kQueries, int kParts = 1, typename T>
 __device__ __forceinline__ QueryTile find_queries(const PrefillArgs<T>& args) {
   const int row = static_cast<int>(blockIdx.z);
   const int begin = args.cu_seqlens[row];
@@ -58,9 +60,40 @@ __device__ __forceinline__ QueryTile find_queries(const PrefillArgs<T>& args) {
   tile.num_pads = max(0, min(tile.num_tokens, args.pad_counts[row] - first));
   tile.context_len = args.kv.context_lens[row];
   tile.position = tile.context_len - query_len + first;
-  tile.head = static_cast<int>(blockIdx.y);
+  tile.head = static_cast<int>(blockIdx.y) / kParts;
   tile.kv_head = tile.head / (args.heads.num_heads / args.heads.num_kv_heads);
   return tile;
+}
+
+// The first key that query i of the tile sees.
+__device__ __forceinline__ int first_key(const ScoreRules& rules, const QueryTile& tile, int i) {
+  return first_key(rules, tile.position + i);
+}
+// The first of the tiles of keys that real queries of the tile see. Pads, which lie before them,
+// may see none.
+__device__ __forceinline__ int first_key_tile(const NoScoreRules&, const QueryTile&) {
+  return 0;
+}
+__device__ __forceinline__ int first_key_tile(const ScoreRules& rules, const QueryTile& tile) {
+  return first_key(rules, tile, tile.num_pads) / kKeyTile;
+}
+
+// 1 / the softmax's denominator of a query, from the sum of its weights.
+__device__ __forceinline__ float inverse_sum(const NoScoreRules&, const QueryTile&, float,
+                                             float sum) {
+  return 1.0F / sum;
+}
+__device__ __forceinline__ float inverse_sum(const ScoreRules& rules, const QueryTile& tile,
+                                             float maximum, float sum) {
+  return inverse_denominator(rules, tile.head, maximum, sum);
+}
+
+// What scores are compared with: their maximum, or, while a query has seen no key, anything finite.
+__device__ __forceinline__ float softmax_shift(const NoScoreRules&, float maximum) {
+  return maximum;
+}
+__device__ __forceinline__ float softmax_shift(const ScoreRules&, float maximum) {
+  return maximum == kNegativeInfinity ? 0.0F : maximum;
 }
 
 // Element offset of token i of the tile in out.
@@ -111,31 +144,40 @@ __device__ __forceinline__ void copy_rows(uint32_t shared, int stride_bytes, con
 }
 
 // The key or value tile that begins at `key`, of keys that are in the cache: the rest of a page was
-// never written.
+// never written. Dimensions from first_dim on.
 template <typename T>
 __device__ __forceinline__ void copy_cached(uint32_t shared, int stride_bytes, const T* pages,
                                             const int32_t* page_ids, int key, const QueryTile& tile,
-                                            const AttentionHeads& heads, const CopyPlan& plan) {
+                                            const AttentionHeads& heads, const CopyPlan& plan,
+                                            int first_dim = 0) {
   const int num_keys = tile.context_len - key;
-  copy_rows<kKeyTile>(shared, stride_bytes,
-                      pages + token_offset(page_ids[key / kPageSize], key, tile.kv_head, heads),
-                      heads.head_dim, heads.head_dim, plan,
-                      [=](int row) { return row < num_keys; });
+  copy_rows<kKeyTile>(
+      shared, stride_bytes,
+      pages + token_offset(page_ids[key / kPageSize], key, tile.kv_head, heads) + first_dim,
+      heads.head_dim, heads.head_dim - first_dim, plan, [=](int row) { return row < num_keys; });
 }
 
 template <int kQueries, typename T>
 __device__ __forceinline__ void copy_queries(uint32_t shared, int stride_bytes,
                                              const PrefillArgs<T>& args, const QueryTile& tile,
-                                             const CopyPlan& plan) {
+                                             const CopyPlan& plan, int first_dim = 0) {
   const int64_t stride = qkv_stride(args.heads);
-  copy_rows<kQueries>(
-      shared, stride_bytes,
-      args.qkv + tile.first_token * stride + static_cast<int64_t>(tile.head) * args.heads.head_dim,
-      stride, args.heads.head_dim, plan, [&](int row) { return tile.is_real(row); });
+  copy_rows<kQueries>(shared, stride_bytes,
+                      args.qkv + tile.first_token * stride +
+                          static_cast<int64_t>(tile.head) * args.heads.head_dim + first_dim,
+                      stride, args.heads.head_dim - first_dim, plan,
+                      [&](int row) { return tile.is_real(row); });
 }
 
+// Rules: NoScoreRules, ScoreRules or, of 16-bit types and heads up to 256, WindowRules.
+//
 // attention_prefill_fp32.cu
-void launch_prefill_fp32(const PrefillArgs<float>& args, int num_rows, int max_query_len,
-                         cudaStream_t stream);
+template <typename Rules>
+void launch_prefill_fp32(const PrefillArgs<float>& args, const Rules& rules, int num_rows,
+                         int max_query_len, cudaStream_t stream);
+// attention_prefill_plain.cu and attention_prefill_rules.cu. T: 16-bit.
+template <typename T, typename Rules>
+void launch_prefill_mma(const PrefillArgs<T>& args, const Rules& rules, int num_rows,
+                        int max_query_len, cudaStream_t stream);
 
 }  // namespace eet::kernels

@@ -5,10 +5,15 @@
 
 namespace eet {
 
+// Query heads that share a block of decode attention, at most; a plain one may have more.
+inline constexpr int kHeadsPerBlock = 8;
+
 // Memory for rows that are split; of rows that are not, null.
 struct AttentionScratch {
-  uint32_t* arrivals = nullptr;  // [num_rows, num_kv_heads] zeros between operations
-  void* partials = nullptr;      // aligned to 16 bytes; the contents do not matter
+  // [num_rows, num_kv_heads, ceil(group / kHeadsPerBlock)] zeros between operations; group: query
+  // heads of a key head.
+  uint32_t* arrivals = nullptr;
+  void* partials = nullptr;  // aligned to 16 bytes; the contents do not matter
 };
 
 }  // namespace eet

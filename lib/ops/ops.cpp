@@ -69,9 +69,15 @@ size_t attention_partials_bytes(const Context& ctx, const AttentionShape& shape,
   EET_DISPATCH(attention_partials_bytes(ctx, shape, max_num_seqs, max_model_len));
 }
 
+// Blocks of decode attention that a row's query heads are parted into, at most.
+size_t head_blocks(const AttentionShape& shape) {
+  const int group = shape.num_heads / shape.num_kv_heads;
+  return static_cast<size_t>(shape.num_kv_heads) * ((group + kHeadsPerBlock - 1) / kHeadsPerBlock);
+}
+
 // What is after them is aligned to 16 bytes.
 size_t arrivals_bytes(const AttentionShape& shape, int max_num_seqs) {
-  const auto count = static_cast<size_t>(max_num_seqs) * static_cast<size_t>(shape.num_kv_heads);
+  const auto count = static_cast<size_t>(max_num_seqs) * head_blocks(shape);
   return (count + 3) / 4 * 4 * sizeof(uint32_t);
 }
 

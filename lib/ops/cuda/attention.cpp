@@ -14,18 +14,21 @@ kernels::AttentionHeads attention_heads(const AttentionShape& shape) {
   return {shape.num_heads, shape.num_kv_heads, shape.head_dim, shape.scale};
 }
 
+kernels::ScoreRules score_rules(const AttentionShape& shape) {
+  return {.window = shape.window,
+          .softcap = shape.softcap,
+          .sinks = shape.sinks.as<float>(),
+          .alibi_slopes = shape.alibi_slopes.as<float>()};
+}
+
 void check_supported(const AttentionShape& shape) {
   require(shape.head_dim % 8 == 0 && shape.head_dim > 0 &&
               shape.head_dim <= kernels::kMaxAttentionHeadDim,
           "attention on CUDA: expected head_dim in multiples of 8 up to ",
           kernels::kMaxAttentionHeadDim, ", got ", shape.head_dim, "; use --device cpu");
-  require(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0 &&
-              shape.num_heads <= kernels::kMaxAttentionGroup * shape.num_kv_heads,
-          "attention on CUDA: expected 1 to ", kernels::kMaxAttentionGroup,
-          " query heads for each key head, got ", shape.num_heads, " for ", shape.num_kv_heads,
-          "; use --device cpu");
-  require(shape.window == 0 && shape.softcap == 0 && !shape.sinks && !shape.alibi_slopes,
-          "attention on CUDA: windows, caps, sinks and ALiBi have no kernel; use --device cpu");
+  require(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0,
+          "attention on CUDA: expected num_heads to be a multiple of num_kv_heads, got ",
+          shape.num_heads, " for ", shape.num_kv_heads, "; use --device cpu");
   require(shape.scale > 0, "attention on CUDA: expected a positive scale, got ", shape.scale);
 }
 
@@ -47,13 +50,14 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
                const AttentionScratch& scratch) {
   check_supported(shape);
   const kernels::AttentionHeads heads = attention_heads(shape);
+  const kernels::ScoreRules rules = score_rules(shape);
   dispatch(qkv.dtype, [&]<typename T>() {
     const kernels::PagedKv<T> paged = paged_kv<T>(kv, batch);
     if (batch.decode) {
-      kernels::attention_decode(out.as<T>(), scratch, qkv.as<T>(), paged, heads, batch.num_rows,
-                                batch.max_context_len, ctx.cuda->stream());
+      kernels::attention_decode(out.as<T>(), scratch, qkv.as<T>(), paged, heads, rules,
+                                batch.num_rows, batch.max_context_len, ctx.cuda->stream());
     } else {
-      kernels::attention_prefill(out.as<T>(), qkv.as<T>(), paged, heads, batch.cu_seqlens,
+      kernels::attention_prefill(out.as<T>(), qkv.as<T>(), paged, heads, rules, batch.cu_seqlens,
                                  batch.pad_counts, batch.num_rows, batch.max_query_len,
                                  ctx.cuda->stream());
     }
@@ -64,13 +68,16 @@ bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, co
                           const ForwardBatch& batch, const AttentionShape& shape,
                           const RopeTable& rope, const AttentionScratch& scratch) {
   check_supported(shape);
-  if (qkv.dtype == DType::kF32 || shape.head_dim % 16 != 0) return false;
+  const kernels::AttentionHeads heads = attention_heads(shape);
+  const kernels::ScoreRules rules = score_rules(shape);
+  const kernels::Rope turn = to_kernel(rope, batch);
+  if (qkv.dtype == DType::kF32 || !kernels::can_append(heads, rules, turn)) return false;
   dispatch(qkv.dtype, [&]<typename T>() {
     if constexpr (!std::is_same_v<T, float>) {
-      kernels::attention_decode_append(out.as<T>(), scratch, qkv.as<T>(), paged_kv<T>(kv, batch),
-                                       {kv.keys.as<T>(), kv.values.as<T>(), rope.table.as<float>()},
-                                       attention_heads(shape), batch.num_rows,
-                                       batch.max_context_len, ctx.cuda->stream());
+      kernels::attention_decode_append(
+          out.as<T>(), scratch, qkv.as<T>(), paged_kv<T>(kv, batch),
+          {.keys = kv.keys.as<T>(), .values = kv.values.as<T>(), .rope = turn}, heads, rules,
+          batch.num_rows, batch.max_context_len, ctx.cuda->stream());
     }
   });
   return true;
@@ -78,8 +85,8 @@ bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, co
 
 size_t attention_partials_bytes(const Context& /*ctx*/, const AttentionShape& shape,
                                 int max_num_seqs, int64_t max_model_len) {
-  return kernels::attention_decode_partials_bytes(attention_heads(shape), max_num_seqs,
-                                                  max_model_len);
+  return kernels::attention_decode_partials_bytes(attention_heads(shape), shape.window,
+                                                  max_num_seqs, max_model_len);
 }
 
 int64_t longest_context_split_alike(const Context& /*ctx*/, int64_t context_len) {

@@ -1,0 +1,532 @@
+// Decode attention in fp16 and bf16: the kernel, of both variants.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <algorithm>
+#include <type_traits>
+
+#include "kernels/async_copy.cuh"
+#include "kernels/attention.cuh"
+#include "kernels/attention_decode.cuh"
+#include "kernels/attention_decode_ring.cuh"
+#include "kernels/attention_rules.cuh"
+#include "kernels/launch.cuh"
+#include "kernels/mma.cuh"
+#include "kernels/rope.cuh"
+#include "kernels/vector.cuh"
+
+namespace eet::kernels {
+
+// fp16 and bf16, on tensor cores.
+//
+// A warp takes every fourth tile of 16 tokens and has its own ring of slots in shared memory
+// (kernels/attention_decode_ring.cuh). Keys and values are the products' first operands, whose 16
+// rows are all in use, and the query heads are the 8 columns of the second: scoresᵀ = keys ·
+// queriesᵀ and valuesᵀ · weightsᵀ. Between the two the weights change places among the lanes, see
+// transpose_tile().
+//
+// Instructions are spared here although they take no time: the steps of a large batch are at the
+// GPU's power limit, so what they take in energy slows the products down. On an H100, 256 rows of
+// 560 tokens, 32/8 heads of 128, take 105 mJ and 196.5 us (reading as many bytes takes 95 mJ)
+// with about 150 instructions a tile, and took 115 mJ and 198.4 us with 500; a step of Llama-3 8B
+// takes 13.86 to 13.93 ms and took 14.06 to 14.08.
+
+// Floats from a head to the next where warps meet: lanes of four pairs of heads meet in no bank.
+__host__ __device__ constexpr int merged_stride(int head_dim) {
+  return head_dim + 4;
+}
+
+// How the heads of a row turn that is appended, in the variant by rules.
+struct PartTurn {
+  const float* cos_sin;  // [rotary_dim / 2, 2], or null: they are turned already, or never
+  int rotary_dim;
+  bool interleaved;
+};
+
+// Elements [dim, dim + 8) of a head, turned where there are angles, [head_dim / 2, 2].
+template <typename T>
+__device__ __forceinline__ uint4 load_piece(const T* head, int dim, int head_dim,
+                                            const float* cos_sin) {
+  if (cos_sin == nullptr) return *reinterpret_cast<const uint4*>(head + dim);
+  const Vec<T, 8> turned = load_turned<8>(head, dim, head_dim, cos_sin);
+  return *reinterpret_cast<const uint4*>(&turned);
+}
+template <typename T>
+__device__ __forceinline__ uint4 load_piece(const T* head, int dim, int /*head_dim*/,
+                                            const PartTurn& turn) {
+  if (turn.cos_sin == nullptr || dim >= turn.rotary_dim) {
+    return *reinterpret_cast<const uint4*>(head + dim);
+  }
+  const Vec<T, 8> turned =
+      load_turned_part<8>(head, dim, turn.rotary_dim, turn.interleaved, turn.cos_sin);
+  return *reinterpret_cast<const uint4*>(&turned);
+}
+
+// How the row's newest token turns, at position `newest`.
+template <typename T>
+__device__ __forceinline__ const float* turn_of(const DecodeArgs<T>& args, const DecodeWork&,
+                                                const PlainRules&, int newest, int head_dim) {
+  const float* cos_sin = nullptr;
+  if (args.append.rope_table != nullptr) {
+    cos_sin = args.append.rope_table + static_cast<int64_t>(newest) * head_dim;
+  }
+  return cos_sin;
+}
+template <typename T>
+__device__ __forceinline__ PartTurn turn_of(const DecodeArgs<T>&, const RuledWork& work,
+                                            const LayerRules& rules, int newest, int) {
+  const Rope& rope = rules.rope;
+  if (rope.table == nullptr) return {nullptr, 0, false};
+  const int64_t row = rope.rows == nullptr ? newest : rope.rows[work.row];
+  return {rope.table + row * rope.rotary_dim, rope.rotary_dim, rope.interleaved};
+}
+
+// The block's query heads in shared memory, zeros beyond the group and the head.
+template <int kDim, int kHeadTiles>
+struct QueryRoom {
+  static constexpr int kHeadPieces = kDim / 8;
+  static constexpr int kPieces = 8 * kHeadTiles * kHeadPieces;
+
+  // The work of all threads. room: [kPieces].
+  template <typename T, typename Turn>
+  static __device__ __forceinline__ void fill(uint4* room, const T* q, const Turn& turn, int group,
+                                              int head_dim) {
+#pragma unroll
+    for (int i = static_cast<int>(threadIdx.x); i < kPieces; i += kDecodeThreads) {
+      const int head = i / kHeadPieces;
+      const int piece = i % kHeadPieces;
+      const bool valid = head < group && 8 * piece < head_dim;
+      room[head * kHeadPieces + (piece ^ head % 8)] =
+          valid ? load_piece(q + head * head_dim, 8 * piece, head_dim, turn)
+                : make_uint4(0, 0, 0, 0);
+    }
+  }
+
+  // pieces[i]: in lane 4g + t, dimensions 8 * (4 * quad + i) + 2t and + 1 of head 8n + g.
+  static __device__ __forceinline__ void load(uint32_t (&pieces)[4], uint32_t room, int n, int quad,
+                                              int lane) {
+    const int head = 8 * n + lane % 8;
+    load_matrices(pieces, room + 16 * (head * kHeadPieces + ((4 * quad + lane / 8) ^ lane % 8)));
+  }
+};
+
+// One warp's online softmax over its tiles, for 8 * kHeadTiles query heads, in lane 4g + t.
+template <typename T, int kDim, int kHeadTiles>
+struct WarpState {
+  // How much a score may exceed the maximum in use, in powers of two, before the sums are rescaled:
+  // weights of up to 2^8 lose nothing.
+  static constexpr float kSlack = 8.0F;
+
+  uint32_t queries[kDim / 32][kHeadTiles][4];  // as QueryRoom::load()
+  float maximum[kHeadTiles][2];                // in use, of heads 8n + 2t and + 1
+  float sum[kHeadTiles][2];                    // of this lane's tokens
+  // [k][n]: dimensions 16k + g (0, 1) and + 8 (2, 3) of heads 8n + 2t and + 1.
+  float values[kDim / 16][kHeadTiles][4];
+
+  __device__ __forceinline__ void init(uint32_t room, int lane) {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        maximum[n][i] = kNegativeInfinity;
+        sum[n][i] = 0.0F;
+      }
+#pragma unroll
+      for (int quad = 0; quad < kDim / 32; ++quad) {
+        QueryRoom<kDim, kHeadTiles>::load(queries[quad][n], room, n, quad, lane);
+      }
+#pragma unroll
+      for (int k = 0; k < kDim / 16; ++k) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) values[k][n][i] = 0.0F;
+      }
+    }
+  }
+
+  // scores[n]: tokens g (0, 1) and g + 8 (2, 3) of heads 8n + 2t and + 1.
+  __device__ __forceinline__ void score(float (&scores)[kHeadTiles][4], uint32_t slot,
+                                        const LanePlaces& places, int head_dim) const {
+    float odd[kHeadTiles][4];  // a chain of sums of its own, for the sake of small batches
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) scores[n][i] = odd[n][i] = 0.0F;
+    }
+#pragma unroll
+    for (int k = 0; k < kDim / 16; ++k) {
+      if (kDim > 128 && k % 4 == 0 && 16 * k >= head_dim) break;
+      uint32_t keys[4];
+      load_matrices(keys, slot + places.key(k));
+#pragma unroll
+      for (int n = 0; n < kHeadTiles; ++n) {
+        mma_16x8x16<T>(k % 2 == 0 ? scores[n] : odd[n], keys, queries[k / 2][n][k % 2 * 2],
+                       queries[k / 2][n][k % 2 * 2 + 1]);
+      }
+    }
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) scores[n][i] += odd[n][i];
+    }
+  }
+
+  // Makes tokens of the tile from `num_tokens` on, not all, count for nothing.
+  static __device__ __forceinline__ void hide_after(float (&scores)[kHeadTiles][4], int num_tokens,
+                                                    int lane) {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (i / 2 * 8 + lane / 4 >= num_tokens) scores[n][i] = kNegativeInfinity;
+      }
+    }
+  }
+
+  // Makes tokens of the tile before `first` count for nothing.
+  static __device__ __forceinline__ void hide_before(float (&scores)[kHeadTiles][4], int first,
+                                                     int lane) {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (i / 2 * 8 + lane / 4 < first) scores[n][i] = kNegativeInfinity;
+      }
+    }
+  }
+
+  // Turns a tile's scores into weights, and rescales what was summed so far where they exceed the
+  // maximum in use by much.
+  __device__ __forceinline__ void soften(uint32_t (&weights)[kHeadTiles][2],
+                                         const float (&scores)[kHeadTiles][4], float scale_log2) {
+    bool exceeds = false;
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const float peak = fmaxf(scores[n][i], scores[n][2 + i]) * scale_log2;
+        exceeds = exceeds || peak > maximum[n][i] + kSlack;
+      }
+    }
+    if (__any_sync(0xFFFFFFFFU, exceeds)) raise(scores, scale_log2);
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+      float weight[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        weight[i] = exp2_fast(fmaf(scores[n][i], scale_log2, -maximum[n][i % 2]));
+      }
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        sum[n][i] += weight[i] + weight[2 + i];
+        weights[n][i] = transpose_tile(pack<T>(weight[2 * i], weight[2 * i + 1]));
+      }
+    }
+  }
+
+  // Makes the scores' maxima the ones in use.
+  __device__ __forceinline__ void raise(const float (&scores)[kHeadTiles][4], float scale_log2) {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        float peak = fmaxf(scores[n][i], scores[n][2 + i]) * scale_log2;
+#pragma unroll
+        for (int offset = 4; offset < 32; offset *= 2) {
+          peak = fmaxf(peak, __shfl_xor_sync(0xFFFFFFFFU, peak, offset));
+        }
+        const float new_maximum = fmaxf(maximum[n][i], peak);
+        const float rescale = exp2_fast(maximum[n][i] - new_maximum);
+        maximum[n][i] = new_maximum;
+        sum[n][i] *= rescale;
+#pragma unroll
+        for (int k = 0; k < kDim / 16; ++k) {
+          values[k][n][i] *= rescale;
+          values[k][n][2 + i] *= rescale;
+        }
+      }
+    }
+  }
+
+  // Adds a tile's weighted values.
+  __device__ __forceinline__ void accumulate(const uint32_t (&weights)[kHeadTiles][2],
+                                             uint32_t slot, const LanePlaces& places,
+                                             int head_dim) {
+#pragma unroll
+    for (int k = 0; k < kDim / 16; ++k) {
+      if (kDim > 128 && k % 4 == 0 && 16 * k >= head_dim) break;
+      uint32_t tile[4];
+      load_matrices_transposed(tile, slot + places.value(k));
+#pragma unroll
+      for (int n = 0; n < kHeadTiles; ++n) {
+        mma_16x8x16<T>(values[k][n], tile, weights[n][0], weights[n][1]);
+      }
+    }
+  }
+
+  // merged: [group, merged_stride(head_dim)] of this warp; stats: [8 * kHeadTiles] of this warp.
+  __device__ __forceinline__ void write(float* merged, float2* stats, int group, int head_dim,
+                                        int lane) const {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const int head = 8 * n + 2 * (lane % 4) + i;
+        float total = sum[n][i];
+#pragma unroll
+        for (int offset = 4; offset < 32; offset *= 2) {
+          total += __shfl_xor_sync(0xFFFFFFFFU, total, offset);
+        }
+        if (lane < 4) stats[head] = make_float2(maximum[n][i], total);
+        if (head >= group) continue;
+        float* to = merged + head * merged_stride(head_dim) + lane / 4;
+#pragma unroll
+        for (int k = 0; k < kDim / 16; ++k) {
+          if (16 * k >= head_dim) break;
+          to[16 * k] = values[k][n][i];
+          if (16 * k + 8 < head_dim) to[16 * k + 8] = values[k][n][2 + i];
+        }
+      }
+    }
+  }
+};
+
+// Joins the warps' results in warp order and stores them, a head's by one warp. merged:
+// [kDecodeWarps, group, merged_stride(head_dim)].
+template <typename T, typename Rules>
+__device__ __forceinline__ void merge_warps(const DecodeArgs<T>& args, const Rules& rules,
+                                            const typename Rules::Work& work, const float* merged,
+                                            const float2 (&stats)[kDecodeWarps][Rules::kMaxGroup]) {
+  const int head_dim = args.heads.head_dim;
+  const int stride = merged_stride(head_dim);
+  for (int head = static_cast<int>(threadIdx.x) / 32; head < work.group; head += kDecodeWarps) {
+    float maximum = kNegativeInfinity;
+#pragma unroll
+    for (int w = 0; w < kDecodeWarps; ++w) maximum = fmaxf(maximum, stats[w][head].x);
+    float weights[kDecodeWarps];
+    float sum = 0.0F;
+#pragma unroll
+    for (int w = 0; w < kDecodeWarps; ++w) {
+      weights[w] = exp2_fast(stats[w][head].x - maximum);  // 0 of a warp without tokens
+      sum += weights[w] * stats[w][head].y;
+    }
+    for (int dim = static_cast<int>(threadIdx.x) % 32 * 4; dim < head_dim; dim += 32 * 4) {
+      Vec<float, 4> values = {};
+#pragma unroll
+      for (int w = 0; w < kDecodeWarps; ++w) {
+        const auto part = load_vec<4>(merged + (w * work.group + head) * stride + dim);
+#pragma unroll
+        for (int k = 0; k < 4; ++k) values.value[k] += weights[w] * part.value[k];
+      }
+      store_result<4>(args, rules, work, head, dim, values, maximum, sum);
+    }
+  }
+}
+
+// Whether the block is the one of its key head that stores the newest token.
+__device__ __forceinline__ bool stores_newest(const DecodeWork&, int) {
+  return true;
+}
+__device__ __forceinline__ bool stores_newest(const RuledWork& work, int group) {
+  return work.first_head == work.kv_head * group;
+}
+
+// Moves the key and value of a row's newest token from qkv to the cache, for the steps to come, and
+// to `pieces`, [2, kDim / 8] of shared memory: one warp's work.
+template <int kDim, typename T, typename Work, typename Turn>
+__device__ __forceinline__ void fetch_newest(uint4* pieces, const DecodeArgs<T>& args,
+                                             const Work& work, int64_t offset, const Turn& turn,
+                                             int lane) {
+  const int head_dim = args.heads.head_dim;
+  const int dim = 8 * lane;
+  if (dim >= head_dim) return;
+  const T* key = args.qkv + work.row * qkv_stride(args.heads) +
+                 static_cast<int64_t>(args.heads.num_heads + work.kv_head) * head_dim;
+  const T* value = key + static_cast<int64_t>(args.heads.num_kv_heads) * head_dim;
+  const uint4 key_piece = load_piece(key, dim, head_dim, turn);
+  const uint4 value_piece = load_piece(value, dim, head_dim, static_cast<const float*>(nullptr));
+  pieces[lane] = key_piece;
+  pieces[kDim / 8 + lane] = value_piece;
+  if (!stores_newest(work, args.group)) return;
+  *reinterpret_cast<uint4*>(args.append.keys + offset + dim) = key_piece;
+  *reinterpret_cast<uint4*>(args.append.values + offset + dim) = value_piece;
+}
+
+// Puts them in the last tile; all lanes of the tile's warp call this.
+template <int kDim>
+__device__ __forceinline__ void put_newest(uint32_t slot, const uint4* pieces, bool is_value,
+                                           int token, int head_dim, int lane) {
+  if (8 * lane < head_dim) {
+    store_shared(slot + 16 * place(token, lane), pieces[(is_value ? kDim / 8 : 0) + lane]);
+  }
+  __syncwarp();
+}
+
+// ScoreRules of a lane's heads.
+template <typename T, int kHeadTiles>
+class LaneScores {
+ public:
+  __device__ __forceinline__ LaneScores(const LayerRules& rules, const RuledWork& work, float scale,
+                                        int lane)
+      : shape_(rules.scores, scale), shapes_(shapes_scores(rules.scores)), lane_(lane) {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const int head = 8 * n + 2 * (lane % 4) + i;
+        slopes_[n][i] = head < work.group ? slope_log2(rules.scores, work.first_head + head) : 0.0F;
+      }
+    }
+  }
+
+  // Makes products q·k scores, in powers of two, of a tile that begins `distance` from the query.
+  // Returns what they are to be multiplied with still.
+  __device__ __forceinline__ float shape(float (&scores)[kHeadTiles][4], int distance,
+                                         float scale_log2) const {
+    if (!shapes_) return scale_log2;
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        scores[n][i] = shape_(scores[n][i], slopes_[n][i % 2], distance + i / 2 * 8 + lane_ / 4);
+      }
+    }
+    return 1.0F;
+  }
+
+ private:
+  ScoreShape<T> shape_;
+  bool shapes_;
+  int lane_;
+  float slopes_[kHeadTiles][2];
+};
+
+// The plain variant's scores are products times scale.
+template <typename T, int kHeadTiles>
+struct PlainScores {
+  __device__ __forceinline__ PlainScores(const PlainRules&, const DecodeWork&, float, int) {}
+};
+
+// kAppends: attention_decode_append().
+template <typename T, int kDim, int kHeadTiles, bool kAppends, typename Rules>
+__global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
+    decode_mma_kernel(const __grid_constant__ MmaArgs<T> mma_args,
+                      const __grid_constant__ Rules rules) {
+  static_assert(8 * kHeadTiles <= Rules::kMaxGroup && kDim <= Rules::kMaxHeadDim);
+  using Ring = TileRing<T, kDim>;
+  using Room = QueryRoom<kDim, kHeadTiles>;
+  extern __shared__ __align__(1024) uint4 shared[];  // as the copies' swizzle wants it
+  __shared__ float2 stats[kDecodeWarps][Rules::kMaxGroup];
+  __shared__ uint4 newest_pieces[kAppends ? kDim / 4 : 1];
+  __shared__ uint4 query_pieces[Room::kPieces];
+  __shared__ uint64_t arrived[kDecodeWarps][Ring::kSlots];
+  const DecodeArgs<T>& args = mma_args.decode;
+  // With the newest tokens in qkv, all else that is read is older than the kernel before. On an
+  // H100 this gives 0.6 (Llama-3 8B) to 2 % of a step of 32 rows (GPT-2 XL, 4.10 and 4.01 ms).
+  if constexpr (!kAppends) wait_for_previous_kernel();
+  const auto work = find_work<kTileTokens>(args, rules);
+  if (is_idle(work)) return;
+  if (work.begin >= work.end) {
+    if constexpr (kAppends) wait_for_previous_kernel();
+    finish_without_tokens(args, work);
+    return;
+  }
+  const int head_dim = args.heads.head_dim;
+  // The same in all lanes, and known to be: bulk copies want uniform registers.
+  const int warp = __shfl_sync(0xFFFFFFFFU, static_cast<int>(threadIdx.x) / 32, 0);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int first_token = work.begin + warp * kTileTokens;
+
+  // With kAppends the newest token is not in the cache yet.
+  const int num_newest = kAppends && work.has_newest ? 1 : 0;
+  const auto slots_of = [&](int owner) {
+    return shared_address(shared + owner * Ring::kSlots * slot_pieces(head_dim));
+  };
+  Ring ring(mma_args, work, slots_of(warp), slots_of(static_cast<int>(threadIdx.x) / 32),
+            shared_address(arrived[warp]), first_token, num_newest, lane);
+  if constexpr (kAppends) wait_for_previous_kernel();
+
+  decltype(turn_of(args, work, rules, 0, 0)) turn{};
+  if constexpr (kAppends) {
+    const int newest = work.context_len - 1;
+    turn = turn_of(args, work, rules, newest, head_dim);
+    // The last warp's part of most groups' queries is zeros.
+    if (num_newest > 0 && warp == kDecodeWarps - 1) {
+      const int page = work.pages[newest / kPageSize];
+      fetch_newest<kDim>(newest_pieces, args, work,
+                         token_offset(page, newest, work.kv_head, args.heads), turn, lane);
+    }
+  }
+  Room::fill(query_pieces,
+             args.qkv + work.row * qkv_stride(args.heads) + queries_offset(work, head_dim), turn,
+             work.group, head_dim);
+  __syncthreads();
+  WarpState<T, kDim, kHeadTiles> state;
+  state.init(shared_address(query_pieces), lane);
+
+  const LanePlaces places(lane);
+  const float scale_log2 = args.heads.scale * kLog2E;
+  using Scores =
+      std::conditional_t<Rules::kIsPlain, PlainScores<T, kHeadTiles>, LaneScores<T, kHeadTiles>>;
+  const Scores lane_scores(rules, work, args.heads.scale, lane);
+  for (int left = work.end - first_token; left > 0; ring.end_turn()) {
+#pragma unroll
+    for (int i = 0; i < Ring::kTurnTiles; ++i) {
+      const bool is_whole = left - num_newest >= kTileTokens;
+      const auto complete = [&](uint32_t slot, bool is_value) {
+        if (!kAppends || is_whole || num_newest == 0) return;
+        put_newest<kDim>(slot, newest_pieces, is_value, left - 1, head_dim, lane);
+      };
+      const uint32_t keys = ring.next(2 * i, is_whole);
+      complete(keys, false);
+      float scores[kHeadTiles][4];
+      state.score(scores, keys, places, head_dim);
+      float factor = scale_log2;
+      if constexpr (!Rules::kIsPlain) {
+        const int tile = work.end - left;
+        factor = lane_scores.shape(scores, tile - (work.context_len - 1), scale_log2);
+        if (tile < work.first_key) state.hide_before(scores, work.first_key - tile, lane);
+      }
+      if (!is_whole) state.hide_after(scores, left, lane);
+      uint32_t weights[kHeadTiles][2];
+      state.soften(weights, scores, factor);
+      const uint32_t values = ring.next(2 * i + 1, is_whole);
+      complete(values, true);
+      state.accumulate(weights, values, places, head_dim);
+      left -= Ring::kStep;
+      if (left <= 0) break;
+    }
+  }
+
+  // The rings become the place where the warps meet.
+  wait_copies<0>();
+  __syncthreads();
+  float* merged = reinterpret_cast<float*>(shared);
+  state.write(merged + warp * work.group * merged_stride(head_dim), stats[warp], work.group,
+              head_dim, lane);
+  __syncthreads();
+  merge_warps(args, rules, work, merged, stats);
+  join_splits(args, rules, work);
+}
+
+template <typename T, int kDim, typename Rules>
+void launch_decode_kernel(void (*kernel)(MmaArgs<T>, Rules), const DecodeArgs<T>& args,
+                          const Rules& rules, dim3 grid, cudaStream_t stream) {
+  // No SM is to hold more than its share of the blocks: they start when the kernel before ends, on
+  // some SMs earlier than on others.
+  const auto num_blocks = static_cast<int64_t>(grid.x) * grid.y * grid.z;
+  const int64_t share = ceil_div<int64_t>(num_blocks, num_multiprocessors());
+  const int shared_bytes =
+      std::max(ring_bytes(kDim, args.heads.head_dim),
+               static_cast<int>(shared_bytes_per_multiprocessor() / (share + 1)));
+  CUDA_CHECK(
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
+  CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                                  cudaSharedmemCarveoutMaxShared));
+  const MmaArgs<T> mma_args = {
+      .decode = args, .maps = is_hopper_code(kernel) ? page_maps(args.kv, args.heads) : PageMaps{}};
+  launch_overlapped(kernel, grid, kDecodeThreads, shared_bytes, stream, mma_args, rules);
+}
+
+}  // namespace eet::kernels
