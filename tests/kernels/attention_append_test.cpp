@@ -10,14 +10,23 @@
 
 #include "lib/ops/ops.h"
 #include "tests/kernels/attention_parts.h"
+#include "tests/kernels/attention_pass.h"
 #include "tests/kernels/device_test.h"
 
 namespace eet::test {
 namespace {
 
+// How heads turn. rotary_dim 0: they do not.
+struct Rotation {
+  int rotary_dim = 0;
+  bool interleaved = false;
+  bool has_rows = false;  // of the table that are not the positions
+};
+
 // One step of rows of these lengths, whose newest token is in qkv only: outputs and pages.
-std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const AttentionShape& shape,
-                                       const std::vector<int32_t>& context_lens, bool rotates,
+std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, AttentionShape shape,
+                                       const std::vector<int32_t>& context_lens,
+                                       const Rotation& rotation, const PerHead& per_head,
                                        bool in_one) {
   const auto num_rows = static_cast<int64_t>(context_lens.size());
   const int longest = *std::max_element(context_lens.begin(), context_lens.end());
@@ -39,9 +48,17 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
       random({num_rows * stride, shape.num_kv_heads, kPageSize, shape.head_dim}, 2, type);
   const Tensor values =
       random({num_rows * stride, shape.num_kv_heads, kPageSize, shape.head_dim}, 3, type);
-  const Tensor table = random({stride * kPageSize, shape.head_dim / 2, 2}, 4, DType::kF32);
+  const int half = rotation.rotary_dim == 0 ? 1 : rotation.rotary_dim / 2;
+  const Tensor table = random({stride * kPageSize + 5, half, 2}, 4, DType::kF32);
+  const Tensor sinks = random({shape.num_heads}, 5, DType::kF32);
+  const Tensor slopes = random({shape.num_heads}, 6, DType::kF32);
+  if (per_head.has_sinks) shape.sinks = sinks;
+  if (per_head.has_alibi) shape.alibi_slopes = slopes;
   const Tensor out(ctx, type, {num_rows, int64_t{shape.num_heads} * shape.head_dim});
   const Tensor positions = int_tensor(ctx, newest);
+  std::vector<int32_t> rows = newest;
+  for (int32_t& row : rows) row += 5;
+  const Tensor rope_rows = int_tensor(ctx, rows);
   const Tensor row_slots = int_tensor(ctx, slots);
   const Tensor lengths = int_tensor(ctx, context_lens);
   const Tensor block_tables = int_tensor(ctx, tables);
@@ -51,13 +68,15 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
   batch.max_query_len = 1;
   batch.max_context_len = longest;
   batch.positions = positions.as<int32_t>();
+  batch.rope_positions = rotation.has_rows ? rope_rows.as<int32_t>() : nullptr;
   batch.token_slots = batch.row_slots = row_slots.as<int32_t>();
   batch.context_lens = lengths.as<int32_t>();
   batch.block_tables = block_tables.as<int32_t>();
   batch.block_table_stride = stride;
   const Scratch scratch(ctx, shape, batch.num_rows, 2048);
   const KvLayer kv = {keys, values};
-  const RopeTable rope = {rotates ? table.view() : TensorView()};
+  const RopeTable rope = {rotation.rotary_dim == 0 ? TensorView() : table.view(),
+                          rotation.interleaved};
   if (in_one) {
     ops::append_attention(ctx, out, qkv, kv, batch, shape, rope, scratch.view());
   } else {
@@ -73,24 +92,59 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, const Att
   return all;
 }
 
+void check_same_bits(const Context& ctx, DType type, const AttentionShape& shape,
+                     const Rotation& rotation, const PerHead& per_head = {}) {
+  CAPTURE(dtype_name(type));
+  CAPTURE(shape.num_heads);
+  CAPTURE(shape.head_dim);
+  CAPTURE(shape.window);
+  CAPTURE(shape.softcap);
+  CAPTURE(rotation.rotary_dim);
+  CAPTURE(rotation.interleaved);
+  CAPTURE(rotation.has_rows);
+  const std::vector<int32_t> context_lens = {
+      1, 2, 15, 17, 64, 65, 128, 129, 700, kLongestUnsplit, kLongestUnsplit + 1, 2100};
+  const auto run = [&](bool in_one) {
+    return append_and_attend(ctx, type, shape, context_lens, rotation, per_head, in_one);
+  };
+  CHECK(run(true) == run(false));
+}
+
 TEST_CASE("appending and attending in one kernel gives the bits of two") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
-  const std::vector<int32_t> context_lens = {
-      1, 2, 15, 17, 64, 65, 128, 129, 700, kLongestUnsplit, kLongestUnsplit + 1, 2100};
   const AttentionShape shapes[] = {heads(12, 12, 64), heads(32, 8, 128), heads(8, 1, 80),
                                    heads(16, 1, 96),  heads(6, 2, 256),  heads(4, 4, 112),
                                    heads(4, 2, 40),   heads(2, 1, 32)};
   for (const DType type : {DType::kF16, DType::kBF16, DType::kF32}) {
     for (const AttentionShape& shape : shapes) {
-      for (const bool rotates : {true, false}) {
-        CAPTURE(dtype_name(type));
-        CAPTURE(shape.head_dim);
-        CAPTURE(rotates);
-        const auto run = [&](bool in_one) {
-          return append_and_attend(devices->cuda, type, shape, context_lens, rotates, in_one);
-        };
-        CHECK(run(true) == run(false));
+      check_same_bits(devices->cuda, type, shape, {.rotary_dim = shape.head_dim});
+      check_same_bits(devices->cuda, type, shape, {});
+    }
+  }
+}
+
+TEST_CASE("appending in one kernel gives the bits of two for every rotation and rule") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  for (const DType type : {DType::kF16, DType::kBF16, DType::kF32}) {
+    // Groups of one block and of several, and the whole of the last warp's fetch.
+    for (AttentionShape shape : {heads(8, 8, 64), heads(16, 1, 80), heads(8, 2, 128),
+                                 heads(20, 1, 96), heads(4, 2, 256), heads(2, 1, 512)}) {
+      for (const Rotation& rotation :
+           {Rotation{.rotary_dim = 32}, Rotation{.rotary_dim = 20},
+            Rotation{.rotary_dim = 64, .interleaved = true},
+            Rotation{.rotary_dim = 22, .interleaved = true, .has_rows = true},
+            Rotation{.rotary_dim = shape.head_dim, .has_rows = true},
+            Rotation{.rotary_dim = shape.head_dim}, Rotation{}}) {
+        shape.window = 0;
+        shape.softcap = 0;
+        check_same_bits(devices->cuda, type, shape, rotation);
+        shape.window = 150;
+        check_same_bits(devices->cuda, type, shape, rotation, {.has_sinks = true});
+        shape.softcap = 2.0F;
+        check_same_bits(devices->cuda, type, shape, rotation,
+                        {.has_sinks = true, .has_alibi = true});
       }
     }
   }
@@ -107,6 +161,20 @@ TEST_CASE("attention scratch stays bounded as contexts grow") {
   CHECK(bytes(64, kLongestUnsplit + 1) > 0);
   CHECK(bytes(64, 131072) == bytes(64, 32768));
   CHECK(bytes(64, 131072) <= size_t{64} * (32 * 32 * (128 + 2) + 8) * 4);
+}
+
+TEST_CASE("a window bounds attention scratch") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  AttentionShape shape = heads(32, 8, 128);
+  const auto bytes = [&](int window, int64_t length) {
+    shape.window = window;
+    return ops::attention_scratch_bytes(devices->cuda, shape, 64, length);
+  };
+  CHECK(bytes(1000, 131072) == 0);
+  CHECK(bytes(4096, 131072) == bytes(4096, 8192));
+  CHECK(bytes(4096, 131072) < bytes(0, 131072));
+  CHECK(bytes(8192, 3000) == bytes(0, 3000));
 }
 
 TEST_CASE("the longest context split alike needs the same scratch, and one token more other") {

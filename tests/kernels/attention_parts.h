@@ -16,7 +16,10 @@ namespace eet::test {
 inline constexpr int kLongestUnsplit = 12 * kPageSize;  // tokens of a row that is not split
 
 inline AttentionShape heads(int num_heads, int num_kv_heads, int head_dim) {
-  return {num_heads, num_kv_heads, head_dim, 1.0F / std::sqrt(static_cast<float>(head_dim))};
+  return {.num_heads = num_heads,
+          .num_kv_heads = num_kv_heads,
+          .head_dim = head_dim,
+          .scale = 1.0F / std::sqrt(static_cast<float>(head_dim))};
 }
 
 inline Tensor int_tensor(const Context& ctx, const std::vector<int32_t>& values) {
@@ -31,9 +34,12 @@ class Scratch {
                 {static_cast<int64_t>(
                      ops::attention_scratch_bytes(ctx, shape, num_rows, max_context_len)) /
                  4}),
-        num_arrivals_(memory_.view().numel() == 0 ? 0 : int64_t{num_rows} * shape.num_kv_heads),
-        view_(num_arrivals_ == 0 ? AttentionScratch()
-                                 : ops::attention_scratch(memory_.as<void>(), shape, num_rows)) {
+        view_(memory_.view().numel() == 0
+                  ? AttentionScratch()
+                  : ops::attention_scratch(memory_.as<void>(), shape, num_rows)),
+        num_arrivals_(view_.arrivals == nullptr
+                          ? 0
+                          : static_cast<uint32_t*>(view_.partials) - view_.arrivals) {
     fill_bytes(ctx, view_.arrivals, 0, static_cast<size_t>(num_arrivals_) * sizeof(uint32_t));
   }
   const AttentionScratch& view() const { return view_; }
@@ -46,8 +52,8 @@ class Scratch {
 
  private:
   Tensor memory_;
-  int64_t num_arrivals_;
   AttentionScratch view_;
+  int64_t num_arrivals_;
 };
 
 }  // namespace eet::test
