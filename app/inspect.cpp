@@ -33,7 +33,7 @@ Json describe_tokenizer(const std::filesystem::path& directory) {
 Json describe_tensors(const Checkpoint& checkpoint) {
   Json tensors = Json::array();
   for (const CheckpointTensor& tensor : checkpoint.tensors) {
-    tensors.push_back({{"name", tensor.spec.name},
+    tensors.push_back({{"name", tensor.spec.name()},
                        {"dtype", dtype_name(tensor.dtype)},
                        {"shape", tensor.spec.shape}});
   }

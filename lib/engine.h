@@ -10,30 +10,11 @@
 
 #include "lib/core/memory.h"
 #include "lib/engine_options.h"
+#include "lib/engine_stats.h"
 #include "lib/model/weights.h"
 #include "lib/request.h"
 
 namespace eet {
-
-struct EngineStats {
-  double load_seconds = 0;         // weights and all other memory
-  double prefill_seconds = 0;      // device time of prompt passes
-  double decode_seconds = 0;       // device time of decode steps
-  double decode_idle_seconds = 0;  // in which it waited for the host; 0 on the CPU
-  int64_t prompt_tokens = 0;       // real ones; once for samples that share them
-  int64_t prompt_positions = 0;  // tokens that entered the prompt passes and replays, pads included
-  int64_t padded_positions = 0;  // what `padded` computes for the same groups
-  int64_t output_tokens = 0;
-  int64_t scored_tokens = 0;
-  int64_t batches = 0;  // groups of rows that started together
-  int64_t prefill_passes = 0;
-  int64_t prefill_tokens = 0;          // prompt tokens that the prompt passes fed, without pads
-  int64_t prefill_context_tokens = 0;  // tokens that each of those attends to, itself included
-  int64_t decode_steps = 0;
-  int64_t decode_row_steps = 0;       // rows summed over decode steps
-  int64_t decode_context_tokens = 0;  // cached tokens read, summed over rows and decode steps
-  std::vector<int64_t> decode_steps_by_rows;  // how many decode steps ran with [i] rows
-};
 
 class Engine {
  public:

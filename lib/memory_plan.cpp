@@ -5,6 +5,10 @@
 #include "lib/cache/kv_cache.h"
 #include "lib/cache/page_pool.h"
 #include "lib/core/error.h"
+#include "lib/model/weights.h"
+#include "lib/runner/pass_inputs.h"
+#include "lib/sampling/sampler.h"
+#include "lib/sampling/scorer.h"
 
 namespace eet {
 namespace {
@@ -58,12 +62,12 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
   shape.max_model_len =
       options.max_model_len > 0 ? options.max_model_len : config.max_position_embeddings;
 
-  const int64_t weight_bytes =
-      parameter_count(config) * static_cast<int64_t>(dtype_size(shape.dtype));
+  const int64_t bytes = weight_bytes(device.context(), config, shape.dtype, shape.max_model_len,
+                                     /*mapped=*/true);
   const int64_t free_bytes = device.memory().free_bytes;
-  require(weight_bytes < free_bytes, "not enough memory on ", device.description(),
-          ": the weights need ", weight_bytes / kMiB, " MiB in ", dtype_name(shape.dtype), ", ",
-          free_bytes / kMiB, " MiB are free; use a 16-bit --dtype or a larger device");
+  require(bytes < free_bytes, "not enough memory on ", device.description(), ": the weights need ",
+          bytes / kMiB, " MiB in ", dtype_name(shape.dtype), ", ", free_bytes / kMiB,
+          " MiB are free; use a 16-bit --dtype or a larger device");
   return shape;
 }
 
@@ -95,37 +99,42 @@ int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options
   return pages_that_fit(config, options, shape, device, device.memory().free_bytes);
 }
 
-MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& options,
-                               const EngineShape& shape, const OpenDevice& device) {
-  const Context& ctx = device.context();
-  const auto element = static_cast<int64_t>(dtype_size(shape.dtype));
-  const int64_t rows = shape.max_num_seqs;
-  const int64_t columns = 2 * config.hidden_size + config.qkv_size() + config.attention_size() +
-                          config.intermediate_size * (config.gated_mlp ? 3 : 1);
-  const AttentionShape attention = {.num_heads = static_cast<int>(config.num_heads),
-                                    .num_kv_heads = static_cast<int>(config.num_kv_heads),
-                                    .head_dim = static_cast<int>(config.head_dim)};
-  const auto attention_scratch = static_cast<int64_t>(
-      ops::attention_scratch_bytes(ctx, attention, shape.max_num_seqs, shape.max_model_len));
-  const auto sample_scratch =
-      static_cast<int64_t>(ops::sample_scratch_bytes(ctx, shape.max_num_seqs, config.vocab_size));
-  constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
+PassLimits pass_limits(const EngineShape& shape) {
+  return {.dtype = shape.dtype,
+          .max_tokens = shape.max_batched_tokens,
+          .max_rows = shape.max_num_seqs,
+          .max_model_len = shape.max_model_len};
+}
 
+std::vector<MemoryItem> memory_ledger(const ModelConfig& config, const EngineOptions& options,
+                                      const EngineShape& shape, const OpenDevice& device,
+                                      bool mapped) {
+  const Context& ctx = device.context();
+  const int rows = shape.max_num_seqs;
+  std::vector<MemoryItem> ledger = {
+      {"weights", weight_bytes(ctx, config, shape.dtype, shape.max_model_len, mapped)}};
+  for (MemoryItem& item : ActivationMemory::memory(ctx, config, pass_limits(shape))) {
+    ledger.push_back(std::move(item));
+  }
+  ledger.push_back(PassInputs::memory(shape.max_batched_tokens, rows, shape.max_model_len));
+  ledger.push_back({"sampling and scoring",
+                    Sampler::memory_bytes(ctx, config.vocab_size, rows, shape.max_model_len,
+                                          replays_prompts(options.prompt_policy)) +
+                        Scorer::memory_bytes(shape.max_batched_tokens)});
+  if (const int64_t bytes = device.workspace_bytes()) {
+    ledger.push_back({"matrix product workspace", bytes});
+  }
+  return ledger;
+}
+
+MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& options,
+                               const EngineShape& shape, const OpenDevice& device, bool mapped) {
   MemoryEstimate estimate;
-  estimate.ledger = {
-      {"weights", parameter_count(config) * element},
-      {"activations", shape.max_batched_tokens * (config.hidden_size * kFloat + columns * element) +
-                          rows * config.hidden_size * element + attention_scratch},
-      {"logits", rows * config.vocab_size * kFloat},
-      {"block tables", rows * PagePool::pages_for(shape.max_model_len) * kFloat},
-      {"sampling",
-       rows * config.vocab_size * static_cast<int64_t>(sizeof(uint16_t)) + sample_scratch}};
+  estimate.ledger = memory_ledger(config, options, shape, device, mapped);
   int64_t free_bytes = device.memory().free_bytes;
   for (const MemoryItem& item : estimate.ledger) free_bytes -= item.bytes;
   estimate.num_pages = pages_that_fit(config, options, shape, device, free_bytes);
-  estimate.ledger.push_back(
-      {concat("KV cache (", estimate.num_pages, " pages of ", kPageSize, " tokens)"),
-       estimate.num_pages * KvCache::page_bytes(config, shape.dtype)});
+  estimate.ledger.push_back(KvCache::memory(config, shape.dtype, estimate.num_pages));
   return estimate;
 }
 

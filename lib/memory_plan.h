@@ -7,6 +7,7 @@
 #include "lib/core/memory.h"
 #include "lib/device.h"
 #include "lib/engine_options.h"
+#include "lib/model/activations.h"
 
 namespace eet {
 
@@ -28,14 +29,24 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
 int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
                          const EngineShape& shape, const OpenDevice& device);
 
-// What an engine of this shape would take, without taking it.
+// The largest passes of an engine of this shape.
+PassLimits pass_limits(const EngineShape& shape);
+
+// What an engine of this shape takes besides its KV cache, to the byte: each owner of memory says
+// its own. `mapped`: the weights come from a mapped checkpoint.
+std::vector<MemoryItem> memory_ledger(const ModelConfig& config, const EngineOptions& options,
+                                      const EngineShape& shape, const OpenDevice& device,
+                                      bool mapped);
+
+// What an engine of this shape would take for a checkpoint, without taking it.
 struct MemoryEstimate {
-  std::vector<MemoryItem> ledger;  // as Engine::memory(), to within a few percent of the sum
+  std::vector<MemoryItem> ledger;  // as Engine::memory(), pages as an idle device holds them
   int64_t num_pages = 0;           // of the KV cache
 };
 
 // Throws Error as choose_num_pages does.
 MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& options,
-                               const EngineShape& shape, const OpenDevice& device);
+                               const EngineShape& shape, const OpenDevice& device,
+                               bool mapped = true);
 
 }  // namespace eet

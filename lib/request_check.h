@@ -6,7 +6,7 @@
 
 #include "lib/core/error.h"
 #include "lib/memory_plan.h"
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
 #include "lib/request.h"
 
 namespace eet {

@@ -2,9 +2,9 @@
 
 #include "lib/core/error.h"
 #include "weights_tools/eet_config.h"
-#include "weights_tools/huggingface.h"
-#include "weights_tools/llama2c.h"
-#include "weights_tools/safetensors.h"
+#include "weights_tools/formats/huggingface.h"
+#include "weights_tools/formats/llama2c.h"
+#include "weights_tools/formats/safetensors.h"
 #include "weights_tools/tensor_sources.h"
 
 namespace eet {
@@ -23,19 +23,14 @@ Checkpoint open_converted(const fs::path& directory) {
   checkpoint.format = "eet";
   checkpoint.config = read_converted_config(directory / kEetConfigFile);
   checkpoint.tokenizer_directory = directory;
-  NameMap names;
-  names.sources = [](const TensorSpec& spec) {
-    return std::vector<Source>{{spec.name, spec.shape}};
-  };
-  names.is_ignorable = [](std::string_view) { return false; };
-  bind_tensors(checkpoint, read_safetensors(directory / "model.safetensors"), names,
+  bind_tensors(checkpoint, read_safetensors(directory / "model.safetensors"), canonical_names(),
                directory.string());
   return checkpoint;
 }
 
 }  // namespace
 
-Checkpoint open_checkpoint(const fs::path& path) {
+Checkpoint open_checkpoint(const fs::path& path, const ConfigPolicy& policy) {
   require(fs::exists(path), path.string(), ": no such file or directory");
   if (!fs::is_directory(path)) {
     require(
@@ -46,17 +41,19 @@ Checkpoint open_checkpoint(const fs::path& path) {
   if (fs::exists(path / kEetConfigFile)) return open_converted(path);
   require(fs::exists(path / "config.json"), path.string(), ": expected a model directory with ",
           kEetConfigFile, " (written by eet convert) or config.json (Hugging Face)");
-  return open_huggingface(path);
+  return open_huggingface(path, policy);
 }
 
-ModelConfig read_model_config(const fs::path& path) {
+ModelConfig read_model_config(const fs::path& path, const ConfigPolicy& policy) {
   require(fs::exists(path), path.string(), ": no such file or directory");
   std::vector<std::string> warnings;
   if (!fs::is_directory(path)) {
-    return read_huggingface_config(path, path.parent_path() / "generation_config.json", warnings);
+    return read_huggingface_config(path, path.parent_path() / "generation_config.json", policy,
+                                   warnings);
   }
   if (fs::exists(path / kEetConfigFile)) return read_converted_config(path / kEetConfigFile);
-  return read_huggingface_config(path / "config.json", path / "generation_config.json", warnings);
+  return read_huggingface_config(path / "config.json", path / "generation_config.json", policy,
+                                 warnings);
 }
 
 }  // namespace eet

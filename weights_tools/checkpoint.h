@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
 #include "lib/model/weights.h"
+#include "weights_tools/config_policy.h"
 
 namespace eet {
 
@@ -31,10 +32,10 @@ struct Checkpoint {
 // sharded safetensors), or a llama2.c .bin file (legacy or version 1). Files are mapped; nothing is
 // read beyond headers. Everything that can be refused is refused here: unknown configuration,
 // missing, unexpected, overlapping or mis-shaped tensors, truncated files. Throws Error.
-Checkpoint open_checkpoint(const std::filesystem::path& path);
+Checkpoint open_checkpoint(const std::filesystem::path& path, const ConfigPolicy& policy = {});
 
 // Only the configuration: of a config.json in Hugging Face's form, or of a directory that holds one
 // (or that `eet convert` wrote). For running a model's shape with random weights.
-ModelConfig read_model_config(const std::filesystem::path& path);
+ModelConfig read_model_config(const std::filesystem::path& path, const ConfigPolicy& policy = {});
 
 }  // namespace eet

@@ -8,8 +8,8 @@
 
 #include "lib/core/error.h"
 #include "weights_tools/eet_config.h"
+#include "weights_tools/formats/safetensors.h"
 #include "weights_tools/output_file.h"
-#include "weights_tools/safetensors.h"
 #include "weights_tools/staging_directory.h"
 
 namespace eet {
@@ -29,7 +29,8 @@ int64_t element_count(const std::vector<int64_t>& shape) {
 std::vector<TensorHeader> headers_of(const Checkpoint& checkpoint, const ConvertOptions& options) {
   std::vector<TensorHeader> headers;
   for (const CheckpointTensor& tensor : checkpoint.tensors) {
-    headers.push_back({tensor.spec.name, options.dtype.value_or(tensor.dtype), tensor.spec.shape});
+    headers.push_back(
+        {tensor.spec.name(), options.dtype.value_or(tensor.dtype), tensor.spec.shape});
   }
   return headers;
 }

@@ -1,113 +1,150 @@
 #include "weights_tools/eet_config.h"
 
-#include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
-#include <utility>
+#include <optional>
+#include <type_traits>
 
 #include "lib/core/error.h"
+#include "lib/model/fields.h"
 #include "weights_tools/json_object.h"
 
 namespace eet {
 namespace {
 
 // A change of meaning of any key, or a new key, is a new version.
-constexpr int64_t kFormatVersion = 1;
+constexpr int64_t kFormatVersion = 2;
 
-// The words that stand for the values of an enumeration.
-template <typename Value, size_t n>
-using Words = std::array<std::pair<const char*, Value>, n>;
+using Json = nlohmann::ordered_json;
 
-constexpr Words<NormKind, 2> kNorms = {
-    {{"rms_norm", NormKind::kRmsNorm}, {"layer_norm", NormKind::kLayerNorm}}};
-constexpr Words<Activation, 3> kActivations = {{{"silu", Activation::kSilu},
-                                                {"gelu_tanh", Activation::kGeluTanh},
-                                                {"gelu_erf", Activation::kGeluErf}}};
-constexpr Words<PositionKind, 2> kPositions = {
-    {{"learned", PositionKind::kLearned}, {"rope", PositionKind::kRope}}};
-constexpr Words<RopeConfig::Scaling, 3> kScalings = {{{"none", RopeConfig::Scaling::kNone},
-                                                      {"linear", RopeConfig::Scaling::kLinear},
-                                                      {"llama3", RopeConfig::Scaling::kLlama3}}};
-constexpr Words<DType, 3> kDTypes = {
-    {{"fp32", DType::kF32}, {"fp16", DType::kF16}, {"bf16", DType::kBF16}}};
+template <typename T>
+Json to_json(const T& value);
+template <typename T>
+Json to_json(const std::optional<T>& value);
+template <typename T>
+Json to_json(const std::vector<T>& values);
 
-template <typename Value, size_t n>
-const char* word_of(const Words<Value, n>& words, Value value) {
-  const auto found = std::find_if(words.begin(), words.end(),
-                                  [&](const auto& word) { return word.second == value; });
-  require(found != words.end(), kEetConfigFile, ": a value has no word");
-  return found->first;
+// Every member of a structure under its name.
+template <typename T>
+Json fields_to_json(const T& fields) {
+  Json json = Json::object();
+  visit_fields(fields, [&](const char* name, const auto& member) { json[name] = to_json(member); });
+  return json;
 }
 
-template <typename Value, size_t n>
-Value read_word(JsonObject& json, const char* key, const Words<Value, n>& words) {
-  const std::string text = json.string(key);
-  std::string known;
-  for (const auto& [word, value] : words) {
-    if (text == word) return value;
-    known += concat(known.empty() ? "" : ", ", word);
+template <typename T>
+Json to_json(const T& value) {
+  if constexpr (std::is_enum_v<T>) {
+    for (const auto& [word, meaning] : EnumWords<T>::kWords) {
+      if (meaning == value) return word;
+    }
+    throw Error(concat(kEetConfigFile, ": a value has no word"));
+  } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
+    return value;
+  } else {
+    return fields_to_json(value);
   }
-  json.refuse(key, "one of " + known);
+}
+template <typename T>
+Json to_json(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+template <typename T>
+Json to_json(const std::vector<T>& values) {
+  Json list = Json::array();
+  for (const T& value : values) list.push_back(to_json(value));
+  return list;
 }
 
-int32_t read_id(JsonObject& json, const char* key, const nlohmann::json& value) {
-  const bool fits = value.is_number_integer() && value >= 0 && value <= INT32_MAX;
-  if (!fits) json.refuse(key, "token ids");
-  return value.get<int32_t>();
-}
+// Reads the members of structures under their names; refuses missing, unknown and unfit ones.
+class FieldReader {
+ public:
+  explicit FieldReader(JsonObject& json) : json_(json) {}
 
-RopeConfig read_rope(JsonObject json) {
-  RopeConfig rope;
-  rope.theta = json.number("theta");
-  rope.scaling = read_word(json, "scaling", kScalings);
-  rope.factor = json.number("factor");
-  rope.low_freq_factor = json.number("low_freq_factor");
-  rope.high_freq_factor = json.number("high_freq_factor");
-  rope.original_max_position_embeddings = json.size("original_max_position_embeddings");
-  json.refuse_unknown_keys();
-  return rope;
-}
+  void operator()(const char* name, int64_t& value) { value = json_.integer(name); }
+  void operator()(const char* name, double& value) { value = json_.number(name); }
+  void operator()(const char* name, bool& value) { value = json_.boolean(name); }
+  void operator()(const char* name, std::string& value) { value = json_.string(name); }
+
+  template <typename Value>
+  requires std::is_enum_v<Value>
+  void operator()(const char* name, Value& value) {
+    const std::string text = json_.string(name);
+    std::string known;
+    for (const auto& [word, meaning] : EnumWords<Value>::kWords) {
+      if (text == word) {
+        value = meaning;
+        return;
+      }
+      known += concat(known.empty() ? "" : ", ", word);
+    }
+    json_.refuse(name, "one of " + known);
+  }
+
+  void operator()(const char* name, std::optional<int32_t>& value) {
+    const nlohmann::json& found = json_.value(name);
+    if (found.is_null()) return;
+    value = read_int<int32_t>(name, found);
+  }
+
+  template <typename Number>
+  requires std::is_arithmetic_v<Number>
+  void operator()(const char* name, std::vector<Number>& values) {
+    for (const auto& found : list(name)) {
+      if constexpr (std::is_integral_v<Number>) {
+        values.push_back(read_int<Number>(name, found));
+      } else {
+        if (!found.is_number()) json_.refuse(name, "numbers");
+        values.push_back(found.template get<Number>());
+      }
+    }
+  }
+
+  template <typename Struct>
+  requires std::is_class_v<Struct>
+  void operator()(const char* name, std::vector<Struct>& values) {
+    size_t i = 0;
+    for (const auto& found : list(name)) {
+      if (!found.is_object()) json_.refuse(name, "objects");
+      JsonObject object(found, json_.file(), concat(name, '[', i++, "]."));
+      read(object, values.emplace_back());
+    }
+  }
+
+  template <typename Struct>
+  requires std::is_class_v<Struct>
+  void operator()(const char* name, Struct& value) {
+    JsonObject object = json_.object(name);
+    read(object, value);
+  }
+
+ private:
+  template <typename Struct>
+  static void read(JsonObject& object, Struct& value) {
+    visit_fields(value, FieldReader(object));
+    object.refuse_unknown_keys();
+  }
+
+  const nlohmann::json& list(const char* name) {
+    const nlohmann::json& found = json_.value(name);
+    if (!found.is_array()) json_.refuse(name, "a list");
+    return found;
+  }
+
+  template <typename Number>
+  Number read_int(const char* name, const nlohmann::json& found) {
+    const bool fits = found.is_number_integer() && found >= 0 && found <= INT32_MAX;
+    if (!fits) json_.refuse(name, "integers from 0 to 2147483647");
+    return found.get<Number>();
+  }
+
+  JsonObject& json_;
+};
 
 }  // namespace
 
 std::string format_eet_config(const ModelConfig& config) {
-  nlohmann::ordered_json json = {
-      {"format_version", kFormatVersion},
-      {"family", config.family},
-      {"dtype", word_of(kDTypes, config.dtype)},
-      {"vocab_size", config.vocab_size},
-      {"hidden_size", config.hidden_size},
-      {"intermediate_size", config.intermediate_size},
-      {"num_layers", config.num_layers},
-      {"num_heads", config.num_heads},
-      {"num_kv_heads", config.num_kv_heads},
-      {"head_dim", config.head_dim},
-      {"max_position_embeddings", config.max_position_embeddings},
-      {"norm", word_of(kNorms, config.norm)},
-      {"norm_eps", config.norm_eps},
-      {"norm_bias", config.norm_bias},
-      {"activation", word_of(kActivations, config.activation)},
-      {"gated_mlp", config.gated_mlp},
-      {"position", word_of(kPositions, config.position)},
-      {"qkv_bias", config.qkv_bias},
-      {"attention_out_bias", config.attention_out_bias},
-      {"mlp_bias", config.mlp_bias},
-      {"tie_word_embeddings", config.tie_word_embeddings},
-      {"attention_scale", config.attention_scale},
-      {"bos_token_id", nullptr},
-      {"eos_token_ids", config.eos_token_ids},
-  };
-  if (config.bos_token_id) json["bos_token_id"] = *config.bos_token_id;
-  if (config.position == PositionKind::kRope) {
-    json["rope"] = {
-        {"theta", config.rope.theta},
-        {"scaling", word_of(kScalings, config.rope.scaling)},
-        {"factor", config.rope.factor},
-        {"low_freq_factor", config.rope.low_freq_factor},
-        {"high_freq_factor", config.rope.high_freq_factor},
-        {"original_max_position_embeddings", config.rope.original_max_position_embeddings},
-    };
-  }
+  Json json = {{"format_version", kFormatVersion}};
+  json.update(fields_to_json(config));
   return json.dump(2) + "\n";
 }
 
@@ -118,35 +155,7 @@ ModelConfig read_eet_config(const std::filesystem::path& path) {
                 concat(kFormatVersion, " (convert the model again with this version of eet)"));
   }
   ModelConfig config;
-  config.family = json.string("family");
-  config.dtype = read_word(json, "dtype", kDTypes);
-  config.vocab_size = json.size("vocab_size");
-  config.hidden_size = json.size("hidden_size");
-  config.intermediate_size = json.size("intermediate_size");
-  config.num_layers = json.size("num_layers");
-  config.num_heads = json.size("num_heads");
-  config.num_kv_heads = json.size("num_kv_heads");
-  config.head_dim = json.size("head_dim");
-  config.max_position_embeddings = json.size("max_position_embeddings");
-  config.norm = read_word(json, "norm", kNorms);
-  config.norm_eps = json.number("norm_eps");
-  config.norm_bias = json.boolean("norm_bias");
-  config.activation = read_word(json, "activation", kActivations);
-  config.gated_mlp = json.boolean("gated_mlp");
-  config.position = read_word(json, "position", kPositions);
-  if (config.position == PositionKind::kRope) config.rope = read_rope(json.object("rope"));
-  config.qkv_bias = json.boolean("qkv_bias");
-  config.attention_out_bias = json.boolean("attention_out_bias");
-  config.mlp_bias = json.boolean("mlp_bias");
-  config.tie_word_embeddings = json.boolean("tie_word_embeddings");
-  config.attention_scale = json.number("attention_scale");
-  if (json.has("bos_token_id")) {
-    config.bos_token_id = read_id(json, "bos_token_id", json.value("bos_token_id"));
-  }
-  json.ignore({"bos_token_id"});
-  const nlohmann::json& eos = json.value("eos_token_ids");
-  if (!eos.is_array()) json.refuse("eos_token_ids", "a list of token ids");
-  for (const auto& id : eos) config.eos_token_ids.push_back(read_id(json, "eos_token_ids", id));
+  visit_fields(config, FieldReader(json));
   json.refuse_unknown_keys();
   return config;
 }

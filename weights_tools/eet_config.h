@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
 
 namespace eet {
 

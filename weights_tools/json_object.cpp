@@ -23,6 +23,19 @@ std::string shown(const json& value) {
   return text;
 }
 
+// Removes the value at "key" or "outer.inner", if there is one.
+void erase(json& object, std::string_view key) {
+  if (!object.is_object()) return;
+  if (object.contains(key)) {
+    object.erase(std::string(key));
+    return;
+  }
+  const size_t dot = key.find('.');
+  if (dot == std::string_view::npos) return;
+  const auto outer = object.find(std::string(key.substr(0, dot)));
+  if (outer != object.end()) erase(*outer, key.substr(dot + 1));
+}
+
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& where) {
@@ -44,13 +57,15 @@ json parse_json(std::string_view text, const std::string& where) {
   }
 }
 
-JsonObject JsonObject::read(const std::filesystem::path& path) {
+JsonObject JsonObject::read(const std::filesystem::path& path, const ConfigPolicy& policy) {
   const auto file = MappedFile::open(path);
   const auto bytes = file->bytes();
   require(bytes.size() <= kMaxFileBytes, path.string(), ": expected a JSON file of at most ",
           kMaxFileBytes, " bytes, got ", bytes.size());
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  return {parse_json(text, path.string()), path.string()};
+  json parsed = parse_json(text, path.string());
+  for (const std::string& key : policy.ignored) erase(parsed, key);
+  return {std::move(parsed), path.string()};
 }
 
 JsonObject::JsonObject(json object, std::string file, std::string prefix)
@@ -148,6 +163,24 @@ void JsonObject::refuse_unknown_keys() const {
     require(known_.contains(key), file_, ": ", prefix_, key, ": unknown key with value ",
             shown(found), "; its effect on the model is not known, so the model is refused");
   }
+}
+
+void JsonObject::settle_unknown_keys(const ConfigPolicy& policy,
+                                     std::vector<std::string>& warnings) const {
+  std::string unknown;
+  for (const auto& [key, found] : object_.items()) {
+    if (known_.contains(key) || found.is_null()) continue;
+    const KeyMeaning meaning = meaning_of_key(key);
+    if (meaning == KeyMeaning::kHarmless) continue;
+    require(meaning == KeyMeaning::kUnknown && !policy.strict, file_, ": ", prefix_, key,
+            ": unknown key with value ", shown(found),
+            "; it may change what the model computes, so the model is refused; --ignore-config ",
+            prefix_, key, " runs it as if the key were absent");
+    unknown += concat(unknown.empty() ? "" : ", ", key);
+  }
+  if (unknown.empty()) return;
+  warnings.push_back(concat(file_, ": keys without a known meaning are ignored: ", unknown,
+                            " (--strict-config refuses them)"));
 }
 
 void JsonObject::refuse(const std::string& key, const std::string& expected) const {

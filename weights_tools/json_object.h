@@ -10,6 +10,9 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "weights_tools/config_policy.h"
 
 namespace eet {
 
@@ -21,8 +24,9 @@ nlohmann::json parse_json(std::string_view text, const std::string& where);
 // the same. Messages read `config.json: rope_scaling.factor: expected a number, got "two"`.
 class JsonObject {
  public:
-  // Reads and parses `path`, at most 64 MiB. Throws Error unless it holds an object.
-  static JsonObject read(const std::filesystem::path& path);
+  // Reads and parses `path`, at most 64 MiB. Throws Error unless it holds an object. Keys that the
+  // policy ignores are read as if they were absent.
+  static JsonObject read(const std::filesystem::path& path, const ConfigPolicy& policy = {});
 
   JsonObject(nlohmann::json object, std::string file, std::string prefix = "");
 
@@ -49,6 +53,10 @@ class JsonObject {
   void expect(const std::string& key, const nlohmann::json& understood);
   // Throws Error naming the first key, and its value, that was neither read nor ignored.
   void refuse_unknown_keys() const;
+  // For configurations that others write: of the keys that were neither read nor ignored, those
+  // without a value and harmless ones pass, those that may change what is computed are refused, and
+  // those of unknown meaning are named in one warning, or refused where the policy is strict.
+  void settle_unknown_keys(const ConfigPolicy& policy, std::vector<std::string>& warnings) const;
   // Throws the Error for a value that is not understood.
   [[noreturn]] void refuse(const std::string& key, const std::string& expected) const;
 

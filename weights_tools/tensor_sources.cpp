@@ -1,17 +1,24 @@
 #include "weights_tools/tensor_sources.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <set>
-#include <unordered_map>
 #include <utility>
 
 #include "lib/core/error.h"
 
 namespace eet {
 namespace {
+
+// A stored tensor that gives some rows of a canonical one.
+struct Source {
+  std::string name;
+  std::vector<int64_t> shape;  // canonical: of these rows, before any transposition
+  SourceLayout layout = SourceLayout::kSame;
+  int64_t skipped_rows = 0;
+};
 
 // A source and the stored tensor found for it.
 struct Part {
@@ -23,7 +30,7 @@ struct Part {
 struct Binding {
   TensorSpec spec;
   DType dtype = DType::kF32;
-  int64_t head_dim = 0;
+  AttentionConfig heads;
   std::vector<Part> parts;
 };
 
@@ -41,20 +48,105 @@ std::string describe_shape(const std::vector<int64_t>& shape) {
 
 std::vector<int64_t> stored_shape(const Source& source) {
   std::vector<int64_t> shape = source.shape;
+  shape[0] += source.skipped_rows;
   if (source.layout == SourceLayout::kTransposed) std::reverse(shape.begin(), shape.end());
   return shape;
 }
 
-// Finds stored tensors by name, with the optional prefix or without, and remembers which were used.
+// Whether `text` is `pattern`, where '#' in the pattern stands for one or more digits and a '*' at
+// its end for anything.
+bool matches(std::string_view text, std::string_view pattern) {
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '*' && i + 1 == pattern.size()) return true;
+    if (text.empty()) return false;
+    if (pattern[i] == '#') {
+      const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+      if (digits == 0) return false;
+      text.remove_prefix(digits);
+    } else {
+      if (text.front() != pattern[i]) return false;
+      text.remove_prefix(1);
+    }
+  }
+  return text.empty();
+}
+
+std::string replaced(std::string_view pattern, char mark, int64_t number) {
+  std::string name;
+  for (const char c : pattern) name += c == mark ? std::to_string(number) : std::string(1, c);
+  return name;
+}
+
+// Rows that each of `count` stored parts of a tensor gives.
+std::vector<int64_t> part_rows(const TensorSpec& spec, const AttentionConfig& heads, size_t count) {
+  if (spec.key.id == TensorId::kQkv && count == 3) {
+    return {heads.q_size(), heads.kv_size(), heads.kv_size()};
+  }
+  return std::vector<int64_t>(count, spec.shape[0] / static_cast<int64_t>(count));
+}
+
+// How part `i` of a tensor lies: a vector the same way whether its matrix is transposed or not, and
+// values are not rotated.
+SourceLayout part_layout(SourceLayout layout, const TensorSpec& spec, size_t i) {
+  const bool same = (layout == SourceLayout::kTransposed && spec.shape.size() == 1) ||
+                    (layout == SourceLayout::kInterleavedPairs && i == 2);
+  return same ? SourceLayout::kSame : layout;
+}
+
+// The stored tensors of `spec` under names that the map gives it.
+std::vector<Source> sources_as(const StoredAs& stored, const TensorSpec& spec,
+                               const AttentionConfig& heads) {
+  std::vector<std::string> names;
+  for (std::string_view name : stored.names) {
+    const bool bare = name.ends_with('!');
+    if (bare) name.remove_suffix(1);
+    const std::string suffix = bare ? "" : spec.key.part == TensorPart::kBias ? ".bias" : ".weight";
+    const bool each_head = name.find('*') != std::string_view::npos;
+    const int64_t count = each_head ? spec.shape[0] / heads.head_dim : 1;
+    const std::string of_layer = replaced(name, '#', spec.key.layer);
+    for (int64_t head = 0; head < count; ++head) {
+      names.push_back(replaced(of_layer, '*', head) + suffix);
+    }
+  }
+  std::vector<Source> sources;
+  const std::vector<int64_t> rows = part_rows(spec, heads, names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    std::vector<int64_t> shape = spec.shape;
+    shape[0] = rows[i];
+    sources.push_back({std::move(names[i]), std::move(shape), part_layout(stored.layout, spec, i),
+                       stored.skipped_rows});
+  }
+  return sources;
+}
+
+std::vector<Source> sources_of(const NameMap& map, const TensorSpec& spec,
+                               const AttentionConfig& heads) {
+  if (map.tensors.empty()) return {{spec.name(), spec.shape}};
+  const auto found = std::find_if(map.tensors.begin(), map.tensors.end(),
+                                  [&](const StoredAs& stored) { return stored.id == spec.key.id; });
+  require(found != map.tensors.end(), "internal error: no name for tensor ", spec.name());
+  return sources_as(*found, spec, heads);
+}
+
+// Finds stored tensors by name, with a prefix or without, and remembers which were used.
 class Finder {
  public:
   Finder(const StoredTensors& stored, const NameMap& names, std::string where)
       : stored_(stored), names_(names), where_(std::move(where)) {}
 
+  // Null where nothing is stored under that name.
+  const StoredTensors::value_type* look_up(const std::string& name) const {
+    for (const std::string_view prefix : names_.prefixes) {
+      const auto found = stored_.find(std::string(prefix) + name);
+      if (found != stored_.end()) return &*found;
+    }
+    const auto found = stored_.find(name);
+    return found == stored_.end() ? nullptr : &*found;
+  }
+
   Part find(const Source& source) {
-    auto found = stored_.find(names_.optional_prefix + source.name);
-    if (found == stored_.end()) found = stored_.find(source.name);
-    require(found != stored_.end(), where_, ": tensor ", source.name, " is missing: expected ",
+    const auto* found = look_up(source.name);
+    require(found != nullptr, where_, ": tensor ", source.name, " is missing: expected ",
             describe_shape(stored_shape(source)));
     const auto& [name, tensor] = *found;
     const std::string file_and_name = concat(tensor.file->path().string(), ": ", name);
@@ -66,20 +158,30 @@ class Finder {
     return {source, tensor};
   }
 
+  // The stored tensor is of no further use.
+  void drop(const StoredTensors::value_type& stored) { used_.insert(stored.first); }
+
   void refuse_unused() const {
     for (const auto& [name, tensor] : stored_) {
-      if (used_.contains(name)) continue;
-      std::string_view bare = name;
-      if (bare.starts_with(names_.optional_prefix)) {
-        bare.remove_prefix(names_.optional_prefix.size());
-      }
-      require(names_.is_ignorable(bare), tensor.file->path().string(), ": ", name, ": unexpected ",
-              tensor.type_name, " tensor ", describe_shape(tensor.shape),
+      require(used_.contains(name) || is_ignorable(name), tensor.file->path().string(), ": ", name,
+              ": unexpected ", tensor.type_name, " tensor ", describe_shape(tensor.shape),
               ": the configuration has no place for it, so the model is refused");
     }
   }
 
  private:
+  bool is_ignorable(std::string_view name) const {
+    const auto listed = [&](std::string_view bare) {
+      return std::any_of(names_.ignorable.begin(), names_.ignorable.end(),
+                         [&](std::string_view pattern) { return matches(bare, pattern); });
+    };
+    return listed(name) ||
+           std::any_of(names_.prefixes.begin(), names_.prefixes.end(),
+                       [&](std::string_view prefix) {
+                         return name.starts_with(prefix) && listed(name.substr(prefix.size()));
+                       });
+  }
+
   const StoredTensors& stored_;
   const NameMap& names_;
   std::string where_;
@@ -109,28 +211,54 @@ void transpose(Element* out, const Element* in, int64_t rows, int64_t columns) {
   }
 }
 
-// Row (head, half, i) of `out` = row (head, i, half) of `in`; in, out: [heads*head_dim, columns].
-void separate_pairs(std::byte* out, const std::byte* in, int64_t rows, size_t row_bytes,
-                    int64_t head_dim) {
+// Copies rows into canonical order: row r of `out` is row from(r) of `in`.
+template <typename From>
+void gather_rows(std::byte* out, const std::byte* in, int64_t rows, size_t row_bytes, From from) {
   for (int64_t row = 0; row < rows; ++row) {
-    const int64_t head = row / head_dim;
-    const int64_t half = row % head_dim / (head_dim / 2);
-    const int64_t i = row % (head_dim / 2);
-    const int64_t from = head * head_dim + 2 * i + half;
     std::memcpy(out + static_cast<size_t>(row) * row_bytes,
-                in + static_cast<size_t>(from) * row_bytes, row_bytes);
+                in + static_cast<size_t>(from(row)) * row_bytes, row_bytes);
   }
+}
+
+// Row (head, half, i) is stored as row (head, i, half).
+int64_t row_of_pair(int64_t row, int64_t head_dim) {
+  const int64_t head = row / head_dim;
+  const int64_t half = row % head_dim / (head_dim / 2);
+  const int64_t i = row % (head_dim / 2);
+  return head * head_dim + 2 * i + half;
+}
+
+// Row i of a query, key or value head is stored behind those of the key heads before it and of its
+// own that come first.
+int64_t row_in_group(int64_t row, const AttentionConfig& heads) {
+  const int64_t head = row / heads.head_dim;
+  const int64_t group = heads.num_heads / heads.num_kv_heads;
+  int64_t kv_head = head / group;
+  int64_t place = head % group;
+  if (head >= heads.num_heads) {
+    const int64_t other = head - heads.num_heads;
+    kv_head = other % heads.num_kv_heads;
+    place = group + other / heads.num_kv_heads;
+  }
+  return (kv_head * (group + 2) + place) * heads.head_dim + row % heads.head_dim;
 }
 
 bool is_aligned(const std::byte* data, DType dtype) {
   return reinterpret_cast<uintptr_t>(data) % dtype_size(dtype) == 0;
 }
 
+// The first wanted element of a stored tensor.
+const std::byte* first_row(const Part& part) {
+  const auto row = static_cast<size_t>(element_count(part.source.shape) / part.source.shape[0]);
+  return part.stored.data +
+         static_cast<size_t>(part.source.skipped_rows) * row * dtype_size(*part.stored.dtype);
+}
+
 // Writes the rows of `part`, as `dtype` in canonical layout, to `out` (aligned).
-void assemble_part(std::byte* out, const Part& part, DType dtype, int64_t head_dim) {
+void assemble_part(std::byte* out, const Part& part, DType dtype, const AttentionConfig& heads) {
   const DType stored_dtype = *part.stored.dtype;
   const auto count = static_cast<size_t>(element_count(part.source.shape));
-  const std::byte* in = part.stored.data;
+  const std::byte* in = first_row(part);
   std::unique_ptr<std::byte[]> aligned;
   std::unique_ptr<std::byte[]> converted;
   if (!is_aligned(in, stored_dtype)) {
@@ -144,6 +272,7 @@ void assemble_part(std::byte* out, const Part& part, DType dtype, int64_t head_d
     in = converted.get();
   }
   const int64_t rows = part.source.shape[0];
+  const size_t row_bytes = count / static_cast<size_t>(rows) * dtype_size(dtype);
   switch (part.source.layout) {
     case SourceLayout::kSame:
       std::memcpy(out, in, count * dtype_size(dtype));
@@ -160,8 +289,11 @@ void assemble_part(std::byte* out, const Part& part, DType dtype, int64_t head_d
       return;
     }
     case SourceLayout::kInterleavedPairs:
-      separate_pairs(out, in, rows, count / static_cast<size_t>(rows) * dtype_size(dtype),
-                     head_dim);
+      gather_rows(out, in, rows, row_bytes,
+                  [&](int64_t row) { return row_of_pair(row, heads.head_dim); });
+      return;
+    case SourceLayout::kGroupedQkv:
+      gather_rows(out, in, rows, row_bytes, [&](int64_t row) { return row_in_group(row, heads); });
       return;
   }
 }
@@ -171,7 +303,7 @@ HostTensor view_parts(const Binding& binding) {
   HostTensor tensor{binding.dtype, binding.spec.shape, {}, nullptr};
   auto files = std::make_shared<std::vector<std::shared_ptr<const MappedFile>>>();
   for (const Part& part : binding.parts) {
-    tensor.pieces.push_back({part.stored.data, element_count(part.source.shape)});
+    tensor.pieces.push_back({first_row(part), element_count(part.source.shape)});
     files->push_back(part.stored.file);
   }
   tensor.owner = std::move(files);
@@ -182,7 +314,7 @@ HostTensor load(const Binding& binding) {
   const bool in_place =
       std::all_of(binding.parts.begin(), binding.parts.end(), [&](const Part& part) {
         return part.source.layout == SourceLayout::kSame && *part.stored.dtype == binding.dtype &&
-               is_aligned(part.stored.data, binding.dtype);
+               is_aligned(first_row(part), binding.dtype);
       });
   if (in_place) return view_parts(binding);
   HostTensor tensor{binding.dtype, binding.spec.shape, {}, nullptr};
@@ -191,7 +323,7 @@ HostTensor load(const Binding& binding) {
   std::shared_ptr<std::byte[]> bytes = std::make_unique_for_overwrite<std::byte[]>(count * size);
   std::byte* out = bytes.get();
   for (const Part& part : binding.parts) {
-    assemble_part(out, part, binding.dtype, binding.head_dim);
+    assemble_part(out, part, binding.dtype, binding.heads);
     out += static_cast<size_t>(element_count(part.source.shape)) * size;
   }
   tensor.pieces = {{bytes.get(), static_cast<int64_t>(count)}};
@@ -207,49 +339,69 @@ int64_t file_bytes(const StoredTensors& stored) {
   return bytes;
 }
 
-}  // namespace
-
-CanonicalName parse_canonical_name(std::string_view name) {
-  CanonicalName parsed;
-  constexpr std::string_view kLayers = "layers.";
-  if (name.starts_with(kLayers)) {
-    name.remove_prefix(kLayers.size());
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), parsed.layer);
-    require(error == std::errc(), "canonical tensor name without a layer number: ", name);
-    name.remove_prefix(static_cast<size_t>(end - name.data()) + 1);
-  }
-  const size_t dot = name.rfind('.');
-  require(dot != std::string_view::npos, "canonical tensor name without a kind: ", name);
-  parsed.module = name.substr(0, dot);
-  parsed.kind = name.substr(dot + 1);
-  return parsed;
+bool same_contents(const StoredTensor& a, const StoredTensor& b) {
+  if (a.dtype != b.dtype || a.shape != b.shape || !a.dtype) return false;
+  const auto bytes = static_cast<size_t>(element_count(a.shape)) * dtype_size(*a.dtype);
+  return std::memcmp(a.data, b.data, bytes) == 0;
 }
 
-std::vector<int64_t> with_rows(const TensorSpec& spec, int64_t rows) {
-  std::vector<int64_t> shape = spec.shape;
-  shape[0] = rows;
-  return shape;
+// What a tied model stores of its two tensors decides what is tied.
+void settle_tied_head(Checkpoint& checkpoint, Finder& finder, const NameMap& names) {
+  ModelConfig& config = checkpoint.config;
+  if (!config.tie_word_embeddings) return;
+  const auto stored_as = [&](TensorId id) {
+    const TensorSpec spec{
+        {.id = id}, TensorKind::kTable, {config.vocab_size, config.embedding_size}};
+    return finder.look_up(sources_of(names, spec, config.attention()).front().name);
+  };
+  const auto* head = stored_as(TensorId::kLmHead);
+  const auto* embedding = stored_as(TensorId::kTokenEmbedding);
+  if (head == nullptr || embedding == nullptr) return;
+  if (same_contents(head->second, embedding->second)) {
+    finder.drop(*head);
+    return;
+  }
+  config.tie_word_embeddings = false;
+  checkpoint.warnings.push_back(
+      concat(head->second.file->path().string(), ": ", head->first, " differs from ",
+             embedding->first, ", although the configuration ties them; it is used as stored"));
+}
+
+}  // namespace
+
+NameMap canonical_names() {
+  return {};
 }
 
 void bind_tensors(Checkpoint& checkpoint, const StoredTensors& stored, const NameMap& names,
                   const std::string& where) {
-  auto bindings = std::make_shared<std::unordered_map<std::string, Binding>>();
+  auto bindings = std::make_shared<std::map<TensorKey, Binding>>();
   Finder finder(stored, names, where);
-  for (TensorSpec& spec : tensor_specs(checkpoint.config)) {
-    Binding binding{spec, DType::kF32, checkpoint.config.head_dim, {}};
-    for (const Source& source : names.sources(spec)) binding.parts.push_back(finder.find(source));
+  settle_tied_head(checkpoint, finder, names);
+  const ModelConfig& config = checkpoint.config;
+  for (TensorSpec& spec : tensor_specs(config)) {
+    Binding binding{spec, DType::kF32, config.attention(), {}};
+    std::vector<Source> sources = sources_of(names, spec, config.attention());
+    if (config.tie_word_embeddings && spec.key.id == TensorId::kTokenEmbedding &&
+        finder.look_up(sources.front().name) == nullptr) {
+      TensorSpec head = spec;
+      head.key.id = TensorId::kLmHead;
+      const std::vector<Source> of_head = sources_of(names, head, config.attention());
+      if (finder.look_up(of_head.front().name) != nullptr) sources = of_head;
+    }
+    for (const Source& source : sources) binding.parts.push_back(finder.find(source));
     binding.dtype = common_dtype(binding.parts);
     checkpoint.tensors.push_back({spec, binding.dtype});
-    bindings->emplace(spec.name, std::move(binding));
+    bindings->emplace(spec.key, std::move(binding));
   }
   finder.refuse_unused();
   checkpoint.file_bytes = file_bytes(stored);
   checkpoint.config.dtype = checkpoint.tensors.front().dtype;
   checkpoint.loader = [bindings, where](const TensorSpec& spec) {
-    const auto found = bindings->find(spec.name);
-    require(found != bindings->end(), where, ": ", spec.name, ": the model has no such tensor");
+    const auto found = bindings->find(spec.key);
+    require(found != bindings->end(), where, ": ", spec.name(), ": the model has no such tensor");
     const Binding& binding = found->second;
-    require(binding.spec.shape == spec.shape, where, ": ", spec.name, ": expected shape ",
+    require(binding.spec.shape == spec.shape, where, ": ", spec.name(), ": expected shape ",
             describe_shape(spec.shape), ", got ", describe_shape(binding.spec.shape));
     return load(binding);
   };

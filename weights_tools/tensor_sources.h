@@ -3,58 +3,59 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
 #include "lib/model/weights.h"
 #include "weights_tools/checkpoint.h"
-#include "weights_tools/safetensors.h"
+#include "weights_tools/formats/safetensors.h"
 
 namespace eet {
 
 // How a stored tensor lies in comparison with its rows of the canonical one.
 enum class SourceLayout {
   kSame,
-  kTransposed,        // stored [in, out], as the Conv1D of GPT-2
-  kInterleavedPairs,  // rows of each head pair 2i with 2i+1 for RoPE; canonical pairs i with i+d/2
+  kTransposed,  // stored [in, out], as the Conv1D of GPT-2
+  // Of q, k and v: rows of each head of q and k pair 2i with 2i+1 for RoPE; canonical pairs i with
+  // i + head_dim/2.
+  kInterleavedPairs,
+  // Rows of each key head: its queries, its key, its value; canonical: all q, all k, all v.
+  kGroupedQkv,
 };
 
-// A stored tensor that gives some rows of a canonical one.
-struct Source {
-  std::string name;
-  std::vector<int64_t> shape;  // canonical: of these rows, before any transposition
+// Where a canonical tensor is stored: in one tensor, or in several that follow each other along
+// dimension 0 (q, k, v; gate, up). In a name '#' stands for the layer and '*' for a head, of which
+// each has a tensor of its own; ".weight" or ".bias" comes behind it, or nothing where the name
+// ends in '!'.
+struct StoredAs {
+  TensorId id;
+  std::vector<std::string_view> names;
   SourceLayout layout = SourceLayout::kSame;
+  int64_t skipped_rows = 0;  // in front of the wanted ones
 };
 
-// What a family or a format says about its tensors. The sources of one canonical tensor follow each
-// other along dimension 0.
+// What a family or a format says about its tensors.
 struct NameMap {
-  std::function<std::vector<Source>(const TensorSpec&)> sources;
-  // Stored names may carry this in front, or not: "transformer.".
-  std::string optional_prefix;
-  // Stored tensors that are no weights (masks, tables), or that the configuration replaces.
-  std::function<bool(std::string_view name)> is_ignorable;
+  std::vector<StoredAs> tensors = {};
+  // Stored names may carry one of these in front, or none: "transformer.".
+  std::vector<std::string_view> prefixes = {};
+  // Stored tensors that are no weights of the text model (masks, tables, other towers): '#' stands
+  // for digits, a '*' at the end for anything.
+  std::vector<std::string_view> ignorable = {};
 };
 
-// A canonical name taken apart: "layers.3.qkv.weight" has layer 3, module "qkv", kind "weight";
-// the layer of "final_norm.bias" is -1.
-struct CanonicalName {
-  int64_t layer = -1;
-  std::string_view module;
-  std::string_view kind;
-};
-CanonicalName parse_canonical_name(std::string_view name);
-
-// The first dimension of `spec` replaced: the part of a fused tensor with that many rows.
-std::vector<int64_t> with_rows(const TensorSpec& spec, int64_t rows);
+// The name map of files that store every tensor under its canonical name.
+NameMap canonical_names();
 
 // Finds the sources of every tensor of `config` and checks their types and shapes; refuses missing
 // tensors, and stored ones that no canonical tensor uses. Fills tensors, loader, file_bytes and
 // config.dtype of `checkpoint`, whose config is set. `where` names the file or directory in
 // messages.
+//
+// As transformers does, a model that ties its head keeps a stored head that differs from the
+// embeddings (with a warning), and takes the head for the embeddings where only that is stored.
 void bind_tensors(Checkpoint& checkpoint, const StoredTensors& stored, const NameMap& names,
                   const std::string& where);
 

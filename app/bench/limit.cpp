@@ -5,6 +5,8 @@
 #include <numeric>
 #include <sstream>
 
+#include "lib/model/tensors.h"
+
 namespace eet {
 namespace {
 
@@ -17,24 +19,28 @@ double prefill_flops(const ModelCosts& costs, const Work& work) {
 
 ModelCosts model_costs(const ModelConfig& config, DType dtype) {
   const auto element_bytes = static_cast<double>(dtype_size(dtype));
-  const int64_t table = config.vocab_size * config.hidden_size;
-  const int64_t position_table = config.position == PositionKind::kLearned
-                                     ? config.max_position_embeddings * config.hidden_size
-                                     : 0;
-  // A tied head is the token table read as a matrix; an untied model has both.
-  const int64_t tables = position_table + (config.tie_word_embeddings ? 0 : table);
-  const int64_t up_matrices = config.gated_mlp ? 2 : 1;
-  const int64_t block_parameters =
-      config.num_layers * config.hidden_size *
-      (config.qkv_size() + config.attention_size() + (up_matrices + 1) * config.intermediate_size);
-  const int64_t read = parameter_count(config) - tables;
+  int64_t tables = 0;
+  int64_t head = 0;
+  int64_t matrices = 0;  // of the layers, and projections of embeddings
+  int64_t all = 0;
+  for (const TensorSpec& spec : tensor_specs(config)) {
+    all += spec.numel();
+    if (spec.kind == TensorKind::kTable) tables += spec.numel();
+    if (spec.kind == TensorKind::kHead) head += spec.numel();
+    if (spec.kind == TensorKind::kMatrix) matrices += spec.numel();
+  }
+  if (config.tie_word_embeddings) {  // the head is the token table read as a matrix
+    head = config.vocab_size * config.embedding_size;
+    tables -= head;
+  }
+  const int64_t read = all - tables;
+  const int64_t q_size = config.attention().q_size();
   return {.weight_bytes = element_bytes * static_cast<double>(read),
-          .block_weight_bytes = element_bytes * static_cast<double>(read - table),
-          .parameters = static_cast<double>(block_parameters + table),
-          .block_parameters = static_cast<double>(block_parameters),
+          .block_weight_bytes = element_bytes * static_cast<double>(read - head),
+          .parameters = static_cast<double>(matrices + head),
+          .block_parameters = static_cast<double>(matrices),
           .kv_bytes_per_token = static_cast<double>(config.kv_bytes_per_token(dtype)),
-          .attention_flops_per_key =
-              4.0 * static_cast<double>(config.attention_size() * config.num_layers)};
+          .attention_flops_per_key = 4.0 * static_cast<double>(q_size * config.num_layers())};
 }
 
 int64_t Work::decode_steps() const {

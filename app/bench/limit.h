@@ -8,7 +8,7 @@
 #include "lib/ceilings.h"
 #include "lib/core/dtype.h"
 #include "lib/engine.h"
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
 
 namespace eet {
 

@@ -25,19 +25,22 @@ BenchModel gpt2_shape(const std::string& name, int64_t hidden, int64_t layers, i
   ModelConfig config;
   config.family = "gpt2";
   config.vocab_size = 50257;
-  config.hidden_size = hidden;
-  config.intermediate_size = 4 * hidden;
-  config.num_layers = layers;
-  config.num_heads = config.num_kv_heads = heads;
-  config.head_dim = hidden / heads;
-  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
+  config.hidden_size = config.embedding_size = hidden;
   config.max_position_embeddings = 1024;
-  config.norm = NormKind::kLayerNorm;
-  config.norm_bias = true;
-  config.activation = Activation::kGeluTanh;
-  config.gated_mlp = false;
-  config.position = PositionKind::kLearned;
-  config.qkv_bias = config.attention_out_bias = config.mlp_bias = true;
+  config.learned_positions = true;
+  config.norm = {.kind = NormKind::kLayerNorm, .bias = true};
+  LayerConfig layer;
+  layer.attention = {.num_heads = heads,
+                     .num_kv_heads = heads,
+                     .head_dim = hidden / heads,
+                     .scale = 1.0 / std::sqrt(static_cast<double>(hidden / heads)),
+                     .qkv_bias = true,
+                     .out_bias = true};
+  layer.mlp = {.intermediate_size = 4 * hidden,
+               .activation = Activation::kGeluTanh,
+               .gated = false,
+               .bias = true};
+  config.set_uniform_layers(layer, layers);
   config.tie_word_embeddings = true;
   config.dtype = DType::kBF16;
   return {.name = name, .config = config};

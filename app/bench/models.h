@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
 #include "lib/model/weights.h"
 
 namespace eet {

@@ -5,7 +5,8 @@ namespace eet {
 KvCache::KvCache(const Context& ctx, const ModelConfig& config, DType dtype, int64_t num_pages)
     : ctx_(ctx),
       buffer_(allocate(ctx, page_bytes(config, dtype) * num_pages, "KV pages")),
-      one_(buffer_.data(), dtype, {num_pages, config.num_kv_heads, kPageSize, config.head_dim}) {}
+      one_(buffer_.data(), dtype,
+           {num_pages, config.attention().num_kv_heads, kPageSize, config.attention().head_dim}) {}
 
 KvLayer KvCache::layer(int64_t i) const {
   KvLayer layer{.keys = one_, .values = one_};

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "lib/core/error.h"
 #include "lib/core/memory.h"
 #include "lib/ops/ops.h"
 
@@ -23,7 +24,13 @@ class KvCache {
   // Copies a page's keys and values in all layers.
   void copy_page(int32_t from, int32_t to);
 
-  int64_t bytes() const { return static_cast<int64_t>(buffer_.bytes()); }
+  int64_t num_pages() const { return one_.dim(0); }
+
+  // What one of `num_pages` takes.
+  static MemoryItem memory(const ModelConfig& config, DType dtype, int64_t num_pages) {
+    return {concat("KV cache (", num_pages, " pages of ", kPageSize, " tokens)"),
+            num_pages * page_bytes(config, dtype)};
+  }
 
  private:
   const Context& ctx_;

@@ -1,91 +1,139 @@
 #include "lib/model/decoder.h"
 
-namespace eet {
+#include "lib/model/blocks/attention.h"
+#include "lib/model/blocks/mlp.h"
 
-Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& weights, DType dtype,
-                 int max_tokens, int max_rows, int64_t max_model_len)
-    : ctx_(ctx), config_(config), weights_(weights) {
-  shape_.num_heads = static_cast<int>(config.num_heads);
-  shape_.num_kv_heads = static_cast<int>(config.num_kv_heads);
-  shape_.head_dim = static_cast<int>(config.head_dim);
-  shape_.scale = static_cast<float>(config.attention_scale);
-  residual_ = reserve(DType::kF32, max_tokens, config.hidden_size);
-  normed_ = reserve(dtype, max_tokens, config.hidden_size);
-  qkv_ = reserve(dtype, max_tokens, config.qkv_size());
-  attended_ = reserve(dtype, max_tokens, config.attention_size());
-  up_ = reserve(dtype, max_tokens, config.intermediate_size * (config.gated_mlp ? 2 : 1));
-  activated_ = config.gated_mlp ? reserve(dtype, max_tokens, config.intermediate_size) : up_;
-  delta_ = reserve(dtype, max_tokens, config.hidden_size);
-  last_ = reserve(dtype, max_rows, config.hidden_size);
-  storage_.push_back(allocate(ctx,
-                              ops::attention_scratch_bytes(ctx, shape_, max_rows, max_model_len),
-                              "attention scratch"));
-  const Buffer& scratch = storage_.back();
-  fill_bytes(ctx, scratch.data(), 0, scratch.bytes());
-  attention_scratch_ = ops::attention_scratch(scratch.data(), shape_, max_rows);
-  activation_bytes_ += static_cast<int64_t>(scratch.bytes());
-  logits_ = TensorView(nullptr, DType::kF32, {max_rows, weights.lm_head.padded_out});
-  storage_.push_back(allocate(ctx, logits_.bytes(), "logits"));
-  logits_.data = storage_.back().data();
+namespace eet {
+namespace {
+
+constexpr Norm kNoNorm = {.kind = NormKind::kNone};
+
+// The first rows of every buffer: `tokens` of them, `rows` of those behind the last layer.
+Activations first_rows(const Activations& all, int64_t tokens, int64_t rows) {
+  Activations views = all;
+  for (TensorView Activations::*view :
+       {&Activations::residual, &Activations::embedded, &Activations::normed,
+        &Activations::mlp_normed, &Activations::qkv, &Activations::attended, &Activations::up,
+        &Activations::activated, &Activations::delta}) {
+    views.*view = (views.*view).first(tokens);
+  }
+  for (TensorView Activations::*view :
+       {&Activations::last, &Activations::projected, &Activations::logits}) {
+    views.*view = (views.*view).first(rows);
+  }
+  return views;
 }
 
-TensorView Decoder::reserve(DType dtype, int64_t rows, int64_t columns) {
-  TensorView view(nullptr, dtype, {rows, columns});
-  storage_.push_back(allocate(ctx_, view.bytes(), "activations"));
-  activation_bytes_ += view.bytes();
-  view.data = storage_.back().data();
-  return view;
+}  // namespace
+
+Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& weights,
+                 const PassLimits& limits)
+    : ctx_(ctx), config_(config), weights_(weights), memory_(ctx, config, limits) {}
+
+// Adds what is pending to the residual stream and norms it.
+void Decoder::add_pending(TensorView out, const Norm& norm) {
+  ops::add_norm(ctx_, out, now_.residual, pending_, norm, pending_scale_);
+  pending_ = {};
+}
+
+// Norms what a block gave and leaves it to be added, or adds it at once where the stream itself is
+// normed.
+void Decoder::finish_block(const Norm& post_norm, const Norm& residual_norm,
+                           const LayerConfig& layer) {
+  if (post_norm.kind != NormKind::kNone) ops::norm(ctx_, now_.delta, now_.delta, post_norm);
+  pending_ = now_.delta;
+  pending_scale_ = static_cast<float>(layer.residual_multiplier);
+  if (layer.norms != NormPlacement::kResidual) return;
+  ops::add_to_residual(ctx_, now_.residual, pending_, pending_scale_);
+  ops::norm_residual(ctx_, now_.residual, residual_norm);
+  pending_ = {};
+}
+
+void Decoder::embed(const ForwardBatch& batch) {
+  const auto scale = static_cast<float>(config_.embedding_multiplier);
+  pending_ = {};
+  if (now_.embedded) {
+    TensorView tokens = now_.residual;
+    tokens.shape[1] = config_.embedding_size;
+    ops::embed(ctx_, tokens, batch.token_ids, batch.positions, weights_.token_embedding, {}, scale);
+    ops::add_norm(ctx_, now_.embedded, tokens, {}, kNoNorm);
+    ops::linear(ctx_, now_.delta, now_.embedded, weights_.embedding_projection.weight, {});
+    // Positions are looked up like tokens.
+    ops::embed(ctx_, now_.residual, batch.positions, batch.positions, weights_.position_embedding,
+               {});
+    pending_ = now_.delta;
+    pending_scale_ = 1.0F;
+  } else {
+    ops::embed(ctx_, now_.residual, batch.token_ids, batch.positions, weights_.token_embedding,
+               weights_.position_embedding, scale);
+  }
+  if (weights_.embedding_norm.kind != NormKind::kNone) {
+    ops::norm_residual(ctx_, now_.residual, weights_.embedding_norm);
+  }
+}
+
+void Decoder::run_layer(int64_t i, const ForwardBatch& batch, const KvCache& cache) {
+  const LayerConfig& config = config_.layer(i);
+  const LayerWeights& layer = weights_.layers[i];
+  const bool norms_residual = config.norms == NormPlacement::kResidual;
+  const Norm& attn_norm = norms_residual ? kNoNorm : layer.attn_norm;
+  const Norm& mlp_norm = norms_residual ? kNoNorm : layer.mlp_norm;
+
+  add_pending(now_.normed, attn_norm);
+  TensorView mlp_input = now_.normed;
+  if (config.residual == Residual::kParallel) {
+    mlp_input = now_.mlp_normed;
+    add_pending(mlp_input, mlp_norm);
+  }
+  attention_block(ctx_, now_.delta, now_.normed, layer, cache.layer(i), batch, now_);
+  finish_block(layer.attn_post_norm, layer.attn_norm, config);
+  if (config.residual == Residual::kSequential) {
+    add_pending(mlp_input, mlp_norm);
+  } else {
+    ops::add_to_residual(ctx_, now_.residual, pending_, pending_scale_);
+  }
+  mlp_block(ctx_, now_.delta, mlp_input, config.mlp, layer, now_);
+  finish_block(layer.mlp_post_norm, layer.mlp_norm, config);
 }
 
 TensorView Decoder::forward(const ForwardBatch& batch, const KvCache& cache) {
-  const int64_t tokens = batch.num_tokens;
-  const TensorView residual = residual_.first(tokens);
-  const TensorView normed = normed_.first(tokens);
-  const TensorView qkv = qkv_.first(tokens);
-  const TensorView attended = attended_.first(tokens);
-  const TensorView up = up_.first(tokens);
-  const TensorView activated = activated_.first(tokens);
-  const TensorView delta = delta_.first(tokens);
-  const auto eps = static_cast<float>(config_.norm_eps);
-  const auto add_norm = [&](TensorView out, TensorView add, const NormWeights& norm) {
-    ops::add_norm(ctx_, out, residual, add,
-                  {.kind = config_.norm, .eps = eps, .weight = norm.weight, .bias = norm.bias});
-  };
-  const auto linear = [&](TensorView out, TensorView x, const LinearWeights& weights) {
-    ops::linear(ctx_, out, x, weights.weight, weights.bias);
-  };
-
-  ops::embed(ctx_, residual, batch.token_ids, batch.positions, weights_.token_embedding,
-             weights_.position_embedding);
-  TensorView previous;  // what the block before adds to the residual stream
-  for (int64_t i = 0; i < config_.num_layers; ++i) {
-    const LayerWeights& layer = weights_.layers[i];
-    const KvLayer kv = cache.layer(i);
-    add_norm(normed, previous, layer.attn_norm);
-    linear(qkv, normed, layer.qkv);
-    ops::append_attention(ctx_, attended, qkv, kv, batch, shape_, {weights_.rope_table},
-                          attention_scratch_);
-    linear(delta, attended, layer.attn_out);
-    add_norm(normed, delta, layer.mlp_norm);
-    ops::linear_activation(ctx_, activated, up, normed, layer.mlp_up.weight, layer.mlp_up.bias,
-                           config_.activation, config_.gated_mlp);
-    linear(delta, activated, layer.mlp_down);
-    previous = delta;
-  }
+  now_ = first_rows(memory_.views(), batch.num_tokens, batch.num_logits);
+  embed(batch);
+  for (int64_t i = 0; i < config_.num_layers(); ++i) run_layer(i, batch, cache);
   return logits(batch.logits_tokens, batch.num_logits);
 }
 
+TensorView Decoder::logits(const int32_t* tokens, int64_t count) {
+  const Activations& all = memory_.views();
+  const TensorView logits = all.logits.first(count);
+  if (count == 0) return logits;
+  TensorView last = all.last.first(count);
+  ops::add_norm(ctx_, last, now_.residual, pending_, weights_.final_norm, pending_scale_, tokens);
+  if (all.projected) {
+    const TensorView projected = all.projected.first(count);
+    ops::linear(ctx_, projected, last, weights_.output_projection.weight, {});
+    last = projected;
+  }
+  ops::linear(ctx_, logits, last, weights_.lm_head.weight, weights_.lm_head.bias);
+  if (config_.logit_multiplier != 1.0 || config_.logit_softcap != 0) {
+    ops::scale_logits(ctx_, logits, static_cast<float>(config_.logit_multiplier),
+                      static_cast<float>(config_.logit_softcap));
+  }
+  return logits;
+}
+
 void Decoder::tune() {
-  for (const int64_t rows : ops::rows_to_tune(ctx_, normed_.dim(0))) {
-    for (const TensorView& x : {normed_, attended_, activated_}) {
+  const Activations& all = memory_.views();
+  for (const int64_t rows : ops::rows_to_tune(ctx_, all.normed.dim(0))) {
+    for (const TensorView& x : {all.normed, all.attended, all.activated}) {
       constexpr uint64_t kSeed = 1;
       ops::fill_normal(ctx_, x.first(rows), 0.0F, 1.0F, kSeed);
     }
-    tune(qkv_, normed_, &LayerWeights::qkv, rows);
-    tune(delta_, attended_, &LayerWeights::attn_out, rows);
-    tune(delta_, activated_, &LayerWeights::mlp_down, rows);
+    tune(all.qkv, all.normed, &LayerWeights::qkv, rows);
+    tune(all.delta, all.attended, &LayerWeights::attn_out, rows);
+    tune(all.delta, all.activated, &LayerWeights::mlp_down, rows);
     // Without gates the product's place is its activation's, which was of use just before.
-    tune(up_, normed_, &LayerWeights::mlp_up, rows);
+    tune(all.up, all.normed, &LayerWeights::mlp_up, rows);
   }
 }
 
@@ -96,19 +144,6 @@ void Decoder::tune(TensorView out, TensorView x, LinearWeights LayerWeights::*pr
   for (const LayerWeights& layer : weights_.layers) weights.push_back((layer.*product).weight);
   ops::tune_linear(ctx_, out.first(rows), x.first(rows), weights,
                    (weights_.layers.front().*product).bias);
-}
-
-TensorView Decoder::logits(const int32_t* tokens, int64_t count) {
-  const TensorView logits = logits_.first(count);
-  if (count == 0) return logits;
-  const TensorView last = last_.first(count);
-  const Norm norm = {.kind = config_.norm,
-                     .eps = static_cast<float>(config_.norm_eps),
-                     .weight = weights_.final_norm.weight,
-                     .bias = weights_.final_norm.bias};
-  ops::add_norm(ctx_, last, residual_, delta_, norm, 1, tokens);
-  ops::linear(ctx_, logits, last, weights_.lm_head, {});
-  return logits;
 }
 
 }  // namespace eet

@@ -1,9 +1,8 @@
 // The forward pass of a decoder-only transformer.
 #pragma once
 
-#include <vector>
-
 #include "lib/cache/kv_cache.h"
+#include "lib/model/activations.h"
 #include "lib/model/weights.h"
 #include "lib/ops/ops.h"
 
@@ -11,10 +10,8 @@ namespace eet {
 
 class Decoder {
  public:
-  // Takes the activations' memory for passes of up to `max_tokens` tokens and `max_rows` rows with
-  // logits.
-  Decoder(const Context& ctx, const ModelConfig& config, const Weights& weights, DType dtype,
-          int max_tokens, int max_rows, int64_t max_model_len);
+  Decoder(const Context& ctx, const ModelConfig& config, const Weights& weights,
+          const PassLimits& limits);
 
   // Runs `batch` through all layers, appending its keys and values to `cache`, and returns the
   // logits of its num_logits tokens, fp32 [num_logits, padded vocabulary]. Valid until the next
@@ -29,30 +26,20 @@ class Decoder {
   // the pass; a token may come more than once. Takes the place of what was returned before.
   TensorView logits(const int32_t* tokens, int64_t count);
 
-  int64_t activation_bytes() const { return activation_bytes_; }
-  int64_t logits_bytes() const { return logits_.bytes(); }
-
  private:
-  TensorView reserve(DType dtype, int64_t rows, int64_t columns);
+  void embed(const ForwardBatch& batch);
+  void run_layer(int64_t i, const ForwardBatch& batch, const KvCache& cache);
+  void add_pending(TensorView out, const Norm& norm);
+  void finish_block(const Norm& post_norm, const Norm& residual_norm, const LayerConfig& layer);
   void tune(TensorView out, TensorView x, LinearWeights LayerWeights::*product, int64_t rows);
 
   const Context& ctx_;
   const ModelConfig& config_;
   const Weights& weights_;
-  AttentionShape shape_;
-  std::vector<Buffer> storage_;
-  int64_t activation_bytes_ = 0;
-
-  TensorView residual_;   // fp32 [tokens, hidden]
-  TensorView normed_;     // [tokens, hidden]
-  TensorView qkv_;        // [tokens, (heads + 2*kv_heads)*head_dim]
-  TensorView attended_;   // [tokens, heads*head_dim]
-  TensorView up_;         // [tokens, intermediate], or 2*intermediate when gated
-  TensorView activated_;  // [tokens, intermediate]; up_ itself when not gated
-  TensorView delta_;      // [tokens, hidden], what a block adds to the residual stream
-  TensorView last_;       // [rows, hidden]
-  TensorView logits_;     // fp32 [rows, padded vocabulary]
-  AttentionScratch attention_scratch_;  // in storage_
+  ActivationMemory memory_;
+  Activations now_;     // of the pass that runs: the first rows of memory_'s
+  TensorView pending_;  // what the block before adds to the residual stream, not added yet
+  float pending_scale_ = 1.0F;
 };
 
 }  // namespace eet

@@ -20,7 +20,7 @@ void LoaderAhead::fill() {
 }
 
 HostTensor LoaderAhead::load(const TensorSpec& spec) {
-  if (ahead_.empty() || specs_[taken_].name != spec.name || specs_[taken_].shape != spec.shape) {
+  if (ahead_.empty() || specs_[taken_].key != spec.key || specs_[taken_].shape != spec.shape) {
     return loader_(spec);
   }
   HostTensor tensor = ahead_.front().get();

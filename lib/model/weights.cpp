@@ -1,12 +1,13 @@
 #include "lib/model/weights.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
-#include <numbers>
 #include <optional>
 
 #include "lib/core/error.h"
+#include "lib/model/rope_table.h"
 #include "lib/model/tensor_upload.h"
 #include "lib/ops/cpu/gemm.h"
 
@@ -21,7 +22,61 @@ int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-// Places tensors on the device, from a loader or drawn at random, and counts their bytes.
+int64_t padded_rows(const Context& ctx, const TensorSpec& spec) {
+  const bool pads = ctx.on_cuda() && spec.kind == TensorKind::kHead;
+  return pads ? round_up(spec.shape[0], kHeadRowMultiple) : spec.shape[0];
+}
+
+// What a product's matrix takes: on the CPU panels, on CUDA rows, filled up for the head.
+
+int64_t matrix_elements(const Context& ctx, const TensorSpec& spec) {
+  if (!ctx.on_cuda()) return ops::cpu::panel_elements(spec.shape[0], spec.shape[1]);
+  return padded_rows(ctx, spec) * spec.shape[1];
+}
+
+bool is_tied_head(const ModelConfig& config, const TensorSpec& spec) {
+  return config.tie_word_embeddings && spec.key.id == TensorId::kTokenEmbedding;
+}
+
+// The spec of the LM head whose weights are those of the token embedding.
+TensorSpec as_head(TensorSpec spec) {
+  spec.kind = TensorKind::kHead;
+  return spec;
+}
+
+// The distinct rotations of the layers, and which of them each kind of layer has.
+struct Rotations {
+  explicit Rotations(const ModelConfig& config) {
+    for (const LayerConfig& kind : config.layer_kinds) {
+      const RopeConfig& rope = kind.attention.rope;
+      const auto found = std::find(configs.begin(), configs.end(), rope);
+      of_kind.push_back(static_cast<size_t>(found - configs.begin()));
+      if (found == configs.end()) configs.push_back(rope);
+    }
+  }
+  std::vector<RopeConfig> configs;
+  std::vector<size_t> of_kind;
+};
+
+bool has_alibi(const LayerConfig& layer) {
+  return layer.attention.alibi_scale != 0;
+}
+
+// Press et al. 2022, as transformers' build_alibi_tensor: 2^(-8/n), 2^(-16/n), ... for n heads, n
+// the power of two up to num_heads, and for the heads past it those of 2n heads in between.
+std::vector<float> alibi_slopes(const AttentionConfig& attention) {
+  std::vector<float> slopes;
+  const auto count = static_cast<size_t>(attention.num_heads);
+  const size_t power = std::bit_floor(count);
+  for (size_t i = 0; i < count; ++i) {
+    const double n = static_cast<double>(i < power ? power : 2 * power);
+    const double exponent = static_cast<double>(i < power ? i + 1 : 2 * (i - power) + 1);
+    slopes.push_back(static_cast<float>(attention.alibi_scale * std::exp2(-8.0 / n * exponent)));
+  }
+  return slopes;
+}
+
+// Places tensors on the device, from a loader or drawn at random.
 class WeightPlacer {
  public:
   WeightPlacer(const Context& ctx, const ModelConfig& config, DType dtype,
@@ -32,117 +87,144 @@ class WeightPlacer {
     upload_.emplace(ctx);
   }
 
-  Weights take() { return std::move(weights_); }
-
-  // A vector: norm weights and biases.
-  TensorView vector(const std::string& name, int64_t size) {
-    TensorView view = reserve({size});
-    if (loader_) {
-      copy_in(view, load(name, {size}));
-    } else if (name.ends_with(".weight")) {
-      ops::fill_normal(ctx_, view, 1.0F, 0.0F, next_seed());
-    } else {
-      fill_bytes(ctx_, view.data, 0, view.bytes());
-    }
-    return view;
-  }
-
-  NormWeights norm(const std::string& name) {
-    NormWeights norm;
-    norm.weight = vector(name + ".weight", config_.hidden_size);
-    if (config_.norm_bias) norm.bias = vector(name + ".bias", config_.hidden_size);
-    return norm;
-  }
-
-  LinearWeights linear(const std::string& name, int64_t out, int64_t in, bool bias) {
-    LinearWeights linear;
-    linear.weight = matrix(name + ".weight", out, in, 1);
-    if (bias) linear.bias = vector(name + ".bias", out);
-    return linear;
-  }
-
-  // A matrix in the layout products want.
-  LinearWeight matrix(const std::string& name, int64_t out, int64_t in, int64_t row_multiple) {
-    LinearWeight weight{.in_features = in, .out_features = out};
-    weight.padded_out = ctx_.on_cuda() ? round_up(out, row_multiple) : out;
-    if (!ctx_.on_cuda()) {
-      weight.data = reserve({ops::cpu::panel_elements(out, in)});
-      if (loader_) {
-        HostTensor tensor = load(name, {out, in});
-        ops::cpu::pack_panels(*ctx_.pool, weight.data.as<float>(), contiguous_data(tensor),
-                              tensor.dtype, out, in);
+  PlacedWeights place(int64_t num_positions) {
+    Weights& weights = placed_.weights;
+    // In the order of tensor_specs(), so that the loader can work ahead.
+    visit_tensors(config_, weights, [&](const TensorSpec& spec, auto& slot) {
+      if (is_tied_head(config_, spec)) {
+        tied_head(spec);
       } else {
-        ops::fill_normal(ctx_, weight.data, 0.0F, kRandomStddev, next_seed());
+        this->place(spec, slot);
       }
-    } else {
-      weight.data = reserve({weight.padded_out, in});
-      if (loader_) {
-        copy_in(weight.data.first(out), load(name, {out, in}));
-      } else {
-        ops::fill_normal(ctx_, weight.data.first(out), 0.0F, kRandomStddev, next_seed());
-      }
-      const int64_t used = out * in * static_cast<int64_t>(dtype_size(dtype_));
-      fill_bytes(ctx_, weight.data.as<std::byte>() + used, 0, weight.data.bytes() - used);
-    }
-    return weight;
+    });
+    place_attention_tables(num_positions);
+    synchronize(ctx_);
+    return std::move(placed_);
   }
-
-  // An embedding table: rows are looked up one by one. On the CPU a view of the checkpoint.
-  TensorView table(const std::string& name, int64_t rows, int64_t columns) {
-    if (!ctx_.on_cuda() && loader_) {
-      HostTensor tensor = load(name, {rows, columns});
-      void* data = const_cast<void*>(contiguous_data(tensor));
-      weights_.owners.push_back(tensor.owner);
-      return {data, tensor.dtype, {rows, columns}};
-    }
-    TensorView view = reserve({rows, columns});
-    if (loader_) {
-      copy_in(view, load(name, {rows, columns}));
-    } else {
-      ops::fill_normal(ctx_, view, 0.0F, kRandomStddev, next_seed());
-    }
-    return view;
-  }
-
-  // On CUDA a tied LM head is the embedding table itself, with its padded rows.
-  void tied_head() {
-    const std::string name = "token_embedding.weight";
-    weights_.lm_head = matrix(name, config_.vocab_size, config_.hidden_size, kHeadRowMultiple);
-    weights_.token_embedding = ctx_.on_cuda()
-                                   ? weights_.lm_head.data.first(config_.vocab_size)
-                                   : table(name, config_.vocab_size, config_.hidden_size);
-  }
-
-  void untied_head() {
-    weights_.lm_head =
-        matrix("lm_head.weight", config_.vocab_size, config_.hidden_size, kHeadRowMultiple);
-  }
-
-  TensorView rope_table(int64_t num_positions);
-
-  Weights weights_;
 
  private:
   static constexpr float kRandomStddev = 0.02F;
 
   uint64_t next_seed() { return seed_ + 0x9E3779B97F4A7C15ULL * ++tensors_drawn_; }
 
-  TensorView reserve(std::initializer_list<int64_t> shape) {
-    TensorView view(nullptr, dtype_, shape);
-    weights_.storage.push_back(allocate(ctx_, view.bytes(), "model weights"));
-    weights_.bytes += view.bytes();
-    view.data = weights_.storage.back().data();
-    return view;
+  void reserve(TensorView& view) {
+    placed_.storage.push_back(allocate(ctx_, view.bytes(), "model weights"));
+    view.data = placed_.storage.back().data();
   }
 
-  HostTensor load(const std::string& name, std::vector<int64_t> shape) {
-    const TensorSpec spec{name, std::move(shape)};
-    return ahead_ ? ahead_->load(spec) : loader_(spec);
-  }
+  HostTensor load(const TensorSpec& spec) { return ahead_ ? ahead_->load(spec) : loader_(spec); }
 
   void copy_in(const TensorView& view, HostTensor tensor) {
     if (upload_) return upload_->upload(view, tensor);
     convert_elements(view.data, view.dtype, contiguous_data(tensor), tensor.dtype, view.numel());
+  }
+
+  // Fills `view` from the loader, or with random values.
+  void fill(const TensorView& view, const TensorSpec& spec) {
+    if (loader_) return copy_in(view, load(spec));
+    const bool is_vector = spec.kind == TensorKind::kFactor;
+    const double offset = spec.key.id == TensorId::kQNorm || spec.key.id == TensorId::kKNorm
+                              ? config_.attention().qk_norm_config.weight_offset
+                              : config_.norm.weight_offset;
+    if (spec.kind == TensorKind::kAddend || spec.kind == TensorKind::kLogits) {
+      fill_bytes(ctx_, view.data, 0, view.bytes());
+    } else if (is_vector) {
+      ops::fill_normal(ctx_, view, static_cast<float>(1.0 - offset), 0.0F, next_seed());
+    } else {
+      ops::fill_normal(ctx_, view, 0.0F, kRandomStddev, next_seed());
+    }
+  }
+
+  // A vector, or an embedding table, whose rows are looked up one by one: on the CPU a view of the
+  // checkpoint.
+  void place(const TensorSpec& spec, TensorView& view) {
+    const bool is_table = spec.kind == TensorKind::kTable;
+    if (is_table && !ctx_.on_cuda() && loader_) {
+      HostTensor tensor = load(spec);
+      void* data = const_cast<void*>(contiguous_data(tensor));
+      placed_.owners.push_back(tensor.owner);
+      view = {data, tensor.dtype, {spec.shape[0], spec.shape[1]}};
+      return;
+    }
+    const DType dtype = spec.kind == TensorKind::kLogits ? DType::kF32 : dtype_;
+    view = is_table ? TensorView(nullptr, dtype, {spec.shape[0], spec.shape[1]})
+                    : TensorView(nullptr, dtype, {spec.shape[0]});
+    reserve(view);
+    fill(view, spec);
+  }
+
+  // A matrix in the layout products want.
+  void place(const TensorSpec& spec, LinearWeight& weight) {
+    const int64_t out = spec.shape[0];
+    const int64_t in = spec.shape[1];
+    weight = {.in_features = in, .out_features = out, .padded_out = padded_rows(ctx_, spec)};
+    if (!ctx_.on_cuda()) {
+      weight.data = TensorView(nullptr, dtype_, {matrix_elements(ctx_, spec)});
+      reserve(weight.data);
+      if (!loader_) return fill(weight.data, spec);
+      HostTensor tensor = load(spec);
+      ops::cpu::pack_panels(*ctx_.pool, weight.data.as<float>(), contiguous_data(tensor),
+                            tensor.dtype, out, in);
+      return;
+    }
+    weight.data = TensorView(nullptr, dtype_, {weight.padded_out, in});
+    reserve(weight.data);
+    fill(weight.data.first(out), spec);
+    const int64_t used = out * in * static_cast<int64_t>(dtype_size(dtype_));
+    fill_bytes(ctx_, weight.data.as<std::byte>() + used, 0, weight.data.bytes() - used);
+  }
+
+  // On CUDA a tied LM head is the embedding table itself, with its padded rows.
+  void tied_head(const TensorSpec& spec) {
+    Weights& weights = placed_.weights;
+    place(as_head(spec), weights.lm_head.weight);
+    if (ctx_.on_cuda()) {
+      weights.token_embedding = weights.lm_head.weight.data.first(config_.vocab_size);
+    } else {
+      place(spec, weights.token_embedding);
+    }
+  }
+
+  TensorView upload_floats(const std::vector<float>& values) {
+    TensorView view(nullptr, DType::kF32, {static_cast<int64_t>(values.size())});
+    reserve(view);
+    upload(ctx_, view.data, values.data(), view.bytes());
+    synchronize(ctx_);
+    return view;
+  }
+
+  // What attention needs besides its weights: one RoPE table for all layers that turn alike, and
+  // ALiBi's slopes.
+  void place_attention_tables(int64_t num_positions) {
+    const Rotations rotations(config_);
+    std::vector<RopeTable> tables;
+    for (const RopeConfig& rope : rotations.configs) {
+      RopeTable table{.interleaved = rope.interleaved};
+      if (rope.rotary_dim > 0) {
+        table.table = upload_floats(rope_table(ctx_, rope, num_positions));
+        table.table = {table.table.data,
+                       DType::kF32,
+                       {rope_table_rows(rope, num_positions), rope.rotary_dim / 2, 2}};
+      }
+      tables.push_back(table);
+    }
+    std::vector<TensorView> slopes;
+    for (const LayerConfig& kind : config_.layer_kinds) {
+      slopes.push_back(has_alibi(kind) ? upload_floats(alibi_slopes(kind.attention))
+                                       : TensorView());
+    }
+    for (size_t i = 0; i < config_.layers.size(); ++i) {
+      LayerWeights& layer = placed_.weights.layers[i];
+      const AttentionConfig& attention = config_.layer(static_cast<int64_t>(i)).attention;
+      layer.rope = tables[rotations.of_kind[config_.layers[i]]];
+      layer.attention.num_heads = static_cast<int>(attention.num_heads);
+      layer.attention.num_kv_heads = static_cast<int>(attention.num_kv_heads);
+      layer.attention.head_dim = static_cast<int>(attention.head_dim);
+      layer.attention.scale = static_cast<float>(attention.scale);
+      layer.attention.window = static_cast<int>(attention.window);
+      layer.attention.softcap = static_cast<float>(attention.softcap);
+      layer.attention.alibi_slopes = slopes[config_.layers[i]];
+    }
   }
 
   const Context& ctx_;
@@ -151,92 +233,10 @@ class WeightPlacer {
   const TensorLoader& loader_;
   uint64_t seed_;
   uint64_t tensors_drawn_ = 0;
+  PlacedWeights placed_;
   std::optional<LoaderAhead> ahead_;    // on CUDA, with a loader
   std::optional<TensorUpload> upload_;  // likewise
 };
-
-// Inverse frequencies as transformers' modeling_rope_utils computes them: theta^(-2i/d), then
-// `linear` divides all of them by factor; `llama3` divides those of wavelengths above
-// original/low_freq_factor, keeps those below original/high_freq_factor, and blends in between.
-std::vector<double> inverse_frequencies(const RopeConfig& rope, int64_t head_dim) {
-  std::vector<double> frequencies(head_dim / 2);
-  for (size_t i = 0; i < frequencies.size(); ++i) {
-    double f = std::pow(rope.theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
-    if (rope.scaling == RopeConfig::Scaling::kLinear) {
-      f /= rope.factor;
-    } else if (rope.scaling == RopeConfig::Scaling::kLlama3) {
-      const auto original = static_cast<double>(rope.original_max_position_embeddings);
-      const double wavelength = 2.0 * std::numbers::pi / f;
-      const double smooth = (original / wavelength - rope.low_freq_factor) /
-                            (rope.high_freq_factor - rope.low_freq_factor);
-      if (wavelength > original / rope.low_freq_factor) {
-        f /= rope.factor;
-      } else if (wavelength >= original / rope.high_freq_factor) {
-        f = (1.0 - smooth) * f / rope.factor + smooth * f;
-      }
-    }
-    frequencies[i] = f;
-  }
-  return frequencies;
-}
-
-TensorView WeightPlacer::rope_table(int64_t num_positions) {
-  const int64_t half = config_.head_dim / 2;
-  const std::vector<double> frequencies = inverse_frequencies(config_.rope, config_.head_dim);
-  std::vector<float> table(num_positions * half * 2);
-  ctx_.pool->parallel_for(num_positions, [&](int64_t position) {
-    for (int64_t i = 0; i < half; ++i) {
-      // The reference multiplies in fp32; so do we, that long contexts round alike.
-      const float angle = static_cast<float>(position) * static_cast<float>(frequencies[i]);
-      table[(position * half + i) * 2] = std::cos(angle);
-      table[(position * half + i) * 2 + 1] = std::sin(angle);
-    }
-  });
-  TensorView view(nullptr, DType::kF32, {num_positions, half, 2});
-  weights_.storage.push_back(allocate(ctx_, view.bytes(), "RoPE table"));
-  weights_.bytes += view.bytes();
-  view.data = weights_.storage.back().data();
-  upload(ctx_, view.data, table.data(), view.bytes());
-  synchronize(ctx_);
-  return view;
-}
-
-Weights place_weights(const Context& ctx, const ModelConfig& config, DType dtype,
-                      int64_t num_positions, const TensorLoader& loader, uint64_t seed) {
-  WeightPlacer placer(ctx, config, dtype, loader, seed);
-  Weights& weights = placer.weights_;
-  const int64_t hidden = config.hidden_size;
-  // In the order of tensor_specs(), so that the loader can work ahead.
-  if (config.tie_word_embeddings) {
-    placer.tied_head();
-  } else {
-    weights.token_embedding = placer.table("token_embedding.weight", config.vocab_size, hidden);
-  }
-  if (config.position == PositionKind::kLearned) {
-    weights.position_embedding =
-        placer.table("position_embedding.weight", config.max_position_embeddings, hidden);
-  } else {
-    weights.rope_table = placer.rope_table(num_positions);
-  }
-  for (int64_t i = 0; i < config.num_layers; ++i) {
-    const std::string prefix = "layers." + std::to_string(i) + ".";
-    const int64_t up_size = config.intermediate_size * (config.gated_mlp ? 2 : 1);
-    LayerWeights layer;
-    layer.attn_norm = placer.norm(prefix + "attn_norm");
-    layer.qkv = placer.linear(prefix + "qkv", config.qkv_size(), hidden, config.qkv_bias);
-    layer.attn_out = placer.linear(prefix + "attn_out", hidden, config.attention_size(),
-                                   config.attention_out_bias);
-    layer.mlp_norm = placer.norm(prefix + "mlp_norm");
-    layer.mlp_up = placer.linear(prefix + "mlp_up", up_size, hidden, config.mlp_bias);
-    layer.mlp_down =
-        placer.linear(prefix + "mlp_down", hidden, config.intermediate_size, config.mlp_bias);
-    weights.layers.push_back(layer);
-  }
-  weights.final_norm = placer.norm("final_norm");
-  if (!config.tie_word_embeddings) placer.untied_head();
-  synchronize(ctx);
-  return placer.take();
-}
 
 }  // namespace
 
@@ -258,14 +258,47 @@ const void* contiguous_data(HostTensor& tensor) {
   return tensor.pieces.front().data;
 }
 
-Weights load_weights(const Context& ctx, const ModelConfig& config, DType dtype,
-                     int64_t num_positions, const TensorLoader& loader) {
-  return place_weights(ctx, config, dtype, num_positions, loader, 0);
+PlacedWeights load_weights(const Context& ctx, const ModelConfig& config, DType dtype,
+                           int64_t num_positions, const TensorLoader& loader) {
+  return WeightPlacer(ctx, config, dtype, loader, 0).place(num_positions);
 }
 
-Weights random_weights(const Context& ctx, const ModelConfig& config, DType dtype,
-                       int64_t num_positions, uint64_t seed) {
-  return place_weights(ctx, config, dtype, num_positions, {}, seed);
+PlacedWeights random_weights(const Context& ctx, const ModelConfig& config, DType dtype,
+                             int64_t num_positions, uint64_t seed) {
+  return WeightPlacer(ctx, config, dtype, {}, seed).place(num_positions);
+}
+
+int64_t padded_vocab_size(const Context& ctx, const ModelConfig& config) {
+  return padded_rows(ctx, {.kind = TensorKind::kHead, .shape = {config.vocab_size}});
+}
+
+int64_t weight_bytes(const Context& ctx, const ModelConfig& config, DType dtype,
+                     int64_t num_positions, bool mapped) {
+  const auto element = static_cast<int64_t>(dtype_size(dtype));
+  constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
+  const bool tables_in_place = mapped && !ctx.on_cuda();
+  int64_t bytes = 0;
+  Weights unplaced;
+  visit_tensors(config, unplaced, [&](const TensorSpec& spec, const auto& /*slot*/) {
+    const bool tied = is_tied_head(config, spec);
+    if (spec.kind == TensorKind::kLogits) {
+      bytes += spec.numel() * kFloat;
+    } else if (spec.kind == TensorKind::kMatrix || spec.kind == TensorKind::kHead) {
+      bytes += matrix_elements(ctx, spec) * element;
+    } else if (tied && ctx.on_cuda()) {
+      bytes += matrix_elements(ctx, as_head(spec)) * element;
+    } else {
+      if (tied) bytes += matrix_elements(ctx, as_head(spec)) * element;
+      if (spec.kind != TensorKind::kTable || !tables_in_place) bytes += spec.numel() * element;
+    }
+  });
+  for (const RopeConfig& rope : Rotations(config).configs) {
+    bytes += rope_table_rows(rope, num_positions) * rope.rotary_dim * kFloat;
+  }
+  for (const LayerConfig& kind : config.layer_kinds) {
+    if (has_alibi(kind)) bytes += kind.attention.num_heads * kFloat;
+  }
+  return bytes;
 }
 
 }  // namespace eet

@@ -7,7 +7,7 @@
 
 #include "lib/core/memory.h"
 #include "lib/core/tensor_view.h"
-#include "lib/model/model_config.h"
+#include "lib/model/tensors.h"
 #include "lib/ops/ops.h"
 
 namespace eet {
@@ -33,47 +33,29 @@ const void* contiguous_data(HostTensor& tensor);
 // Error naming file, tensor, expected and got. May be called from several threads.
 using TensorLoader = std::function<HostTensor(const TensorSpec&)>;
 
-struct NormWeights {
-  TensorView weight;  // [hidden]
-  TensorView bias;    // [hidden], empty where the model has none
-};
-
-struct LinearWeights {
-  LinearWeight weight;
-  TensorView bias;  // [out], empty where the model has none
-};
-
-struct LayerWeights {
-  NormWeights attn_norm;
-  LinearWeights qkv;       // hidden -> (heads + 2*kv_heads)*head_dim
-  LinearWeights attn_out;  // heads*head_dim -> hidden
-  NormWeights mlp_norm;
-  LinearWeights mlp_up;    // hidden -> intermediate, or 2*intermediate when gated
-  LinearWeights mlp_down;  // intermediate -> hidden
-};
-
-struct Weights {
-  TensorView token_embedding;     // [vocab, hidden]
-  TensorView position_embedding;  // [positions, hidden], empty with RoPE
-  std::vector<LayerWeights> layers;
-  NormWeights final_norm;
-  LinearWeight lm_head;  // hidden -> vocab
-  TensorView
-      rope_table;  // fp32 [positions, head_dim/2, 2] (cos, sin), empty with learned positions
-
+// A model's weights with the memory they are in.
+struct PlacedWeights {
+  Weights weights;
   std::vector<Buffer> storage;
   std::vector<std::shared_ptr<const void>> owners;  // mapped files that views point into (CPU)
-  int64_t bytes = 0;
 };
 
 // Loads every tensor of tensor_specs(config), converted to `dtype` (fp32 on the CPU).
-// `num_positions` bounds the rope table.
-Weights load_weights(const Context& ctx, const ModelConfig& config, DType dtype,
-                     int64_t num_positions, const TensorLoader& loader);
+// `num_positions` bounds the rope tables.
+PlacedWeights load_weights(const Context& ctx, const ModelConfig& config, DType dtype,
+                           int64_t num_positions, const TensorLoader& loader);
 
-// Random weights (norm weights 1, biases 0, matrices N(0, 0.02²)), drawn on the device from `seed`:
+// Random weights (norm factors 1, biases 0, matrices N(0, 0.02²)), drawn on the device from `seed`:
 // for benchmarks, where no checkpoint is at hand.
-Weights random_weights(const Context& ctx, const ModelConfig& config, DType dtype,
-                       int64_t num_positions, uint64_t seed);
+PlacedWeights random_weights(const Context& ctx, const ModelConfig& config, DType dtype,
+                             int64_t num_positions, uint64_t seed);
+
+// Columns of the logits: the rows of the LM head, filled up on CUDA.
+int64_t padded_vocab_size(const Context& ctx, const ModelConfig& config);
+
+// Bytes of memory that load_weights takes, to the byte. With `mapped` the checkpoint is mapped, so
+// that on the CPU its tables are used where they are.
+int64_t weight_bytes(const Context& ctx, const ModelConfig& config, DType dtype,
+                     int64_t num_positions, bool mapped);
 
 }  // namespace eet

@@ -14,7 +14,7 @@
 #include "kernels/contract/slot_state.h"
 #include "lib/core/context.h"
 #include "lib/core/tensor_view.h"
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
 #include "lib/ops/forward_batch.h"
 
 namespace eet {

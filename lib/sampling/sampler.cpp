@@ -6,25 +6,40 @@
 
 namespace eet {
 
+Sampler::Sizes Sampler::sizes(const Context& ctx, int64_t vocab_size, int max_rows,
+                              int64_t max_model_len, bool replay) {
+  const auto slots = static_cast<size_t>(max_rows) + 1;
+  return {.params = slots * sizeof(SlotParams),
+          .states = slots * sizeof(SlotState),
+          .token_counts = slots * vocab_size * sizeof(uint16_t),
+          .prompts = replay ? slots * max_model_len * sizeof(int32_t) : 0,
+          .scratch = ops::sample_scratch_bytes(ctx, max_rows, vocab_size),
+          .last_place = sizeof(int32_t)};
+}
+
+int64_t Sampler::memory_bytes(const Context& ctx, int64_t vocab_size, int max_rows,
+                              int64_t max_model_len, bool replay) {
+  const Sizes all = sizes(ctx, vocab_size, max_rows, max_model_len, replay);
+  return static_cast<int64_t>(all.params + all.states + all.token_counts + all.prompts +
+                              all.scratch + all.last_place);
+}
+
 Sampler::Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t max_model_len,
                  bool replay)
     : ctx_(ctx), max_rows_(max_rows) {
-  const int64_t slots = max_rows_ + 1;
-  const int64_t results_bytes = max_rows_ * static_cast<int64_t>(sizeof(int32_t) + sizeof(float));
-  params_ = allocate(ctx, slots * sizeof(SlotParams), "sampling parameters");
-  states_ = allocate(ctx, slots * sizeof(SlotState), "row states");
-  token_counts_ = allocate(ctx, slots * vocab_size * sizeof(uint16_t), "token counts");
-  scratch_ =
-      allocate(ctx, ops::sample_scratch_bytes(ctx, max_rows, vocab_size), "sampling scratch");
-  results_ = allocate_staging(ctx, results_bytes * kResults, "sampled tokens");
-  last_place_ = allocate(ctx, sizeof(int32_t), "place of sampled tokens");
-  fill_bytes(ctx, last_place_.data(), 0, sizeof(int32_t));
-  admit_staging_ = allocate_staging(ctx, slots * (sizeof(SlotParams) + sizeof(SlotState)),
-                                    "row admission staging");
+  const Sizes bytes = sizes(ctx, vocab_size, max_rows, max_model_len, replay);
+  const size_t results_bytes = max_rows_ * (sizeof(int32_t) + sizeof(float));
+  params_ = allocate(ctx, bytes.params, "sampling parameters");
+  states_ = allocate(ctx, bytes.states, "row states");
+  token_counts_ = allocate(ctx, bytes.token_counts, "token counts");
+  scratch_ = allocate(ctx, bytes.scratch, "sampling scratch");
+  results_ = allocate_staging(ctx, results_bytes * kPassPlaces, "sampled tokens");
+  last_place_ = allocate(ctx, bytes.last_place, "place of sampled tokens");
+  fill_bytes(ctx, last_place_.data(), 0, bytes.last_place);
+  admit_staging_ = allocate_staging(ctx, bytes.params + bytes.states, "row admission staging");
   if (replay) {
-    const size_t prompt_bytes = slots * max_model_len * sizeof(int32_t);
-    prompts_ = allocate(ctx, prompt_bytes, "replayed prompts");
-    prompt_staging_ = allocate_staging(ctx, prompt_bytes, "replayed prompt staging");
+    prompts_ = allocate(ctx, bytes.prompts, "replayed prompts");
+    prompt_staging_ = allocate_staging(ctx, bytes.prompts, "replayed prompt staging");
   }
   tables_.params = params_.as<SlotParams>();
   tables_.states = states_.as<SlotState>();
@@ -33,7 +48,7 @@ Sampler::Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t m
   tables_.prompts_stride = max_model_len;
   tables_.vocab_size = vocab_size;
   ring_ = {.places = results_.as<int32_t>(),
-           .num_places = kResults,
+           .num_places = kPassPlaces,
            .max_rows = max_rows_,
            .last_place = last_place_.as<int32_t>()};
   write_slot(idle_slot(), {}, {.status = SlotStatus::kStop});
@@ -80,11 +95,6 @@ void Sampler::sample(TensorView logits, const int32_t* slots) {
 Sampler::Result Sampler::next_result() {
   last_result_ = ring_.place_after(last_result_);
   return {.token_ids = ring_.token_ids(last_result_), .logprobs = ring_.logprobs(last_result_)};
-}
-
-int64_t Sampler::bytes() const {
-  return static_cast<int64_t>(params_.bytes() + states_.bytes() + token_counts_.bytes() +
-                              prompts_.bytes() + scratch_.bytes() + last_place_.bytes());
 }
 
 }  // namespace eet

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "lib/core/memory.h"
+#include "lib/core/pipeline.h"
 #include "lib/ops/ops.h"
 #include "lib/schedule/sequence.h"
 
@@ -34,15 +35,22 @@ class Sampler {
   };
 
   // Where the tokens of the pass issued last will be; called once for each pass that samples.
-  // Results rotate: one is overwritten by the kResults-th pass after it.
+  // Results rotate: one is overwritten by the kPassPlaces-th pass after it.
   Result next_result();
 
   const SlotTables& tables() const { return tables_; }
-  int64_t bytes() const;
 
-  static constexpr int kResults = 4;
+  // What one takes on the device.
+  static int64_t memory_bytes(const Context& ctx, int64_t vocab_size, int max_rows,
+                              int64_t max_model_len, bool replay);
 
  private:
+  // Bytes of each of the buffers on the device.
+  struct Sizes {
+    size_t params, states, token_counts, prompts, scratch, last_place;
+  };
+  static Sizes sizes(const Context& ctx, int64_t vocab_size, int max_rows, int64_t max_model_len,
+                     bool replay);
   void write_slot(int slot, const SlotParams& params, const SlotState& state);
 
   const Context& ctx_;
@@ -50,7 +58,7 @@ class Sampler {
   Buffer params_, states_, token_counts_, prompts_, scratch_;  // of max_rows + 1 slots
   Buffer admit_staging_;                                       // [max_rows + 1] params, then states
   Buffer prompt_staging_;  // [max_rows, max_model_len] tokens, with replay
-  Buffer results_;         // kResults places of the ring, on the host
+  Buffer results_;         // kPassPlaces places of the ring, on the host
   Buffer last_place_;      // of the ring, on the device
   SlotTables tables_;
   SampledRing ring_;

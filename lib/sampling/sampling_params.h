@@ -8,7 +8,7 @@
 
 #include "kernels/contract/slot_state.h"
 #include "lib/core/error.h"
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
 
 namespace eet {
 

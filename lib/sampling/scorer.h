@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/core/memory.h"
+#include "lib/core/pipeline.h"
 #include "lib/ops/ops.h"
 
 namespace eet {
@@ -20,20 +21,21 @@ class Scorer {
   };
 
   // Starts copying a pass's first `count` scores to the host. Results rotate: one is overwritten by
-  // the kResults-th call after it.
+  // the kPassPlaces-th call after it.
   Result fetch(int64_t count);
 
-  int64_t bytes() const { return static_cast<int64_t>(outputs_.bytes()); }
-
-  static constexpr int kResults = 4;
+  // What one takes on the device.
+  static int64_t memory_bytes(int max_tokens) {
+    return int64_t{max_tokens} * static_cast<int64_t>(sizeof(float) + sizeof(int32_t));
+  }
 
  private:
   const Context& ctx_;
   int64_t vocab_size_;
   int64_t max_tokens_;
   Buffer outputs_;  // [max_tokens] log-probabilities, [max_tokens] is_argmax
-  Buffer results_;  // kResults of these on the host
-  int next_result_ = 0;
+  Buffer results_;  // kPassPlaces of these on the host
+  size_t next_result_ = 0;
 };
 
 }  // namespace eet

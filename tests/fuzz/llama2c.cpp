@@ -1,5 +1,5 @@
 // A llama2.c file, and all tensors that it gives.
-#include "weights_tools/llama2c.h"
+#include "weights_tools/formats/llama2c.h"
 
 #include <numeric>
 #include <string>

@@ -1,5 +1,5 @@
 // A safetensors file: its header, and that every tensor lies inside the file.
-#include "weights_tools/safetensors.h"
+#include "weights_tools/formats/safetensors.h"
 
 #include <cstring>
 #include <string>

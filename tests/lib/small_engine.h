@@ -15,14 +15,13 @@ inline ModelConfig small_config() {
   ModelConfig config;
   config.family = "test";
   config.vocab_size = 97;
-  config.hidden_size = 48;
-  config.intermediate_size = 80;
-  config.num_layers = 2;
-  config.num_heads = 6;
-  config.num_kv_heads = 2;
-  config.head_dim = 8;
-  config.attention_scale = 0.35;
+  config.hidden_size = config.embedding_size = 48;
   config.max_position_embeddings = 600;
+  LayerConfig layer;
+  layer.attention = {.num_heads = 6, .num_kv_heads = 2, .head_dim = 8, .scale = 0.35};
+  layer.attention.rope.rotary_dim = 8;
+  layer.mlp.intermediate_size = 80;
+  config.set_uniform_layers(layer, 2);
   return config;
 }
 

@@ -33,34 +33,39 @@ float first_element(const HostTensor& tensor) {
   return *static_cast<const float*>(tensor.pieces.front().data);
 }
 
+TensorSpec spec_of_layer(int64_t layer, std::vector<int64_t> shape) {
+  return {.key = {.id = TensorId::kQkv, .layer = layer}, .shape = std::move(shape)};
+}
+
 }  // namespace
 
 TEST_CASE("tensors loaded ahead come in order, each once, and others are loaded when asked for") {
   std::vector<TensorSpec> specs;
   specs.reserve(20);
-  for (int i = 0; i < 20; ++i) specs.push_back({std::to_string(i), {3, 2}});
+  for (int i = 0; i < 20; ++i) specs.push_back(spec_of_layer(i, {3, 2}));
   std::atomic<int> loads = 0;
   const TensorLoader loader = [&](const TensorSpec& spec) {
     ++loads;
-    return make_tensor(spec.shape, std::stof(spec.name));
+    return make_tensor(spec.shape, static_cast<float>(spec.key.layer));
   };
   LoaderAhead ahead(loader, specs);
   for (int i = 0; i < 20; ++i) {
     CHECK(first_element(ahead.load(specs[static_cast<size_t>(i)])) == i);
-    if (i == 7) CHECK(first_element(ahead.load({"0", {3, 2}})) == 0);
+    if (i == 7) CHECK(first_element(ahead.load(specs[0])) == 0);
   }
   CHECK(loads == 21);
 }
 
 TEST_CASE("what a loader throws on its thread reaches who asks for the tensor") {
   const TensorLoader loader = [](const TensorSpec& spec) {
-    if (spec.name == "b") throw Error("b is broken");
+    if (spec.key.layer == 1) throw Error("layer 1 is broken");
     return make_tensor(spec.shape, 0);
   };
-  const std::vector<TensorSpec> specs = {{"a", {1}}, {"b", {1}}, {"c", {1}}};
+  const std::vector<TensorSpec> specs = {spec_of_layer(0, {1}), spec_of_layer(1, {1}),
+                                         spec_of_layer(2, {1})};
   LoaderAhead ahead(loader, specs);
   CHECK_NOTHROW(ahead.load(specs[0]));
-  CHECK_THROWS_WITH_AS(ahead.load(specs[1]), "b is broken", Error);
+  CHECK_THROWS_WITH_AS(ahead.load(specs[1]), "layer 1 is broken", Error);
 }
 
 TEST_CASE("a tensor larger than the whole ring of blocks arrives converted and complete") {

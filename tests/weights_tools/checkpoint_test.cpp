@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "tests/weights_tools/test_files.h"
-#include "weights_tools/safetensors.h"
+#include "weights_tools/formats/safetensors.h"
 
 namespace eet {
 namespace {
@@ -59,11 +59,11 @@ TEST_CASE("q, k and v, and gate and up, follow each other in the fused tensors o
     }
     return values;
   };
-  CHECK(canonical_floats(checkpoint, {"layers.1.qkv.weight", {32, 16}}) ==
+  CHECK(canonical_floats(checkpoint, spec_of(TensorId::kQkv, {32, 16}, 1)) ==
         joined({"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}));
-  CHECK(canonical_floats(checkpoint, {"layers.1.mlp_up.weight", {48, 16}}) ==
+  CHECK(canonical_floats(checkpoint, spec_of(TensorId::kMlpUp, {48, 16}, 1)) ==
         joined({"mlp.gate_proj.weight", "mlp.up_proj.weight"}));
-  CHECK(canonical_floats(checkpoint, {"layers.1.mlp_down.weight", {16, 24}}) ==
+  CHECK(canonical_floats(checkpoint, spec_of(TensorId::kMlpDown, {16, 24}, 1)) ==
         joined({"mlp.down_proj.weight"}));
   CHECK(checkpoint.file_bytes ==
         static_cast<int64_t>(fs::file_size(directory / "model.safetensors")));
@@ -75,13 +75,13 @@ TEST_CASE("the Conv1D weights of GPT-2 come out transposed, its biases as they a
   const Checkpoint checkpoint = open_checkpoint(directory.path());
   const StoredTensors stored = read_safetensors(directory / "model.safetensors");
   const std::vector<float> in = stored_floats(stored.at("h.0.attn.c_attn.weight"));  // [16, 48]
-  const std::vector<float> out = canonical_floats(checkpoint, {"layers.0.qkv.weight", {48, 16}});
+  const std::vector<float> out = canonical_floats(checkpoint, spec_of(TensorId::kQkv, {48, 16}, 0));
   std::vector<float> transposed;
   for (size_t row = 0; row < 48; ++row) {
     for (size_t column = 0; column < 16; ++column) transposed.push_back(in[column * 48 + row]);
   }
   CHECK(out == transposed);
-  CHECK(canonical_floats(checkpoint, {"layers.0.qkv.bias", {48}}) ==
+  CHECK(canonical_floats(checkpoint, spec_of(TensorId::kQkv, {48}, 0, TensorPart::kBias)) ==
         stored_floats(stored.at("h.0.attn.c_attn.bias")));
 }
 
@@ -170,13 +170,13 @@ TEST_CASE("misaligned tensors are read as well as aligned ones") {
 
 TEST_CASE("aligned tensors that need no change are given in place") {
   const Checkpoint checkpoint = open_checkpoint(sample_model("tales-llama"));
-  const TensorSpec spec{"layers.0.mlp_down.weight", {256, 704}};
+  const TensorSpec spec = spec_of(TensorId::kMlpDown, {256, 704}, 0);
   CHECK(checkpoint.loader(spec).pieces.at(0).data == checkpoint.loader(spec).pieces.at(0).data);
 }
 
 TEST_CASE("the parts of a fused tensor are given where they lie, unless they change") {
   const Checkpoint huggingface = open_checkpoint(sample_model("tales-llama"));
-  CHECK(huggingface.loader({"layers.0.mlp_up.weight", {1408, 256}}).pieces.size() == 2);
+  CHECK(huggingface.loader(spec_of(TensorId::kMlpUp, {1408, 256}, 0)).pieces.size() == 2);
   const Checkpoint gpt2 = open_checkpoint(sample_model("tales-gpt2"));  // stored transposed
   for (const CheckpointTensor& tensor : gpt2.tensors) {
     CHECK(gpt2.loader(tensor.spec).pieces.size() == 1);
@@ -186,11 +186,11 @@ TEST_CASE("the parts of a fused tensor are given where they lie, unless they cha
 TEST_CASE("a loader refuses tensors and shapes that the model does not have") {
   const Checkpoint checkpoint = open_checkpoint(sample_model("tales-llama"));
   CHECK(contains(message_of([&] {
-                   checkpoint.loader({"layers.9.qkv.weight", {512, 256}});
+                   checkpoint.loader(spec_of(TensorId::kQkv, {512, 256}, 9));
                  }),
                  "no such tensor"));
   CHECK(contains(message_of([&] {
-                   checkpoint.loader({"layers.0.qkv.weight", {256, 512}});
+                   checkpoint.loader(spec_of(TensorId::kQkv, {256, 512}, 0));
                  }),
                  "expected shape [256, 512], got [512, 256]"));
 }

@@ -12,7 +12,7 @@
 
 #include "tests/weights_tools/test_files.h"
 #include "weights_tools/eet_config.h"
-#include "weights_tools/safetensors.h"
+#include "weights_tools/formats/safetensors.h"
 
 namespace eet {
 namespace {
@@ -68,19 +68,24 @@ TEST_CASE("every tensor of a converted model is given in place, aligned for its 
 
 TEST_CASE("every way to describe RoPE, biases and token ids survives a conversion") {
   ModelConfig config = open_checkpoint(sample_model("tales-llama")).config;
-  config.rope = {500000.0, RopeConfig::Scaling::kLlama3, 32.0, 1.5, 3.5, 4096};
-  config.qkv_bias = true;
+  AttentionConfig& attention = config.layer_kinds[0].attention;
+  attention.rope.rotary_dim = 32;
+  attention.rope.theta = 500000.0;
+  attention.rope.scaling = RopeConfig::Scaling::kLlama3;
+  attention.rope.original_max_position_embeddings = 4096;
+  attention.rope.long_factors = {1.5, 2.25};
+  attention.qkv_bias = true;
   config.bos_token_id.reset();
   config.eos_token_ids = {2, 7, 9};
-  config.norm_eps = 1.2345678901234567e-6;
-  config.activation = Activation::kGeluErf;
+  config.norm.eps = 1.2345678901234567e-6;
+  config.layer_kinds[0].mlp.activation = Activation::kGeluErf;
   const TempDirectory directory;
   write_file(directory / "eet.json", format_eet_config(config));
   const ModelConfig read = read_eet_config(directory / "eet.json");
   CHECK(format_eet_config(read) == format_eet_config(config));
-  CHECK(read.rope.scaling == RopeConfig::Scaling::kLlama3);
-  CHECK(read.rope.original_max_position_embeddings == 4096);
-  CHECK(read.norm_eps == config.norm_eps);
+  CHECK(read.attention().rope.scaling == RopeConfig::Scaling::kLlama3);
+  CHECK(read.attention().rope.original_max_position_embeddings == 4096);
+  CHECK(read.norm.eps == config.norm.eps);
   CHECK(read.eos_token_ids == config.eos_token_ids);
   CHECK_FALSE(read.bos_token_id.has_value());
 }
@@ -96,13 +101,18 @@ TEST_CASE("eet.json is read strictly") {
     return message_of([&] { read_model_config(directory.path()); });
   };
   CHECK(message_with("vocab_size", 2048) == "no error");
-  CHECK(contains(message_with("format_version", 2), "eet.json: format_version: expected 1"));
+  CHECK(contains(message_with("format_version", 1), "eet.json: format_version: expected 2"));
   CHECK(contains(message_with("new_key", 1), "eet.json: new_key: unknown key"));
-  CHECK(contains(message_with("activation", "relu"), "activation: expected one of silu"));
-  CHECK(contains(message_with("norm_eps", nullptr), "norm_eps: missing"));
+  CHECK(contains(message_with("dtype", "int8"), "dtype: expected one of fp32"));
+  CHECK(contains(message_with("hidden_size", nullptr), "hidden_size: missing"));
   CHECK(contains(message_with("eos_token_ids", 2), "eos_token_ids: expected a list"));
   CHECK(contains(message_with("eos_token_ids", {4096}), "eos_token_ids: expected an id below"));
-  CHECK(contains(message_with("head_dim", 12), "eet.json: head_dim: expected a multiple of 8"));
+  nlohmann::json kinds = good["layer_kinds"];
+  kinds[0]["attention"]["head_dim"] = 12;
+  CHECK(
+      contains(message_with("layer_kinds", kinds), "eet.json: head_dim: expected a multiple of 8"));
+  kinds[0]["attention"].erase("head_dim");
+  CHECK(contains(message_with("layer_kinds", kinds), "layer_kinds[0].attention.head_dim: missing"));
 }
 
 TEST_CASE("--dtype converts every tensor and is the dtype of the converted model") {

@@ -1,4 +1,4 @@
-#include "weights_tools/llama2c.h"
+#include "weights_tools/formats/llama2c.h"
 
 #include <doctest/doctest.h>
 
@@ -56,9 +56,9 @@ TEST_CASE("a legacy file gives its configuration, and its head is untied below z
   const Checkpoint tied = open_checkpoint(directory / "x.bin");
   CHECK(tied.config.tie_word_embeddings);
   CHECK(tied.config.hidden_size == kDim);
-  CHECK(tied.config.num_kv_heads == kKvHeads);
-  CHECK(tied.config.norm_eps == 1e-5);
-  CHECK(tied.config.rope.theta == 10000.0);
+  CHECK(tied.config.attention().num_kv_heads == kKvHeads);
+  CHECK(tied.config.norm.eps == 1e-5);
+  CHECK(tied.config.attention().rope.theta == 10000.0);
   CHECK(tied.config.bos_token_id == 1);
   CHECK(tied.config.eos_token_ids == std::vector<int32_t>{1, 2});
   CHECK(tied.tokenizer_directory == directory.path());
@@ -68,7 +68,7 @@ TEST_CASE("a legacy file gives its configuration, and its head is untied below z
   CHECK(untied.config.vocab_size == kVocab);
   // The head is the last tensor: it ends with the file, behind the tables of RoPE.
   const size_t all = (legacy_file(false).size() - 28) / sizeof(float);
-  CHECK(element(untied, {"lm_head.weight", {kVocab, kDim}}, kVocab * kDim - 1) ==
+  CHECK(element(untied, spec_of(TensorId::kLmHead, {kVocab, kDim}), kVocab * kDim - 1) ==
         static_cast<float>(all - 1));
 }
 
@@ -89,7 +89,7 @@ TEST_CASE("rows of q and k go from interleaved to half-split pairs, rows of v st
   const TempDirectory directory;
   write_file(directory / "x.bin", legacy_file(true));
   const Checkpoint checkpoint = open_checkpoint(directory / "x.bin");
-  const TensorSpec qkv{"layers.0.qkv.weight", {32, kDim}};
+  const TensorSpec qkv = spec_of(TensorId::kQkv, {32, kDim}, 0);
   const auto q_begin = static_cast<float>(kVocab * kDim + kDim);
   const auto first_of_row = [&](size_t row) { return element(checkpoint, qkv, row * kDim); };
   // Head 1 of q, head size 8: canonical row 8 + i is stored row 8 + 2i, row 8 + 4 + i is 8 + 2i
@@ -137,7 +137,7 @@ TEST_CASE("stories260K is the same model from its legacy, version 1 and Hugging 
     CHECK(differing_tensors(bin, hf).empty());
     CHECK(parameter_count(bin.config) == 260032);
     CHECK(bin.config.max_position_embeddings == hf.config.max_position_embeddings);
-    CHECK(bin.config.norm_eps == hf.config.norm_eps);
+    CHECK(bin.config.norm.eps == hf.config.norm.eps);
   }
 }
 

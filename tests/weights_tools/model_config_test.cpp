@@ -1,9 +1,8 @@
-#include "lib/model/model_config.h"
-
 #include <doctest/doctest.h>
 
 #include <limits>
 
+#include "lib/model/config.h"
 #include "tests/weights_tools/test_files.h"
 
 namespace eet {
@@ -12,15 +11,18 @@ namespace {
 ModelConfig small_config() {
   ModelConfig config;
   config.vocab_size = 100;
-  config.hidden_size = 48;
-  config.intermediate_size = 96;
-  config.num_layers = 2;
-  config.num_heads = 6;
-  config.num_kv_heads = 2;
-  config.head_dim = 8;
+  config.hidden_size = config.embedding_size = 48;
   config.max_position_embeddings = 64;
-  config.attention_scale = 0.25;
+  LayerConfig layer;
+  layer.attention = {.num_heads = 6, .num_kv_heads = 2, .head_dim = 8, .scale = 0.25};
+  layer.attention.rope.rotary_dim = 8;
+  layer.mlp.intermediate_size = 96;
+  config.set_uniform_layers(layer, 2);
   return config;
+}
+
+AttentionConfig& attention(ModelConfig& config) {
+  return config.layer_kinds.front().attention;
 }
 
 // What validate says after one change.
@@ -33,57 +35,59 @@ std::string message_after(Change change) {
 
 TEST_CASE("validate names the value it refuses and its limits") {
   CHECK(message_after([](auto&) {}) == "no error");
-  CHECK(message_after([](auto& c) { c.head_dim = 20; }) ==
+  CHECK(message_after([](auto& c) { attention(c).head_dim = 20; }) ==
         "here: head_dim: expected a multiple of 8 up to 256, got 20");
-  CHECK(message_after([](auto& c) { c.head_dim = 264; }).find("head_dim") != std::string::npos);
-  CHECK(message_after([](auto& c) { c.num_kv_heads = 4; }) ==
+  CHECK(message_after([](auto& c) { attention(c).head_dim = 264; }).find("head_dim") !=
+        std::string::npos);
+  CHECK(message_after([](auto& c) { attention(c).num_kv_heads = 4; }) ==
         "here: num_kv_heads: expected a divisor of num_heads 6, got 4");
-  CHECK(message_after([](auto& c) { c.num_heads = 34; }) ==
+  CHECK(message_after([](auto& c) { attention(c).num_heads = 34; }) ==
         "here: num_heads / num_kv_heads: expected 1 to 16, got 17");
   CHECK(message_after([](auto& c) { c.hidden_size = 16385; }) ==
         "here: hidden_size: expected 1 to 16384, got 16385");
   CHECK(message_after([](auto& c) { c.max_position_embeddings = 131073; }) ==
         "here: max_position_embeddings: expected 1 to 131072, got 131073");
-  CHECK(message_after([](auto& c) { c.num_layers = 0; }).find("num_layers") != std::string::npos);
+  CHECK(message_after([](auto& c) { c.layers.clear(); }).find("num_layers") != std::string::npos);
   CHECK(message_after([](auto& c) {
           c.eos_token_ids = {5, 100};
         }) == "here: eos_token_ids: expected an id below vocab_size 100, got 100");
   CHECK(message_after([](auto& c) {
-          c.norm_eps = std::numeric_limits<double>::quiet_NaN();
+          c.norm.eps = std::numeric_limits<double>::quiet_NaN();
         }).find("norm_eps") != std::string::npos);
-  CHECK(message_after([](auto& c) { c.rope.theta = -1; }).find("theta") != std::string::npos);
+  CHECK(message_after([](auto& c) { attention(c).rope.theta = -1; }).find("theta") !=
+        std::string::npos);
   CHECK(message_after([](auto& c) {
-          c.rope.scaling = RopeConfig::Scaling::kLlama3;
-          c.rope.high_freq_factor = c.rope.low_freq_factor;
+          RopeConfig& rope = attention(c).rope;
+          rope.scaling = RopeConfig::Scaling::kLlama3;
+          rope.high_freq_factor = rope.low_freq_factor;
         }).find("high_freq_factor") != std::string::npos);
 }
 
 TEST_CASE("tensor_specs lists fused tensors with their shapes and the optional ones") {
   ModelConfig config = small_config();
-  config.qkv_bias = true;
+  attention(config).qkv_bias = true;
   config.tie_word_embeddings = true;
   const std::vector<TensorSpec> specs = tensor_specs(config);
   REQUIRE(specs.size() == 1 + 2 * 7 + 1);
-  CHECK(specs[2].name == "layers.0.qkv.weight");
+  CHECK(specs[2].name() == "layers.0.qkv.weight");
   CHECK(specs[2].shape == std::vector<int64_t>{80, 48});
-  CHECK(specs[3].name == "layers.0.qkv.bias");
-  CHECK(specs[6].name == "layers.0.mlp_up.weight");
+  CHECK(specs[3].name() == "layers.0.qkv.bias");
+  CHECK(specs[6].name() == "layers.0.mlp_up.weight");
   CHECK(specs[6].shape == std::vector<int64_t>{192, 48});
-  CHECK(specs.back().name == "final_norm.weight");
+  CHECK(specs.back().name() == "final_norm.weight");
   config.tie_word_embeddings = false;
-  CHECK(tensor_specs(config).back().name == "lm_head.weight");
+  CHECK(tensor_specs(config).back().name() == "lm_head.weight");
 }
 
 TEST_CASE("parameter_count of the Llama-3-8B shape is the published number") {
   ModelConfig config;
   config.vocab_size = 128256;
-  config.hidden_size = 4096;
-  config.intermediate_size = 14336;
-  config.num_layers = 32;
-  config.num_heads = 32;
-  config.num_kv_heads = 8;
-  config.head_dim = 128;
+  config.hidden_size = config.embedding_size = 4096;
   config.max_position_embeddings = 8192;
+  LayerConfig layer;
+  layer.attention = {.num_heads = 32, .num_kv_heads = 8, .head_dim = 128};
+  layer.mlp.intermediate_size = 14336;
+  config.set_uniform_layers(layer, 32);
   CHECK(parameter_count(config) == 8'030'261'248);
   CHECK(config.kv_bytes_per_token(DType::kBF16) == 131072);
 }

@@ -130,6 +130,10 @@ void write_model(const fs::path& directory, const json& config,
   write_file(directory / "model.safetensors", safetensors_of(tensors));
 }
 
+TensorSpec spec_of(TensorId id, std::vector<int64_t> shape, int64_t layer, TensorPart part) {
+  return {.key = {id, part, layer}, .shape = std::move(shape)};
+}
+
 std::string message_of(const std::function<void()>& body) {
   try {
     body();
@@ -155,10 +159,10 @@ std::vector<std::string> differing_tensors(const Checkpoint& a, const Checkpoint
     }
     const CheckpointTensor& left = a.tensors[i];
     const CheckpointTensor& right = b.tensors[i];
-    const bool same = left.spec.name == right.spec.name && left.spec.shape == right.spec.shape &&
+    const bool same = left.spec.key == right.spec.key && left.spec.shape == right.spec.shape &&
                       left.dtype == right.dtype &&
                       tensor_bytes(a, left.spec) == tensor_bytes(b, right.spec);
-    if (!same) names.push_back(left.spec.name);
+    if (!same) names.push_back(left.spec.name());
   }
   return names;
 }

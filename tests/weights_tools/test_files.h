@@ -49,6 +49,10 @@ std::vector<NamedShape> tiny_gpt2_tensors();
 void write_model(const std::filesystem::path& directory, const nlohmann::json& config,
                  const std::vector<NamedShape>& tensors);
 
+// Names a tensor and its shape.
+TensorSpec spec_of(TensorId id, std::vector<int64_t> shape, int64_t layer = -1,
+                   TensorPart part = TensorPart::kWeight);
+
 // What `body` throws, or "no error".
 std::string message_of(const std::function<void()>& body);
 

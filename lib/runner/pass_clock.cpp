@@ -1,4 +1,4 @@
-#include "lib/pass_clock.h"
+#include "lib/runner/pass_clock.h"
 
 #include <algorithm>
 

@@ -1,13 +1,13 @@
-#include "weights_tools/huggingface.h"
+#include "weights_tools/formats/huggingface.h"
 
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "lib/core/error.h"
-#include "weights_tools/families.h"
+#include "weights_tools/families/family.h"
+#include "weights_tools/formats/safetensors.h"
 #include "weights_tools/json_object.h"
-#include "weights_tools/safetensors.h"
 #include "weights_tools/tensor_sources.h"
 
 namespace eet {
@@ -15,48 +15,15 @@ namespace {
 
 using nlohmann::json;
 
-// Keys that transformers writes for every family. Those that would change the model are understood
-// only with the value that does not.
+// Keys of every family that would change the model, understood only with the value that does not.
 void read_common_keys(JsonObject& config) {
   config.expect("add_cross_attention", false);
   config.expect("is_encoder_decoder", false);
   config.expect("pruned_heads", json::object());
-  // Where it came from, how to compute or train it, and how to present outputs.
-  config.ignore({"_name_or_path", "architectures", "model_type", "transformers_version",
-                 "torch_dtype", "dtype", "use_cache", "gradient_checkpointing", "torchscript",
-                 "use_bfloat16", "chunk_size_feed_forward", "is_decoder", "return_dict",
-                 "output_attentions", "output_hidden_states", "tokenizer_class",
-                 "_attn_implementation", "_attn_implementation_autoset"});
-  // Of other tasks.
-  config.ignore({"finetuning_task", "id2label", "label2id", "num_labels", "problem_type", "prefix",
-                 "task_specific_params", "cross_attention_hidden_size", "tie_encoder_decoder",
-                 "decoder_start_token_id", "sep_token_id", "pad_token_id"});
-  // Generation defaults that old versions kept here: a job states its own.
-  config.ignore({"max_length",
-                 "min_length",
-                 "do_sample",
-                 "early_stopping",
-                 "num_beams",
-                 "num_beam_groups",
-                 "diversity_penalty",
-                 "temperature",
-                 "top_k",
-                 "top_p",
-                 "typical_p",
-                 "repetition_penalty",
-                 "length_penalty",
-                 "no_repeat_ngram_size",
-                 "encoder_no_repeat_ngram_size",
-                 "bad_words_ids",
-                 "num_return_sequences",
-                 "output_scores",
-                 "return_dict_in_generate",
-                 "forced_bos_token_id",
-                 "forced_eos_token_id",
-                 "remove_invalid_values",
-                 "exponential_decay_length_penalty",
-                 "suppress_tokens",
-                 "begin_suppress_tokens"});
+  if (config.has("quantization_config") || config.has("compression_config")) {
+    config.refuse("quantization_config",
+                  "none: quantised weights are not supported yet; use the unquantised checkpoint");
+  }
 }
 
 // Under `key`: an id, a list of ids, or nothing. Ids outside the vocabulary get a warning.
@@ -107,8 +74,9 @@ const Family& family_of(JsonObject& config) {
 
 ModelConfig read_huggingface_config(const std::filesystem::path& path,
                                     const std::filesystem::path& generation_config,
+                                    const ConfigPolicy& policy,
                                     std::vector<std::string>& warnings) {
-  JsonObject source = JsonObject::read(path);
+  JsonObject source = JsonObject::read(path, policy);
   ModelConfig config = family_of(source).read_config(source);
   read_common_keys(source);
   std::optional<JsonObject> generation;
@@ -116,16 +84,16 @@ ModelConfig read_huggingface_config(const std::filesystem::path& path,
     generation = JsonObject::read(generation_config);
   }
   read_token_ids(config, source, generation ? &*generation : nullptr, warnings);
-  source.refuse_unknown_keys();
+  source.settle_unknown_keys(policy, warnings);
   validate(config, path.string());
   return config;
 }
 
-Checkpoint open_huggingface(const std::filesystem::path& directory) {
+Checkpoint open_huggingface(const std::filesystem::path& directory, const ConfigPolicy& policy) {
   Checkpoint checkpoint;
   checkpoint.format = "Hugging Face safetensors";
   checkpoint.config = read_huggingface_config(
-      directory / "config.json", directory / "generation_config.json", checkpoint.warnings);
+      directory / "config.json", directory / "generation_config.json", policy, checkpoint.warnings);
   checkpoint.tokenizer_directory = directory;
   const Family* family = find_family(checkpoint.config.family);
   bind_tensors(checkpoint, read_safetensors_directory(directory),

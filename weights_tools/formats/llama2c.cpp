@@ -1,4 +1,4 @@
-#include "weights_tools/llama2c.h"
+#include "weights_tools/formats/llama2c.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "lib/core/error.h"
-#include "weights_tools/safetensors.h"
+#include "weights_tools/formats/safetensors.h"
 #include "weights_tools/tensor_sources.h"
 
 namespace eet {
@@ -63,17 +63,19 @@ ModelConfig make_config(const Header& header, const std::string& where) {
           dim);
   ModelConfig config;
   config.family = "llama";
-  config.hidden_size = dim;
-  config.intermediate_size = hidden_dim;
-  config.num_layers = layers;
-  config.num_heads = heads;
-  config.num_kv_heads = kv_heads;
-  config.head_dim = dim / heads;
+  config.hidden_size = config.embedding_size = dim;
   config.vocab_size = vocab_size;
   config.max_position_embeddings = positions;
-  config.norm_eps = 1e-5;
+  config.norm.eps = 1e-5;
   config.tie_word_embeddings = header.is_tied;
-  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
+  LayerConfig layer;
+  layer.attention.num_heads = heads;
+  layer.attention.num_kv_heads = kv_heads;
+  layer.attention.head_dim = dim / heads;
+  layer.attention.scale = 1.0 / std::sqrt(static_cast<double>(dim / heads));
+  layer.attention.rope.rotary_dim = dim / heads;
+  layer.mlp.intermediate_size = hidden_dim;
+  config.set_uniform_layers(layer, layers);
   for (int32_t id : {1, 2}) {
     if (id < vocab_size) config.eos_token_ids.push_back(id);
   }
@@ -100,7 +102,7 @@ class Cursor {
 
   void take_layers(const std::string& name, const ModelConfig& config,
                    const std::vector<int64_t>& shape) {
-    for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    for (int64_t layer = 0; layer < config.num_layers(); ++layer) {
       take(concat("layers.", layer, ".", name, ".weight"), shape);
     }
   }
@@ -124,7 +126,8 @@ class Cursor {
 StoredTensors read_tensors(const std::shared_ptr<const MappedFile>& file, const Header& header,
                            const ModelConfig& config) {
   const int64_t hidden = config.hidden_size;
-  const int64_t kv = config.num_kv_heads * config.head_dim;
+  const int64_t kv = config.attention().kv_size();
+  const int64_t intermediate = config.layer(0).mlp.intermediate_size;
   const std::vector<int64_t> norm = {hidden};
   const std::vector<int64_t> embedding = {config.vocab_size, hidden};
   Cursor cursor(file, header.bytes);
@@ -135,9 +138,9 @@ StoredTensors read_tensors(const std::shared_ptr<const MappedFile>& file, const 
     cursor.take_layers("attention.wo", config, {hidden, hidden});
   };
   const auto take_mlp = [&] {
-    cursor.take_layers("feed_forward.w1", config, {config.intermediate_size, hidden});
-    cursor.take_layers("feed_forward.w2", config, {hidden, config.intermediate_size});
-    cursor.take_layers("feed_forward.w3", config, {config.intermediate_size, hidden});
+    cursor.take_layers("feed_forward.w1", config, {intermediate, hidden});
+    cursor.take_layers("feed_forward.w2", config, {hidden, intermediate});
+    cursor.take_layers("feed_forward.w3", config, {intermediate, hidden});
   };
   if (header.is_legacy) {
     cursor.take("tok_embeddings.weight", embedding);
@@ -146,7 +149,8 @@ StoredTensors read_tensors(const std::shared_ptr<const MappedFile>& file, const 
     cursor.take_layers("ffn_norm", config, norm);
     take_mlp();
     cursor.take("norm.weight", norm);
-    cursor.skip(config.max_position_embeddings * config.head_dim);  // RoPE's cos and sin
+    cursor.skip(config.max_position_embeddings *
+                config.attention().head_dim);  // RoPE's cos and sin
   } else {
     cursor.take_layers("attention_norm", config, norm);
     cursor.take_layers("ffn_norm", config, norm);
@@ -159,30 +163,18 @@ StoredTensors read_tensors(const std::shared_ptr<const MappedFile>& file, const 
   return cursor.finish();
 }
 
-std::vector<Source> sources(const ModelConfig& config, const TensorSpec& spec) {
-  const CanonicalName name = parse_canonical_name(spec.name);
-  const std::string layer = concat("layers.", name.layer, '.');
-  const auto rows = [&](const char* module, int64_t count, SourceLayout layout) {
-    return Source{layer + module + ".weight", with_rows(spec, count), layout};
-  };
-  if (name.module == "token_embedding") return {{"tok_embeddings.weight", spec.shape}};
-  if (name.module == "attn_norm") return {{layer + "attention_norm.weight", spec.shape}};
-  if (name.module == "qkv") {
-    const int64_t kv_rows = config.num_kv_heads * config.head_dim;
-    return {rows("attention.wq", config.attention_size(), SourceLayout::kInterleavedPairs),
-            rows("attention.wk", kv_rows, SourceLayout::kInterleavedPairs),
-            rows("attention.wv", kv_rows, SourceLayout::kSame)};
-  }
-  if (name.module == "attn_out") return {{layer + "attention.wo.weight", spec.shape}};
-  if (name.module == "mlp_norm") return {{layer + "ffn_norm.weight", spec.shape}};
-  if (name.module == "mlp_up") {  // gate (w1), then up (w3)
-    return {rows("feed_forward.w1", config.intermediate_size, SourceLayout::kSame),
-            rows("feed_forward.w3", config.intermediate_size, SourceLayout::kSame)};
-  }
-  if (name.module == "mlp_down") return {{layer + "feed_forward.w2.weight", spec.shape}};
-  if (name.module == "final_norm") return {{"norm.weight", spec.shape}};
-  if (name.module == "lm_head") return {{"output.weight", spec.shape}};
-  throw Error(concat("llama2.c: no name for tensor ", spec.name));
+NameMap name_map() {
+  return {.tensors = {{TensorId::kTokenEmbedding, {"tok_embeddings"}},
+                      {TensorId::kAttnNorm, {"layers.#.attention_norm"}},
+                      {TensorId::kQkv,
+                       {"layers.#.attention.wq", "layers.#.attention.wk", "layers.#.attention.wv"},
+                       SourceLayout::kInterleavedPairs},
+                      {TensorId::kAttnOut, {"layers.#.attention.wo"}},
+                      {TensorId::kMlpNorm, {"layers.#.ffn_norm"}},
+                      {TensorId::kMlpUp, {"layers.#.feed_forward.w1", "layers.#.feed_forward.w3"}},
+                      {TensorId::kMlpDown, {"layers.#.feed_forward.w2"}},
+                      {TensorId::kFinalNorm, {"norm"}},
+                      {TensorId::kLmHead, {"output"}}}};
 }
 
 // The directory of `path` where it holds a tokenizer.model, else the only SentencePiece file there
@@ -206,12 +198,8 @@ Checkpoint open_llama2c(const std::filesystem::path& path) {
   checkpoint.format = header.is_legacy ? "llama2.c legacy" : "llama2.c version 1";
   checkpoint.config = make_config(header, path.string());
   checkpoint.tokenizer_directory = find_tokenizer(path);
-  NameMap names;
-  names.sources = [config = checkpoint.config](const TensorSpec& spec) {
-    return sources(config, spec);
-  };
-  names.is_ignorable = [](std::string_view) { return false; };
-  bind_tensors(checkpoint, read_tensors(file, header, checkpoint.config), names, path.string());
+  bind_tensors(checkpoint, read_tensors(file, header, checkpoint.config), name_map(),
+               path.string());
   return checkpoint;
 }
 

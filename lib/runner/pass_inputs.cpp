@@ -1,4 +1,4 @@
-#include "lib/pass_inputs.h"
+#include "lib/runner/pass_inputs.h"
 
 #include <algorithm>
 
@@ -31,18 +31,31 @@ PassInputs::Layout PassInputs::make_layout(int64_t max_tokens, int64_t max_rows)
   return layout;
 }
 
+size_t PassInputs::block_bytes(int max_tokens, int max_rows) {
+  return make_layout(max_tokens, max_rows).total * sizeof(int32_t);
+}
+
+// One row more than slots are given out: the idle slot's, which no pass reads pages from.
+size_t PassInputs::table_bytes(int max_rows, int64_t max_model_len) {
+  return static_cast<size_t>(max_rows + 1) * PagePool::pages_for(max_model_len) * sizeof(int32_t);
+}
+
+MemoryItem PassInputs::memory(int max_tokens, int max_rows, int64_t max_model_len) {
+  return {"batch inputs and block tables",
+          static_cast<int64_t>(block_bytes(max_tokens, max_rows) +
+                               table_bytes(max_rows, max_model_len))};
+}
+
 PassInputs::PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len)
     : ctx_(ctx),
       layout_(make_layout(max_tokens, max_rows)),
       block_table_stride_(static_cast<int>(PagePool::pages_for(max_model_len))) {
-  constexpr size_t kInt = sizeof(int32_t);
-  const size_t block_bytes = layout_.total * kInt;
-  // One row more than slots are given out: the idle slot's, which no pass reads pages from.
-  const size_t table_bytes = static_cast<size_t>(max_rows + 1) * block_table_stride_ * kInt;
-  device_ = allocate(ctx, block_bytes, "pass inputs");
-  block_tables_ = allocate(ctx, table_bytes, "block tables");
-  staging_ = allocate_staging(ctx, block_bytes * kStagingBlocks, "pass input staging");
-  table_staging_ = allocate_staging(ctx, table_bytes, "block table staging");
+  const size_t block = block_bytes(max_tokens, max_rows);
+  const size_t tables = table_bytes(max_rows, max_model_len);
+  device_ = allocate(ctx, block, "pass inputs");
+  block_tables_ = allocate(ctx, tables, "block tables");
+  staging_ = allocate_staging(ctx, block * kPassPlaces, "pass input staging");
+  table_staging_ = allocate_staging(ctx, tables, "block table staging");
   for (auto& fence : copied_) fence = std::make_unique<Fence>(ctx);
 }
 
@@ -55,13 +68,13 @@ void PassInputs::set_pages(int slot, const std::vector<int32_t>& pages) {
 
 int32_t* PassInputs::begin_block() {
   copied_[next_block_]->wait();
-  return staging_.as<int32_t>() + next_block_ * layout_.total;
+  return staging_.as<int32_t>() + static_cast<int64_t>(next_block_) * layout_.total;
 }
 
 void PassInputs::end_block(const int32_t* block, int64_t count) {
   upload(ctx_, device_.data(), block, count * sizeof(int32_t));
   copied_[next_block_]->record();
-  next_block_ = (next_block_ + 1) % kStagingBlocks;
+  next_block_ = (next_block_ + 1) % kPassPlaces;
 }
 
 ForwardBatch PassInputs::view() const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lib/core/memory.h"
+#include "lib/core/pipeline.h"
 #include "lib/ops/ops.h"
 #include "lib/schedule/prompt_passes.h"
 
@@ -32,7 +33,8 @@ class PassInputs {
                            int max_context_len);
   void fill_decode_step(const ForwardBatch& batch, const SlotTables& tables);
 
-  int64_t bytes() const { return static_cast<int64_t>(device_.bytes() + block_tables_.bytes()); }
+  // What one takes on the device.
+  static MemoryItem memory(int max_tokens, int max_rows, int64_t max_model_len);
 
  private:
   // Offsets, in int32 elements, of the arrays in a block.
@@ -46,6 +48,8 @@ class PassInputs {
     int64_t total;
   };
   static Layout make_layout(int64_t max_tokens, int64_t max_rows);
+  static size_t block_bytes(int max_tokens, int max_rows);
+  static size_t table_bytes(int max_rows, int64_t max_model_len);
   int32_t* begin_block();                               // a staging block whose last copy is done
   void end_block(const int32_t* block, int64_t count);  // uploads its first `count` elements
   ForwardBatch view() const;
@@ -53,16 +57,15 @@ class PassInputs {
   void add_logits(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
   void add_scored(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
 
-  static constexpr int kStagingBlocks = 4;
   const Context& ctx_;
   Layout layout_;
   int block_table_stride_;
   Buffer device_;
   Buffer block_tables_;   // [max_rows, block_table_stride]
-  Buffer staging_;        // kStagingBlocks blocks
+  Buffer staging_;        // kPassPlaces blocks
   Buffer table_staging_;  // as block_tables_; a slot's row is written only once its last user ended
-  std::array<std::unique_ptr<Fence>, kStagingBlocks> copied_;
-  int next_block_ = 0;
+  std::array<std::unique_ptr<Fence>, kPassPlaces> copied_;
+  size_t next_block_ = 0;
   std::vector<int32_t> decode_slots_;  // of the last decode step, empty after a prompt pass
 };
 

@@ -6,15 +6,14 @@
 #include <memory>
 
 #include "lib/core/memory.h"
+#include "lib/core/pipeline.h"
 
 namespace eet {
 
-// Passes begin and end in turn and are collected in the same order, at most kMaxIssued of them
+// Passes begin and end in turn and are collected in the same order, fewer than kPassPlaces of them
 // being under way.
 class PassClock {
  public:
-  static constexpr size_t kMaxIssued = 3;
-
   explicit PassClock(const Context& ctx);
 
   // Around what a pass puts on the stream.
@@ -32,8 +31,8 @@ class PassClock {
   };
   Pass& pass(size_t number) { return passes_[number % passes_.size()]; }
 
-  // One more: the pass collected last still says when it ended.
-  std::array<Pass, kMaxIssued + 1> passes_;
+  // The pass collected last still says when it ended.
+  std::array<Pass, kPassPlaces> passes_;
   size_t num_begun_ = 0;
   size_t num_collected_ = 0;
 };

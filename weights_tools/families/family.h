@@ -1,5 +1,5 @@
-// The model families of Hugging Face checkpoints: each is one small file that turns config keys
-// into features and tensor names into canonical ones.
+// The model families of Hugging Face checkpoints: each is one small file, a table of stored names
+// and a reader of config keys.
 #pragma once
 
 #include <span>
@@ -7,14 +7,14 @@
 #include <string_view>
 #include <vector>
 
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
+#include "weights_tools/families/config_readers.h"
 #include "weights_tools/json_object.h"
 #include "weights_tools/tensor_sources.h"
 
 namespace eet {
 
 struct Family {
-  std::string_view name;
   std::span<const std::string_view> model_types;  // config.json's model_type
   // Reads every key it understands; the caller refuses the rest. The BOS and EOS ids it sets are
   // those of a config.json that does not mention them; the caller reads the mentioned ones.
@@ -22,17 +22,10 @@ struct Family {
   NameMap (*name_map)(const ModelConfig& config);
 };
 
-extern const Family kGpt2Family;
-extern const Family kLlamaFamily;
-
 // The family of `model_type`, or null.
 const Family* find_family(std::string_view model_type);
 
 // All model types that find_family knows, for messages: "gpt2, llama, ...".
 std::string known_model_types();
-
-// Whether `text` is `pattern`, where '#' in the pattern stands for one or more digits:
-// ("h.12.attn.bias", "h.#.attn.bias").
-bool matches_numbered(std::string_view text, std::string_view pattern);
 
 }  // namespace eet

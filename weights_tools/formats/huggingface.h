@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "lib/model/model_config.h"
+#include "lib/model/config.h"
 #include "weights_tools/checkpoint.h"
 
 namespace eet {
@@ -15,9 +15,9 @@ namespace eet {
 // generate(); ids outside the vocabulary can never be generated and are dropped with a warning.
 ModelConfig read_huggingface_config(const std::filesystem::path& path,
                                     const std::filesystem::path& generation_config,
-                                    std::vector<std::string>& warnings);
+                                    const ConfigPolicy& policy, std::vector<std::string>& warnings);
 
 // Opens a directory with config.json and single or sharded safetensors.
-Checkpoint open_huggingface(const std::filesystem::path& directory);
+Checkpoint open_huggingface(const std::filesystem::path& directory, const ConfigPolicy& policy);
 
 }  // namespace eet

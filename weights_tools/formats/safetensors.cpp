@@ -1,4 +1,4 @@
-#include "weights_tools/safetensors.h"
+#include "weights_tools/formats/safetensors.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,0 +1,83 @@
+#include "lib/model/activations.h"
+
+#include "lib/model/weights.h"
+
+namespace eet {
+namespace {
+
+AttentionShape shape_of(const AttentionConfig& attention) {
+  return {.num_heads = static_cast<int>(attention.num_heads),
+          .num_kv_heads = static_cast<int>(attention.num_kv_heads),
+          .head_dim = static_cast<int>(attention.head_dim)};
+}
+
+size_t scratch_bytes(const Context& ctx, const ModelConfig& config, const PassLimits& limits) {
+  return ops::attention_scratch_bytes(ctx, shape_of(config.attention()), limits.max_rows,
+                                      limits.max_model_len);
+}
+
+// Calls visit(view, dtype, rows, columns) for every view of `views` that the model needs, logits
+// last.
+template <typename Visit>
+void visit_views(const Context& ctx, const ModelConfig& config, const PassLimits& limits,
+                 Activations& views, Visit visit) {
+  const DType dtype = limits.dtype;
+  const int64_t tokens = limits.max_tokens;
+  const int64_t rows = limits.max_rows;
+  const int64_t hidden = config.hidden_size;
+  const bool projects = config.embedding_size != hidden;
+  visit(views.residual, DType::kF32, tokens, std::max(hidden, config.embedding_size));
+  if (projects) visit(views.embedded, dtype, tokens, config.embedding_size);
+  visit(views.normed, dtype, tokens, hidden);
+  if (config.largest([](const LayerConfig& layer) {
+        return layer.residual == Residual::kParallel ? 1 : 0;
+      }) > 0) {
+    visit(views.mlp_normed, dtype, tokens, hidden);
+  }
+  visit(views.qkv, dtype, tokens, config.attention().qkv_size());
+  visit(views.attended, dtype, tokens, config.attention().q_size());
+  visit(views.up, dtype, tokens,
+        config.largest([](const LayerConfig& layer) { return layer.mlp.up_size(); }));
+  const int64_t gated = config.largest(
+      [](const LayerConfig& layer) { return layer.mlp.gated ? layer.mlp.intermediate_size : 0; });
+  if (gated > 0) visit(views.activated, dtype, tokens, gated);
+  visit(views.delta, dtype, tokens, hidden);
+  visit(views.last, dtype, rows, hidden);
+  if (projects) visit(views.projected, dtype, rows, config.embedding_size);
+  visit(views.logits, DType::kF32, rows, padded_vocab_size(ctx, config));
+}
+
+}  // namespace
+
+ActivationMemory::ActivationMemory(const Context& ctx, const ModelConfig& config,
+                                   const PassLimits& limits) {
+  visit_views(ctx, config, limits, views_,
+              [&](TensorView& view, DType dtype, int64_t rows, int64_t columns) {
+                view = TensorView(nullptr, dtype, {rows, columns});
+                storage_.push_back(allocate(ctx, view.bytes(), "activations"));
+                view.data = storage_.back().data();
+              });
+  if (!views_.activated) views_.activated = views_.up;
+  // The residual stream is as wide as the layers; wider only while embeddings are projected.
+  views_.residual.shape[1] = config.hidden_size;
+  storage_.push_back(allocate(ctx, scratch_bytes(ctx, config, limits), "attention scratch"));
+  const Buffer& scratch = storage_.back();
+  fill_bytes(ctx, scratch.data(), 0, scratch.bytes());
+  views_.attention_scratch =
+      ops::attention_scratch(scratch.data(), shape_of(config.attention()), limits.max_rows);
+}
+
+std::vector<MemoryItem> ActivationMemory::memory(const Context& ctx, const ModelConfig& config,
+                                                 const PassLimits& limits) {
+  auto activations = static_cast<int64_t>(scratch_bytes(ctx, config, limits));
+  int64_t logits = 0;
+  Activations views;
+  visit_views(ctx, config, limits, views,
+              [&](TensorView& view, DType dtype, int64_t rows, int64_t columns) {
+                (&view == &views.logits ? logits : activations) +=
+                    TensorView(nullptr, dtype, {rows, columns}).bytes();
+              });
+  return {{"activations", activations}, {"logits", logits}};
+}
+
+}  // namespace eet

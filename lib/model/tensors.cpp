@@ -1,0 +1,78 @@
+#include "lib/model/tensors.h"
+
+#include <functional>
+#include <numeric>
+
+#include "lib/core/error.h"
+
+namespace eet {
+namespace {
+
+const char* module_name(TensorId id) {
+  switch (id) {
+    case TensorId::kTokenEmbedding:
+      return "token_embedding";
+    case TensorId::kPositionEmbedding:
+      return "position_embedding";
+    case TensorId::kEmbeddingNorm:
+      return "embedding_norm";
+    case TensorId::kEmbeddingProjection:
+      return "embedding_projection";
+    case TensorId::kFinalNorm:
+      return "final_norm";
+    case TensorId::kOutputProjection:
+      return "output_projection";
+    case TensorId::kLmHead:
+      return "lm_head";
+    case TensorId::kAttnNorm:
+      return "attn_norm";
+    case TensorId::kQkv:
+      return "qkv";
+    case TensorId::kQNorm:
+      return "q_norm";
+    case TensorId::kKNorm:
+      return "k_norm";
+    case TensorId::kSinks:
+      return "sinks";
+    case TensorId::kAttnOut:
+      return "attn_out";
+    case TensorId::kAttnPostNorm:
+      return "attn_post_norm";
+    case TensorId::kMlpNorm:
+      return "mlp_norm";
+    case TensorId::kMlpUp:
+      return "mlp_up";
+    case TensorId::kMlpDown:
+      return "mlp_down";
+    case TensorId::kMlpPostNorm:
+      return "mlp_post_norm";
+  }
+  throw Error("internal error: a tensor has no name");
+}
+
+}  // namespace
+
+std::string tensor_name(const TensorKey& key) {
+  const std::string layer = key.layer >= 0 ? concat("layers.", key.layer, '.') : "";
+  return layer + module_name(key.id) + (key.part == TensorPart::kBias ? ".bias" : ".weight");
+}
+
+int64_t TensorSpec::numel() const {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
+
+std::vector<TensorSpec> tensor_specs(const ModelConfig& config) {
+  std::vector<TensorSpec> specs;
+  Weights unplaced;
+  visit_tensors(config, unplaced,
+                [&](const TensorSpec& spec, const auto& /*slot*/) { specs.push_back(spec); });
+  return specs;
+}
+
+int64_t parameter_count(const ModelConfig& config) {
+  int64_t count = 0;
+  for (const TensorSpec& spec : tensor_specs(config)) count += spec.numel();
+  return count;
+}
+
+}  // namespace eet

@@ -1,0 +1,73 @@
+// What the families' config readers share: sizes, activations, RoPE, windows.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/model/config.h"
+#include "weights_tools/json_object.h"
+
+namespace eet {
+
+// The keys that most families of the LLaMA kind share, and what they mean where they are absent:
+// the defaults of transformers' configuration class.
+struct SizeKeys {
+  const char* hidden_size = "hidden_size";
+  const char* intermediate_size = "intermediate_size";
+  const char* num_layers = "num_hidden_layers";
+  const char* num_heads = "num_attention_heads";
+  const char* num_kv_heads = "num_key_value_heads";
+  const char* max_positions = "max_position_embeddings";
+};
+struct SizeDefaults {
+  int64_t max_positions = 0;  // 0: the key is required
+  int64_t num_kv_heads = 0;   // 0: as many as heads
+  int64_t head_dim = 0;       // 0: hidden_size / num_heads
+};
+
+// Reads vocab_size and the sizes into `config` and `layer`. Returns the number of layers.
+int64_t read_sizes(JsonObject& json, ModelConfig& config, LayerConfig& layer,
+                   const SizeDefaults& defaults, const SizeKeys& keys = {});
+
+// hidden_size / num_heads, refused by the key of the heads where that is no whole number.
+int64_t head_dim_of(const JsonObject& json, const char* heads_key, int64_t hidden_size,
+                    int64_t num_heads);
+
+// 1 / sqrt(head_dim).
+double default_scale(int64_t head_dim);
+
+// An activation by transformers' name for it (ACT2FN), where the key is absent `otherwise`.
+Activation read_activation(JsonObject& json, const char* key, const std::string& otherwise);
+
+// Where a configuration's rotary parameters are, and what they mean where it says nothing.
+struct RopeDefaults {
+  double theta = 10000.0;
+  double partial_rotary_factor = 1.0;
+};
+
+// transformers' standardize_rope_params: the dictionary `rope_parameters` (transformers 5) or
+// `rope_scaling` (4), with rope_theta and partial_rotary_factor in it or beside it. One rotation
+// for all layers; refused where the dictionary has one for each type of layer.
+RopeConfig read_rope(JsonObject& json, const ModelConfig& config, int64_t head_dim,
+                     const RopeDefaults& defaults = {});
+
+// The same where layers of different types turn differently: the rotation of `layer_type`.
+RopeConfig read_rope_of(JsonObject& json, const std::string& layer_type, const ModelConfig& config,
+                        int64_t head_dim, const RopeDefaults& defaults = {});
+
+// Which layers have a sliding window, from `layer_types`, or where that is absent from `otherwise`,
+// asked for each layer. Refuses other types than sliding_attention and full_attention.
+std::vector<bool> read_sliding_layers(JsonObject& json, int64_t num_layers,
+                                      const std::function<bool(int64_t)>& otherwise);
+
+// Gives `config` one kind of layer for full attention and one for windows: `sliding` tells which
+// layer has which. The one that no layer has is left out.
+void set_layers(ModelConfig& config, const LayerConfig& full, const LayerConfig& windowed,
+                const std::vector<bool>& sliding);
+
+// A window that no position can leave is no window.
+int64_t effective_window(int64_t window, const ModelConfig& config);
+
+}  // namespace eet
