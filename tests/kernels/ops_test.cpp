@@ -6,7 +6,7 @@
 #include <cmath>
 #include <thread>
 
-#include "lib/pass_clock.h"
+#include "lib/runner/pass_clock.h"
 #include "tests/kernels/device_test.h"
 
 namespace eet::test {
