@@ -47,20 +47,19 @@ __device__ __forceinline__ Vec<T, N> load_turned_part(const T* head, int dim, in
   const int half = rotary_dim / 2;
   if (!interleaved && half % N == 0) return load_turned<N>(head, dim, rotary_dim, cos_sin);
   Vec<T, N> turned = load_vec<N>(head + dim);
+  T* elements = turned.value;
 #pragma unroll
   for (int i = 0; i < N; ++i) {
     const int element = dim + i;
-    if (element >= rotary_dim) break;
-    const bool is_low = interleaved ? element % 2 == 0 : element < half;
+    const bool is_low = interleaved ? i % 2 == 0 : element < half;
     const int distance = interleaved ? 1 : half;
     const int low = is_low ? element : element - distance;
-    const int pair = interleaved ? element / 2 : low;
+    if (element >= rotary_dim) continue;
+    const float2 angle = *reinterpret_cast<const float2*>(cos_sin + (interleaved ? low : 2 * low));
     const float a = to_float(head[low]);
     const float b = to_float(head[low + distance]);
-    const float cosine = cos_sin[2 * pair];
-    const float sine = cos_sin[2 * pair + 1];
-    turned.value[i] =
-        from_float<T>(is_low ? turned_low(a, b, cosine, sine) : turned_high(a, b, cosine, sine));
+    elements[i] = from_float<T>(is_low ? turned_low(a, b, angle.x, angle.y)
+                                       : turned_high(a, b, angle.x, angle.y));
   }
   return turned;
 }

@@ -18,7 +18,28 @@ namespace eet {
 namespace {
 
 AttentionShape heads(int num_heads, int num_kv_heads, int head_dim) {
-  return {num_heads, num_kv_heads, head_dim, 1.0F / std::sqrt(static_cast<float>(head_dim))};
+  return {.num_heads = num_heads,
+          .num_kv_heads = num_kv_heads,
+          .head_dim = head_dim,
+          .scale = 1.0F / std::sqrt(static_cast<float>(head_dim))};
+}
+
+AttentionShape with_window(AttentionShape shape, int window) {
+  shape.window = window;
+  return shape;
+}
+AttentionShape with_softcap(AttentionShape shape, float softcap) {
+  shape.softcap = softcap;
+  return shape;
+}
+
+// Keys that a query sees at most, and the keys that all queries of a prompt see.
+double visible(const AttentionShape& shape, double num_keys) {
+  return shape.window > 0 ? std::min<double>(shape.window, num_keys) : num_keys;
+}
+double visible_to_all(const AttentionShape& shape, double num_tokens) {
+  const double window = visible(shape, num_tokens);
+  return window * num_tokens - window * window / 2;
 }
 
 // Rows of one context length and their pages, scattered as in a running engine.
@@ -87,16 +108,17 @@ class Bench {
   explicit Bench(const Context& ctx) : ctx_(ctx), ceilings_(measure_memory_ceilings(ctx)) {
     std::printf("%s: copy %.0f GB/s, read %.0f GB/s\n", ctx.cuda->device_name().c_str(),
                 ceilings_.copy_bytes_per_second / 1e9, ceilings_.read_bytes_per_second / 1e9);
-    std::printf("%-8s %-26s %-5s %10s %9s %9s %9s\n", "kernel", "rows x tokens x heads", "dtype",
+    std::printf("%-8s %-34s %-5s %10s %9s %9s %9s\n", "kernel", "rows x tokens x heads", "dtype",
                 "us", "GB/s", "TFLOP/s", "of read");
   }
 
   void decode(const AttentionShape& shape, int num_rows, int context_len,
               DType type = DType::kBF16) {
     const double seconds = time(type, shape, num_rows, context_len, 1);
-    const double bytes = 2.0 * num_rows * context_len * shape.num_kv_heads * shape.head_dim *
-                         static_cast<double>(dtype_size(type));
-    const double flops = 4.0 * num_rows * context_len * shape.num_heads * shape.head_dim;
+    const double keys = num_rows * visible(shape, context_len);
+    const double bytes =
+        2.0 * keys * shape.num_kv_heads * shape.head_dim * static_cast<double>(dtype_size(type));
+    const double flops = 4.0 * keys * shape.num_heads * shape.head_dim;
     print("decode", shape, num_rows, context_len, type, seconds, bytes, flops);
   }
 
@@ -107,7 +129,8 @@ class Bench {
     const double tokens = static_cast<double>(num_rows) * query_len;
     const double bytes = 2.0 * tokens * (shape.num_heads + shape.num_kv_heads) * shape.head_dim *
                          static_cast<double>(dtype_size(type));
-    const double flops = 2.0 * tokens * query_len * shape.num_heads * shape.head_dim;
+    const double pairs = num_rows * visible_to_all(shape, query_len);
+    const double flops = 4.0 * pairs * shape.num_heads * shape.head_dim;
     print("prefill", shape, num_rows, query_len, type, seconds, bytes, flops);
   }
 
@@ -121,9 +144,11 @@ class Bench {
 
   void print(const char* kernel, const AttentionShape& shape, int num_rows, int num_tokens,
              DType type, double seconds, double bytes, double flops) const {
+    const std::string rules =
+        concat(shape.window > 0 ? concat(" w", shape.window) : "", shape.softcap > 0 ? " cap" : "");
     const std::string name = concat(num_rows, " x ", num_tokens, " x ", shape.num_heads, "/",
-                                    shape.num_kv_heads, " x ", shape.head_dim);
-    std::printf("%-8s %-26s %-5s %10.1f %9.0f %9.1f %8.0f%%\n", kernel, name.c_str(),
+                                    shape.num_kv_heads, " x ", shape.head_dim, rules);
+    std::printf("%-8s %-34s %-5s %10.1f %9.0f %9.1f %8.0f%%\n", kernel, name.c_str(),
                 std::string(dtype_name(type)).c_str(), seconds * 1e6, bytes / seconds / 1e9,
                 flops / seconds / 1e12, 100 * bytes / seconds / ceilings_.read_bytes_per_second);
   }
@@ -159,6 +184,17 @@ void run() {
   for (const int group : {1, 3, 4, 7, 8, 16}) bench.decode(heads(4 * group, 4, 128), 128, 1024);
   bench.decode(llama_8b, 128, 512, DType::kF16);
   bench.decode(llama_8b, 128, 512, DType::kF32);
+  // By rules: a window that hides nothing beside the plain variant above, and windows of models.
+  constexpr int kHidesNothing = 1 << 20;
+  for (const int rows : {1, 16, 128}) {
+    bench.decode(with_window(llama_8b, kHidesNothing), rows, 1024);
+    bench.decode(with_window(llama_8b, 4096), rows, 6000);
+    bench.decode(with_window(heads(64, 8, 64), 128), rows, 2000);
+    bench.decode(with_window(heads(4, 1, 256), 512), rows, 2000);
+    bench.decode(with_softcap(heads(16, 8, 256), 50), rows, 1024);
+    bench.decode(heads(71, 1, 64), rows, 1024);
+    bench.decode(heads(8, 1, 512), rows, 1024);
+  }
 
   bench.prefill(llama_8b, 8, 2048);
   bench.prefill(llama_8b, 64, 512);
@@ -168,6 +204,13 @@ void run() {
   for (const int head_dim : {32, 64, 80, 96, 112, 128, 160, 192, 256}) {
     bench.prefill(heads(4096 / head_dim, 4096 / head_dim, head_dim), 8, 2048);
   }
+  bench.prefill(with_window(llama_8b, kHidesNothing), 8, 2048);
+  bench.prefill(with_window(llama_8b, 4096), 1, 16384);
+  bench.prefill(with_window(heads(32, 8, 96), 2047), 8, 4096);
+  bench.prefill(with_window(heads(64, 8, 64), 128), 8, 2048);
+  bench.prefill(with_softcap(heads(16, 8, 256), 50), 8, 2048);
+  bench.prefill(with_softcap(llama_8b, 50), 8, 2048);
+  bench.prefill(heads(8, 1, 512), 8, 2048);
   bench.prefill(llama_8b, 8, 2048, DType::kF16);
   bench.prefill(llama_8b, 8, 512, DType::kF32);
 }
