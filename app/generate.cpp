@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "app/exit_code.h"
+#include "app/hub_cache.h"
 #include "app/job/input/request_reader.h"
 #include "app/job/input/row_source.h"
 #include "app/job/interrupt.h"
@@ -44,14 +45,14 @@ JobStats describe(const GenerateOptions& options, const Engine& engine) {
 }
 
 // What the results of this job's rows depend on.
-JobIdentity identify(const GenerateOptions& options, const Checkpoint& checkpoint,
-                     const Engine& engine) {
+JobIdentity identify(const GenerateOptions& options, const std::string& model,
+                     const Checkpoint& checkpoint, const Engine& engine) {
   JobIdentity job;
   job.program = "eet " EET_VERSION;
   const std::filesystem::path tokenizer = options.tokenizer.empty()
                                               ? checkpoint.tokenizer_directory
                                               : std::filesystem::path(options.tokenizer);
-  job.model = model_fingerprint(options.model, tokenizer_files(tokenizer));
+  job.model = model_fingerprint(model, tokenizer_files(tokenizer));
   job.device = engine.device_name().starts_with("CPU") ? "cpu" : "cuda";
   job.dtype = dtype_name(engine.dtype());
   job.format = options.format;
@@ -110,7 +111,8 @@ bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<std::str
 
 int run_job(const GenerateOptions& options) {
   const Stopwatch load_watch;
-  const Checkpoint checkpoint = open_model(options.model);
+  const std::string model = locate_model(options.model);
+  const Checkpoint checkpoint = open_model(model);
   check_defaults(options.params, checkpoint.config);
   check_shard(options);
   RequestReader reader(options.input,
@@ -133,7 +135,7 @@ int run_job(const GenerateOptions& options) {
   if (!options.quiet) std::cerr << format_ledger(stats.memory);
 
   const Stopwatch job_watch;
-  const JobIdentity identity = identify(options, checkpoint, engine);
+  const JobIdentity identity = identify(options, model, checkpoint, engine);
   CompletionSink& sink = output.start(identity);
   report_recovery(output, options.quiet);
   RowSource source(

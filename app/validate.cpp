@@ -11,6 +11,7 @@
 
 #include "app/calibration.h"
 #include "app/exit_code.h"
+#include "app/hub_cache.h"
 #include "app/job/input/input_survey.h"
 #include "app/job/input/request_reader.h"
 #include "app/job/input/row_source.h"
@@ -191,7 +192,7 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
 }  // namespace
 
 int validate(const GenerateOptions& job, const ValidateOptions& options) {
-  const Checkpoint checkpoint = open_model(job.model);
+  const Checkpoint checkpoint = open_model(locate_model(job.model));
   check_defaults(job.params, checkpoint.config);
   JobPlan plan = plan_job(job, checkpoint.config);
   const InputSurvey survey = survey_input(job, checkpoint, plan, options.max_listed);
