@@ -80,6 +80,11 @@ void report_recovery(const JobOutput& output, bool quiet) {
   }
 }
 
+// Rows that appear on a terminal are progress enough, and would be mixed with it.
+ProgressStyle progress_style(const GenerateOptions& options) {
+  return options.quiet || is_terminal(options.output) ? ProgressStyle::kNone : options.progress;
+}
+
 // About as many bytes of the input are each shard's.
 std::optional<int64_t> input_bytes_of_shard(const RequestReader& reader, const Shard& shard) {
   const std::optional<int64_t> bytes = reader.lines().total_bytes();
@@ -140,9 +145,10 @@ int run_job(const GenerateOptions& options) {
   report_recovery(output, options.quiet);
   RowSource source(
       reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts));
-  Progress progress(
-      stderr, [&] { return input_bytes_of_shard(reader, options.input_options.shard); },
-      options.quiet ? ProgressStyle::kNone : options.progress);
+  const auto job_size = [&] {
+    return JobSize{input_bytes_of_shard(reader, options.input_options.shard), source.total_rows()};
+  };
+  Progress progress(stderr, job_size, progress_style(options));
   Job job(source, engine, tokenizer.get(), sink, progress, {options.echo, options.fail_on_bad_row});
   const Interrupt interrupt([&reader] { reader.cancel(); });
   const bool complete =
