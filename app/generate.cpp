@@ -149,7 +149,10 @@ int run_job(const GenerateOptions& options) {
     return JobSize{input_bytes_of_shard(reader, options.input_options.shard), source.total_rows()};
   };
   Progress progress(stderr, job_size, progress_style(options));
-  Job job(source, engine, tokenizer.get(), sink, progress, {options.echo, options.fail_on_bad_row});
+  const JobOptions job_options = {.live_input = !reader.lines().total_bytes(),
+                                  .echo = options.echo,
+                                  .fail_on_bad_row = options.fail_on_bad_row};
+  Job job(source, engine, tokenizer.get(), sink, progress, job_options);
   const Interrupt interrupt([&reader] { reader.cancel(); });
   const bool complete =
       run_to_the_end(job, sink, [&] { return trailer_of(options, identity, reader); });
