@@ -18,6 +18,7 @@ JobStats sample_stats() {
   good.finish = FinishReason::kLength;
   good.prompt_tokens = 10;
   good.completion_tokens = 30;
+  good.waited_seconds = 0.5;
   good.seconds = 1;
   stats.counts.add(good, 100);
   good.seconds = 3;
@@ -86,6 +87,7 @@ TEST_CASE("a report has occupancy and the quantiles of row latency") {
   const auto json = nlohmann::json::parse(format_json(stats));
   CHECK(json["occupancy"] == 0.5);
   CHECK(json["row_latency_seconds"]["max"] == 3.0);
+  CHECK(json["row_waiting_seconds"]["max"] == 0.5);
   CHECK(json["row_latency_seconds"]["p50"].get<double>() == doctest::Approx(1.0).epsilon(0.02));
   CHECK(json["row_latency_seconds"]["p99"].get<double>() == doctest::Approx(3.0).epsilon(0.02));
   CHECK(format_summary(stats).find("2.0 rows a step (50 % of 4)") != std::string::npos);
