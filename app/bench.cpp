@@ -63,10 +63,11 @@ int64_t choose_model_len(const BenchModel& model, const EngineOptions& engine,
   return engine.max_model_len > 0 ? engine.max_model_len : longest;
 }
 
-void warn_of_small_batch(const BenchTest& test, const Measurement& measurement) {
+void warn_of_small_batch(const BenchTest& test, const Measurement& measurement, int max_num_seqs) {
   const int rows = measurement.median().work.most_rows();
-  if (test.kind != BenchTest::Kind::kPrefill && rows < test.batch) {
-    std::cerr << "eet: warning: " << test.name << ": only " << rows << " of " << test.batch
+  const int wanted = std::min(test.batch, max_num_seqs);
+  if (test.kind != BenchTest::Kind::kPrefill && rows < wanted) {
+    std::cerr << "eet: warning: " << test.name << ": only " << rows << " of " << wanted
               << " rows ran together: the KV cache holds no more\n";
   }
 }
@@ -91,10 +92,11 @@ void run_tests(const BenchModel& model, const BenchOptions& options,
   setting.max_model_len = engine.max_model_len();
   setting.load_seconds = engine.stats().load_seconds;
   for (const BenchTest& test : tests) {
-    require(test.batch <= engine.max_num_seqs(), "-b: expected at most --max-num-seqs ",
-            engine.max_num_seqs(), ", got ", test.batch);
+    require(test.kind == BenchTest::Kind::kRequests || test.batch <= engine.max_num_seqs(),
+            "-b: expected at most --max-num-seqs ", engine.max_num_seqs(), ", got ", test.batch,
+            "; only whole requests (--pg) wait for each other");
     const Measurement measurement = measure(engine, test, options.requests, options.repeats);
-    warn_of_small_batch(test, measurement);
+    warn_of_small_batch(test, measurement, engine.max_num_seqs());
     writer.add(report(setting, test, measurement, engine.peak_device_bytes()));
     if (options.explain) {
       std::cerr << model.name << ' ' << test.name << ", " << setting.dtype << ", " << test.batch

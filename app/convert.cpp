@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "app/exit_code.h"
+#include "app/hub_cache.h"
 #include "lib/core/error.h"
 #include "tokenizer/tokenizer.h"
 #include "weights_tools/converter.h"
@@ -48,7 +49,7 @@ int run(const ConvertCommand& command) {
   options.source = command.source;
   options.interrupted = [] { return caught_signal != 0; };
   note_signals();
-  const Checkpoint checkpoint = open_checkpoint(command.source);
+  const Checkpoint checkpoint = open_checkpoint(locate_model(command.source));
   for (const std::string& warning : checkpoint.warnings) {
     std::cerr << "eet: warning: " << warning << '\n';
   }
@@ -75,17 +76,15 @@ int run(const ConvertCommand& command) {
 void add_convert_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<ConvertCommand>();
   CLI::App* sub = app.add_subcommand(
-      "convert", "Write a model in the form that loads by mmap without transformation.");
-  sub->add_option("source", command->source,
-                  "Hugging Face model directory, llama2.c .bin file, or converted model")
-      ->required();
-  sub->add_option("destination", command->destination, "directory to write; must not exist")
+      "convert", "Write a model in the form that loads by mmap without transformation");
+  sub->add_option("source", command->source, "Model, as `eet generate -m` takes it")->required();
+  sub->add_option("destination", command->destination, "Directory to write; must not exist")
       ->required();
   sub->add_option("--dtype", command->dtype,
                   "fp32, fp16 or bf16: the type of every weight; auto keeps the checkpoint's")
       ->capture_default_str();
   sub->add_flag("--force", command->force,
-                "replace a destination that is a model directory, once the new one is complete");
+                "Replace a destination that is a model directory, once the new one is complete");
   sub->callback([command, &exit_code] { exit_code = run(*command); });
 }
 

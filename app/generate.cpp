@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "app/exit_code.h"
+#include "app/hub_cache.h"
 #include "app/job/input/request_reader.h"
 #include "app/job/input/row_source.h"
 #include "app/job/interrupt.h"
@@ -44,14 +45,14 @@ JobStats describe(const GenerateOptions& options, const Engine& engine) {
 }
 
 // What the results of this job's rows depend on.
-JobIdentity identify(const GenerateOptions& options, const Checkpoint& checkpoint,
-                     const Engine& engine) {
+JobIdentity identify(const GenerateOptions& options, const std::string& model,
+                     const Checkpoint& checkpoint, const Engine& engine) {
   JobIdentity job;
   job.program = "eet " EET_VERSION;
   const std::filesystem::path tokenizer = options.tokenizer.empty()
                                               ? checkpoint.tokenizer_directory
                                               : std::filesystem::path(options.tokenizer);
-  job.model = model_fingerprint(options.model, tokenizer_files(tokenizer));
+  job.model = model_fingerprint(model, tokenizer_files(tokenizer));
   job.device = engine.device_name().starts_with("CPU") ? "cpu" : "cuda";
   job.dtype = dtype_name(engine.dtype());
   job.format = options.format;
@@ -77,6 +78,11 @@ void report_recovery(const JobOutput& output, bool quiet) {
   if (!quiet && recovery->rows > 0) {
     std::cerr << "resuming: the journal has " << recovery->rows << " finished rows\n";
   }
+}
+
+// Rows that appear on a terminal are progress enough, and would be mixed with it.
+ProgressStyle progress_style(const GenerateOptions& options) {
+  return options.quiet || is_terminal(options.output) ? ProgressStyle::kNone : options.progress;
 }
 
 // About as many bytes of the input are each shard's.
@@ -110,7 +116,8 @@ bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<std::str
 
 int run_job(const GenerateOptions& options) {
   const Stopwatch load_watch;
-  const Checkpoint checkpoint = open_model(options.model);
+  const std::string model = locate_model(options.model);
+  const Checkpoint checkpoint = open_model(model);
   check_defaults(options.params, checkpoint.config);
   check_shard(options);
   RequestReader reader(options.input,
@@ -133,15 +140,19 @@ int run_job(const GenerateOptions& options) {
   if (!options.quiet) std::cerr << format_ledger(stats.memory);
 
   const Stopwatch job_watch;
-  const JobIdentity identity = identify(options, checkpoint, engine);
+  const JobIdentity identity = identify(options, model, checkpoint, engine);
   CompletionSink& sink = output.start(identity);
   report_recovery(output, options.quiet);
   RowSource source(
       reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts));
-  Progress progress(
-      stderr, [&] { return input_bytes_of_shard(reader, options.input_options.shard); },
-      options.quiet ? ProgressStyle::kNone : options.progress);
-  Job job(source, engine, tokenizer.get(), sink, progress, {options.echo, options.fail_on_bad_row});
+  const auto job_size = [&] {
+    return JobSize{input_bytes_of_shard(reader, options.input_options.shard), source.total_rows()};
+  };
+  Progress progress(stderr, job_size, progress_style(options));
+  const JobOptions job_options = {.live_input = !reader.lines().total_bytes(),
+                                  .echo = options.echo,
+                                  .fail_on_bad_row = options.fail_on_bad_row};
+  Job job(source, engine, tokenizer.get(), sink, progress, job_options);
   const Interrupt interrupt([&reader] { reader.cancel(); });
   const bool complete =
       run_to_the_end(job, sink, [&] { return trailer_of(options, identity, reader); });

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/exit_code.h"
+#include "app/hub_cache.h"
 #include "tokenizer/tokenizer.h"
 #include "weights_tools/checkpoint.h"
 #include "weights_tools/eet_config.h"
@@ -119,7 +120,7 @@ void print_text(const Json& report) {
 }
 
 int run(const InspectCommand& command) {
-  const Json report = describe(command.model, open_checkpoint(command.model));
+  const Json report = describe(command.model, open_checkpoint(locate_model(command.model)));
   if (command.json) {
     std::cout << report.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     return kExitOk;
@@ -136,11 +137,9 @@ int run(const InspectCommand& command) {
 void add_inspect_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<InspectCommand>();
   CLI::App* sub = app.add_subcommand(
-      "inspect", "Print a model's configuration, tensors, tokenizer and sizes in bytes.");
-  sub->add_option("model", command->model,
-                  "converted model, Hugging Face model directory, or llama2.c .bin file")
-      ->required();
-  sub->add_flag("--json", command->json, "one JSON object, with every tensor, for programs");
+      "inspect", "Print a model's configuration, tensors, tokenizer and sizes in bytes");
+  sub->add_option("model", command->model, "Model, as `eet generate -m` takes it")->required();
+  sub->add_flag("--json", command->json, "One JSON object, with every tensor, for programs");
   sub->callback([command, &exit_code] { exit_code = run(*command); });
 }
 

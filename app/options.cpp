@@ -95,7 +95,9 @@ void add_sampling_options(CLI::App& command, GenerateOptions& options) {
 void add_job_options(CLI::App& command, GenerateOptions& options) {
   command
       .add_option("-m,--model", options.model,
-                  "Model: a directory of `eet convert` or of Hugging Face, or a llama2.c .bin file")
+                  "Model: a directory of `eet convert` or of Hugging Face, a llama2.c .bin file, "
+                  "or the name\n"
+                  "of a model that is in the local Hugging Face cache: org/name[@revision]")
       ->required();
   command.add_option(
       "--tokenizer", options.tokenizer,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/exit_code.h"
+#include "app/hub_cache.h"
 #include "app/job/input/json_members.h"
 #include "app/job/input/line_reader.h"
 #include "app/job/output/result_file.h"
@@ -214,7 +215,10 @@ void add_tokenize_command(CLI::App& app, int& exit_code) {
                    "Add BOS (and EOS) where the model wants it, as `eet generate` does")
       ->default_str("true");
   command->add_flag("--decode", options->decode, "The other way round: ids in, text out");
-  command->callback([options, &exit_code] { exit_code = run_tokenize(*options); });
+  command->callback([options, &exit_code] {
+    options->model = locate_model(options->model);
+    exit_code = run_tokenize(*options);
+  });
 }
 
 }  // namespace eet

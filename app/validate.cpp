@@ -2,6 +2,8 @@
 
 #include <CLI/Error.hpp>
 #include <CLI/Validators.hpp>
+#include <algorithm>
+#include <iomanip>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -9,8 +11,10 @@
 #include <sstream>
 #include <utility>
 
-#include "app/calibration.h"
 #include "app/exit_code.h"
+#include "app/forecast/calibration.h"
+#include "app/forecast/job_simulation.h"
+#include "app/hub_cache.h"
 #include "app/job/input/input_survey.h"
 #include "app/job/input/request_reader.h"
 #include "app/job/input/row_source.h"
@@ -26,12 +30,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What a job would run with.
+// What a job would run with, and what it would do.
 struct JobPlan {
   std::string device;
   EngineShape shape;
   MemoryEstimate memory;
-  std::optional<Calibration> speed;
+  SimulatedJob course;
+  std::optional<double> seconds;  // after loading
 };
 
 JobPlan plan_job(const GenerateOptions& job, const ModelConfig& config) {
@@ -60,28 +65,36 @@ void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan,
 }
 
 InputSurvey survey_input(const GenerateOptions& job, const Checkpoint& checkpoint,
-                         const JobPlan& plan, size_t max_listed) {
-  const auto batch_rows = static_cast<size_t>(plan.shape.max_num_seqs);
-  const size_t window = job.engine.rows_sorted_together(batch_rows);
-  const std::unique_ptr<Tokenizer> tokenizer =
-      load_tokenizer_if_any(job.tokenizer, checkpoint.tokenizer_directory);
+                         const Tokenizer* tokenizer, const JobPlan& plan, size_t max_listed) {
   const ModelChat chat(job.tokenizer.empty() ? checkpoint.tokenizer_directory
                                              : std::filesystem::path(job.tokenizer));
   RequestReader reader(job.input, {job.params, job.stop, job.format.logprobs, job.echo},
                        job.input_options);
-  RowSource source(
-      reader, PromptEncoder(tokenizer.get(), chat, plan.shape.max_model_len, job.long_prompts));
-  InputSurvey survey(batch_rows, window, max_listed);
+  RowSource source(reader,
+                   PromptEncoder(tokenizer, chat, plan.shape.max_model_len, job.long_prompts));
+  // Enough for the mean length of outputs to be known to about a tenth.
+  constexpr size_t kMinSample = 128;
+  const size_t sample_rows = std::max(static_cast<size_t>(plan.shape.max_num_seqs), kMinSample);
+  InputSurvey survey(sample_rows, max_listed);
   while (std::optional<InputRow> row = source.pop()) {
     check_row(*row, checkpoint.config, plan, job.engine.prompt_policy);
     survey.add(*row);
   }
-  survey.finish();
   return survey;
 }
 
-double expected_seconds(const JobPlan& plan, const InputSurvey& survey) {
-  return expected_seconds(*plan.speed, survey.prompts.tokens(), survey.max_output_tokens);
+// Follows the course of the job; with an engine, which runs some rows for it, also its time.
+void forecast(const GenerateOptions& job, const InputSurvey& survey, const Tokenizer* tokenizer,
+              Engine* engine, JobPlan& plan) {
+  Calibration speed;
+  if (engine != nullptr) {
+    speed = calibrate(*engine, tokenizer, survey.sample, job.format, job.echo);
+  }
+  plan.course = simulate_job(survey.shapes, job.engine, plan.shape, plan.memory.num_pages,
+                             speed.lengths, speed.prefill, speed.decode);
+  if (engine == nullptr) return;
+  plan.seconds = plan.course.seconds +
+                 speed.host_seconds_per_token * static_cast<double>(plan.course.output_tokens);
 }
 
 Json to_json(const std::vector<InputSurvey::Listed>& listed) {
@@ -125,16 +138,17 @@ std::string format_json(const GenerateOptions& job, const JobPlan& plan,
                  {"max_num_seqs", plan.shape.max_num_seqs},
                  {"max_model_len", plan.shape.max_model_len},
                  {"memory_plan", ledger},
-                 {"batches", survey.padding.batches},
+                 {"batches", plan.course.batches},
+                 {"prefill_passes", plan.course.prefill_passes},
+                 {"decode_steps", plan.course.decode_steps},
                  {"padding",
-                  {{"packed", 0},
-                   {"padded", survey.padding.pads},
-                   {"min_length_replay_steps", survey.padding.min_length_steps},
-                   {"serial_replay_steps", survey.padding.serial_steps}}}};
-  if (plan.speed) {
-    report["calibration"] = {{"prompt_tokens_per_second", plan.speed->prompt_tokens_per_second},
-                             {"output_tokens_per_second", plan.speed->output_tokens_per_second},
-                             {"expected_seconds_at_most", expected_seconds(plan, survey)}};
+                  {{"computed", plan.course.computed_pads},
+                   {"padded_would_compute", plan.course.padded_pads},
+                   {"min_length_replay_steps", plan.course.min_length_steps},
+                   {"serial_replay_steps", plan.course.serial_steps}}}};
+  if (plan.seconds) {
+    report["expected"] = {{"seconds_after_loading", *plan.seconds},
+                          {"output_tokens", plan.course.output_tokens}};
   }
   return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -176,14 +190,13 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
   out << "on " << plan.device << " in " << dtype_name(plan.shape.dtype) << ", "
       << plan.shape.max_num_seqs << " rows together, of at most " << plan.shape.max_model_len
       << " tokens\n"
-      << format_ledger(plan.memory.ledger) << "batches: " << survey.padding.batches
-      << "; pads: packed 0, padded " << survey.padding.pads
-      << "; decode steps that feed prompts: min-length " << survey.padding.min_length_steps
-      << ", serial " << survey.padding.serial_steps << '\n';
-  if (plan.speed) {
-    out << "speed: " << plan.speed->prompt_tokens_per_second << " prompt tokens/s, "
-        << plan.speed->output_tokens_per_second << " output tokens/s\n"
-        << "expected: at most " << expected_seconds(plan, survey) << " s after loading\n";
+      << format_ledger(plan.memory.ledger) << "batches: " << plan.course.batches << ", "
+      << job.prompt_policy << ": " << plan.course.computed_pads << " pads, padded would compute "
+      << plan.course.padded_pads << "; decode steps that would feed prompts: min-length "
+      << plan.course.min_length_steps << ", serial " << plan.course.serial_steps << '\n';
+  if (plan.seconds) {
+    out << "expected: about " << std::setprecision(2) << *plan.seconds << " s after loading, for "
+        << plan.course.output_tokens << " output tokens\n";
   }
   return out.str();
 }
@@ -191,14 +204,19 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
 }  // namespace
 
 int validate(const GenerateOptions& job, const ValidateOptions& options) {
-  const Checkpoint checkpoint = open_model(job.model);
+  const Checkpoint checkpoint = open_model(locate_model(job.model));
   check_defaults(job.params, checkpoint.config);
   JobPlan plan = plan_job(job, checkpoint.config);
-  const InputSurvey survey = survey_input(job, checkpoint, plan, options.max_listed);
+  const std::unique_ptr<Tokenizer> tokenizer =
+      load_tokenizer_if_any(job.tokenizer, checkpoint.tokenizer_directory);
+  const InputSurvey survey =
+      survey_input(job, checkpoint, tokenizer.get(), plan, options.max_listed);
   if (options.calibrate) {
     Engine engine(checkpoint.config, checkpoint.loader, job.engine);
     plan.memory.ledger = engine.memory();
-    plan.speed = calibrate(engine, static_cast<int64_t>(survey.prompts.mean()));
+    forecast(job, survey, tokenizer.get(), &engine, plan);
+  } else {
+    forecast(job, survey, tokenizer.get(), nullptr, plan);
   }
   std::cout << (options.json ? format_json(job, plan, survey) : format_text(job, plan, survey));
   std::cout.flush();
@@ -217,9 +235,10 @@ void add_validate_command(CLI::App& app, int& exit_code) {
   add_generate_options(*sub, command->job);
   const std::string group = "Report";
   sub->add_flag("--json", command->options.json, "One JSON object, for programs")->group(group);
-  sub->add_flag("--calibrate,!--no-calibrate", command->options.calibrate,
-                "Load the model, run it for a moment and say how long the job will take at most;\n"
-                "the default, and what makes a large model's report take its time")
+  sub->add_flag(
+         "--calibrate,!--no-calibrate", command->options.calibrate,
+         "Load the model, run some of the rows and say about how long the job will take, on a\n"
+         "machine that does nothing else; the default, and it takes its time")
       ->group(group);
   sub->add_option("--max-listed", command->options.max_listed,
                   "Bad rows and duplicate ids that are named; all are counted")

@@ -1,11 +1,15 @@
-// What this program is made of, for --version.
+// What this program is made of.
 #pragma once
 
 #include <string>
 
 namespace eet {
 
-// "eet 0.1.0 (CUDA 13.0)" or "eet 0.1.0 (CPU only)".
-std::string version_line();
+// The commit that this program was built from, "-dirty" where files differed from it; "unknown"
+// outside of a repository.
+std::string build_commit();
+
+// For --version: version, commit, compilers, CUDA.
+std::string version_text();
 
 }  // namespace eet

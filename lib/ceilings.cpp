@@ -1,5 +1,7 @@
 #include "lib/ceilings.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -21,6 +23,18 @@
 
 namespace eet {
 namespace {
+
+int64_t last_cache_bytes(const Context& ctx) {
+#if EET_HAVE_CUDA
+  if (ctx.on_cuda()) {
+    int bytes = 0;
+    CUDA_CHECK(cudaDeviceGetAttribute(&bytes, cudaDevAttrL2CacheSize, ctx.device.index));
+    return bytes;
+  }
+#endif
+  (void)ctx;
+  return std::max<int64_t>({0, ::sysconf(_SC_LEVEL2_CACHE_SIZE), ::sysconf(_SC_LEVEL3_CACHE_SIZE)});
+}
 
 constexpr int64_t kCudaBytes = int64_t{1} << 30;
 constexpr int64_t kCpuBytes = int64_t{256} << 20;
@@ -148,6 +162,7 @@ void measure_product(const Context& ctx, DType dtype, Ceilings& ceilings) {
 
 Ceilings measure_ceilings(const Context& ctx, DType dtype) {
   Ceilings ceilings;
+  ceilings.cache_bytes = last_cache_bytes(ctx);
   measure_memory(ctx, ceilings);
   measure_product(ctx, dtype, ceilings);
   return ceilings;

@@ -13,6 +13,7 @@ struct Ceilings {
   double copy_bytes_per_second = 0;  // bytes read and bytes written, within the device's memory
   double flops_per_second = 0;       // a square matrix product, two operations a multiply-add
   int64_t product_size = 0;          // rows and columns of that product
+  int64_t cache_bytes = 0;           // of the last cache before the memory; 0: not known
 
   // The faster of the two: a stream of loads alone may not be what a memory does best.
   double bytes_per_second() const {

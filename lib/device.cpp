@@ -1,5 +1,7 @@
 #include "lib/device.h"
 
+#include <sys/sysinfo.h>
+
 #include <charconv>
 #include <fstream>
 #include <optional>
@@ -44,7 +46,8 @@ std::string version_text(int version) {  // 1000 * major + 10 * minor
 }
 #endif
 
-// A line of /proc/meminfo, in bytes.
+// A line of /proc/meminfo, in bytes; where that is not mounted, what the kernel says itself, of
+// which the free memory leaves out what caches could give back.
 int64_t host_memory(const std::string& key) {
   std::ifstream file("/proc/meminfo");
   std::string word;
@@ -52,7 +55,10 @@ int64_t host_memory(const std::string& key) {
   while (file >> word) {
     if (word == key + ":" && file >> kib) return kib * 1024;
   }
-  return 0;
+  struct sysinfo info {};
+  if (::sysinfo(&info) != 0) return 0;
+  const auto units = static_cast<int64_t>(key == "MemTotal" ? info.totalram : info.freeram);
+  return units * info.mem_unit;
 }
 
 }  // namespace

@@ -3,10 +3,11 @@
 # that failed. Without arguments it makes 1,024 rows out of samples/prompts.jsonl.
 #
 # Usage: samples/bulk_job.sh [MODEL [INPUT.jsonl [OUTPUT.jsonl [further flags of eet generate]]]]
-# EET names the program (default: build/app/eet, which samples/quickstart.sh builds).
+# EET names the program (default: build/app/eet, which samples/quickstart.sh builds; else eet).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 eet=${EET:-$root/build/app/eet}
+[[ -x $eet ]] || eet=eet
 model=${1:-$root/samples/models/tales-llama}
 input=${2:-}
 output=${3:-bulk_completions.jsonl}

@@ -7,10 +7,11 @@
 #
 # Usage: samples/context_sweep.sh [PREFIX [flags of eet bench, e.g. --config SHAPE -r 3]]
 # Without flags: the paper's shape (hidden 1024, 24 layers), GPT-2 124M and GPT-2 XL.
-# EET names the program (default: build/app/eet, which samples/quickstart.sh builds).
+# EET names the program (default: build/app/eet, which samples/quickstart.sh builds; else eet).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 eet=${EET:-$root/build/app/eet}
+[[ -x $eet ]] || eet=eet
 prefix=${1:-context_sweep}
 shift $(($# < 1 ? $# : 1))
 

@@ -3,10 +3,11 @@
 # that it gives the same completions.
 #
 # Usage: samples/convert.sh [SOURCE [DESTINATION]]
-# EET names the program (default: build/app/eet, which samples/quickstart.sh builds).
+# EET names the program (default: build/app/eet, which samples/quickstart.sh builds; else eet).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 eet=${EET:-$root/build/app/eet}
+[[ -x $eet ]] || eet=eet
 source=${1:-$root/samples/models/tales-llama}
 destination=${2:-$(basename "$source").eet}
 

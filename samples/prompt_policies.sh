@@ -6,10 +6,11 @@
 #   serial      token by token
 #
 # Usage: samples/prompt_policies.sh [MODEL [INPUT.jsonl [further flags of eet generate]]]
-# EET names the program (default: build/app/eet, which samples/quickstart.sh builds).
+# EET names the program (default: build/app/eet, which samples/quickstart.sh builds; else eet).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 eet=${EET:-$root/build/app/eet}
+[[ -x $eet ]] || eet=eet
 model=${1:-$root/samples/models/tales-llama}
 input=${2:-$root/samples/prompts.jsonl}
 shift $(($# < 2 ? $# : 2))

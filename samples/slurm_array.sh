@@ -5,7 +5,8 @@
 #
 # Usage: samples/slurm_array.sh SHARDS MODEL INPUT OUTPUT [further flags of eet generate]
 # The files must be on a file system that all nodes share. Flags for sbatch (--partition, --gres,
-# --time and so on) are taken from SBATCH_FLAGS, the program from EET (default: build/app/eet).
+# --time and so on) are taken from SBATCH_FLAGS, the program from EET (default: build/app/eet,
+# else eet on PATH).
 # Progress and errors are in OUTPUT.shards/*.log.
 set -euo pipefail
 
@@ -22,6 +23,7 @@ submit() {
   local root parts flags array merge
   root=$(cd "$(dirname "$0")/.." && pwd)
   export EET=${EET:-$root/build/app/eet}
+  [[ -x $EET ]] || EET=eet
   parts=$output.shards
   mkdir "$parts" || { echo "$parts: of an earlier job: wait for that, or remove it" >&2; exit 1; }
   read -ra flags <<<"${SBATCH_FLAGS:-}"

@@ -83,6 +83,14 @@ Limit compute_limit(const ModelCosts& costs, const Work& work, const Ceilings& c
   return limit;
 }
 
+bool caches_invalidate(const ModelCosts& costs, const Work& work, const Ceilings& ceilings) {
+  if (costs.block_weight_bytes > static_cast<double>(ceilings.cache_bytes)) return false;
+  const double prefill_bytes_seconds = static_cast<double>(work.prefill_passes) *
+                                       costs.block_weight_bytes / ceilings.bytes_per_second();
+  return work.decode_steps() > 0 ||
+         prefill_bytes_seconds > prefill_flops(costs, work) / ceilings.flops_per_second;
+}
+
 std::string explain_limit(const ModelCosts& costs, const Work& work, const Ceilings& ceilings) {
   const Limit limit = compute_limit(costs, work, ceilings);
   std::ostringstream text;

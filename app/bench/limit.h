@@ -57,6 +57,10 @@ struct Limit {
 
 Limit compute_limit(const ModelCosts& costs, const Work& work, const Ceilings& ceilings);
 
+// Whether the weights that passes read stay in the device's last cache, and so come faster than the
+// bandwidth of its memory, where that is the limit of a part of `work`.
+bool caches_invalidate(const ModelCosts& costs, const Work& work, const Ceilings& ceilings);
+
 // The same with its numbers, in a few lines for people.
 std::string explain_limit(const ModelCosts& costs, const Work& work, const Ceilings& ceilings);
 

@@ -50,12 +50,15 @@ Work counted_work(BenchTest::Kind kind, const Run& run) {
 Measurement measure(Engine& engine, const BenchTest& test, const RequestOptions& options,
                     const Repeats& repeats) {
   Measurement measurement;
+  measurement.began = std::chrono::system_clock::now();
   for (int i = repeats.warm_up ? 0 : 1; i <= repeats.timed; ++i) {
     // Rows of one engine have different numbers, and with them different random streams.
     const auto seed = static_cast<uint64_t>(i);
     Run run = run_once(engine, make_requests(test, options, engine.config().vocab_size, seed,
                                              seed * test.requests.size()));
-    if (i > 0) measurement.runs.push_back(std::move(run));
+    if (i == 0) continue;
+    measurement.seconds_in_order.push_back(counted_seconds(test.kind, run));
+    measurement.runs.push_back(std::move(run));
   }
   std::sort(measurement.runs.begin(), measurement.runs.end(), [&](const Run& a, const Run& b) {
     return counted_seconds(test.kind, a) < counted_seconds(test.kind, b);

@@ -1,6 +1,7 @@
 // Timed runs of a test.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -21,7 +22,9 @@ struct Run {
 
 // The timed runs of one test.
 struct Measurement {
-  std::vector<Run> runs;  // by the seconds that count, ascending
+  std::vector<Run> runs;                 // by the seconds that count, ascending
+  std::vector<double> seconds_in_order;  // that count, of the runs as they came
+  std::chrono::system_clock::time_point began;
 
   const Run& median() const { return runs[runs.size() / 2]; }
 };

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "app/hub_cache.h"
 #include "weights_tools/checkpoint.h"
 
 namespace eet {
@@ -49,7 +50,7 @@ BenchModel gpt2_shape(const std::string& name, int64_t hidden, int64_t layers, i
 }  // namespace
 
 BenchModel open_bench_model(const std::string& path) {
-  const Checkpoint checkpoint = open_checkpoint(path);
+  const Checkpoint checkpoint = open_checkpoint(locate_model(path));
   for (const std::string& warning : checkpoint.warnings) {
     std::cerr << "eet: warning: " << warning << '\n';
   }
@@ -57,7 +58,7 @@ BenchModel open_bench_model(const std::string& path) {
 }
 
 BenchModel open_bench_shape(const std::string& path) {
-  return {.name = model_name(path), .path = path, .config = read_model_config(path)};
+  return {.name = model_name(path), .path = path, .config = read_model_config(locate_model(path))};
 }
 
 std::vector<BenchModel> paper_shapes() {

@@ -73,7 +73,9 @@ void add_test_options(CLI::App& command, BenchOptions& options) {
              "Whole requests: prompt and generated tokens")
       ->type_name("P+N,...")
       ->group(group);
-  add_list(command, "-b,--batch", tests.batches, "Rows of a test, which run together")
+  add_list(command, "-b,--batch", tests.batches,
+           "Rows of a test, which run together; for --pg requests, of which --max-num-seqs run\n"
+           "together where that is given and less")
       ->default_str("1")
       ->group(group);
   command
@@ -143,8 +145,8 @@ void add_report_options(CLI::App& command, BenchOptions& options) {
       ->capture_default_str()
       ->group(group);
   command
-      .add_flag(
-          "--no-warmup", [&options](int64_t) { options.repeats.warm_up = false; },
+      .add_flag_callback(
+          "--no-warmup", [&options] { options.repeats.warm_up = false; },
           "Time the first run too: for long tests")
       ->group(group);
   add_parsed(
@@ -175,11 +177,13 @@ void add_bench_options(CLI::App& command, BenchOptions& options) {
       R"(t/s: prompt tokens for pp, generated tokens for tg, whole requests and --lengths; the median of
 -r runs after one to warm up, and their standard deviation. ms/step: of a decode step; for pp, of a
 prompt pass. % of limit: the time that the bytes and operations of the same passes take at the
-bandwidth and matrix rate that this run measured, by the time they took (--explain).
+bandwidth and matrix rate that this run measured, by the time they took (--explain); "cached" where
+the weights fit the device's last cache, so that the bandwidth of its memory is no limit.
 
 Examples:
   eet bench --config samples/shapes/llama-3-8b -p 512 -n 128 -d 512,1024 -b 1,32,128
   eet bench --config samples/shapes/gpt2-124m --pg 512+128 -b 128 --ragged 0.5 -o jsonl
+  eet bench -m MODEL --pg 1000+1000 -b 4096 --max-num-seqs 256
   eet bench -m MODEL --lengths trace.csv --max-requests 4096 --schedule static
   eet bench --sweep-context -o csv)");
 }

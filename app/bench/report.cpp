@@ -1,9 +1,14 @@
 #include "app/bench/report.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <numeric>
 #include <vector>
+
+#include "app/version.h"
 
 namespace eet {
 namespace {
@@ -14,6 +19,15 @@ std::string printed(const char* format, double value) {
   char text[64];
   std::snprintf(text, sizeof(text), format, value);
   return text;
+}
+
+// "2026-01-31T12:00:00Z"
+std::string utc_text(std::chrono::system_clock::time_point time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 double mean(const std::vector<double>& values) {
@@ -41,10 +55,10 @@ struct Summary {
       : run(measurement.median()),
         seconds(counted_seconds(test.kind, run)),
         tokens(static_cast<double>(test.counted_tokens())),
-        limit(compute_limit(setting.costs, counted_work(test.kind, run), setting.ceilings)) {
-    for (const Run& each : measurement.runs) {
-      rates.push_back(tokens / counted_seconds(test.kind, each));
-    }
+        limit(compute_limit(setting.costs, counted_work(test.kind, run), setting.ceilings)),
+        limit_holds(
+            !caches_invalidate(setting.costs, counted_work(test.kind, run), setting.ceilings)) {
+    for (const double each : measurement.seconds_in_order) rates.push_back(tokens / each);
   }
   double rate() const { return tokens / seconds; }
   double percent_of_limit() const { return 100.0 * limit.seconds() / seconds; }
@@ -53,11 +67,13 @@ struct Summary {
   double seconds;
   double tokens;
   Limit limit;
-  std::vector<double> rates;  // tokens/s of each run
+  bool limit_holds;
+  std::vector<double> rates;  // tokens/s of each run, as they came
 };
 
 void add_setting(ordered_json& record, const BenchSetting& setting) {
   record["eet_version"] = EET_VERSION;
+  record["build_commit"] = build_commit();
   record["model_filename"] = setting.path;
   record["model_type"] = setting.model;
   record["model_size"] = setting.model_bytes;
@@ -94,14 +110,15 @@ void add_result(ordered_json& record, const Summary& summary, double step_ms) {
   record["median_ts"] = summary.rate();
   record["avg_ts"] = mean(summary.rates);
   record["stddev_ts"] = standard_deviation(summary.rates);
-  record["min_ts"] = summary.rates.back();  // runs are sorted by their seconds
-  record["max_ts"] = summary.rates.front();
+  record["min_ts"] = *std::min_element(summary.rates.begin(), summary.rates.end());
+  record["max_ts"] = *std::max_element(summary.rates.begin(), summary.rates.end());
   record["ms_per_step"] = step_ms;
   record["prefill_passes"] = run.work.prefill_passes;
   record["decode_steps"] = run.work.decode_steps();
   record["max_rows_per_step"] = run.work.most_rows();
   record["limit_seconds"] = summary.limit.seconds();
   record["percent_of_limit"] = summary.percent_of_limit();
+  record["limit_holds"] = summary.limit_holds;
   record["samples_ts"] = summary.rates;
 }
 
@@ -134,10 +151,13 @@ ResultRow report(const BenchSetting& setting, const BenchTest& test, const Measu
                {"t/s", printed("%.2f", summary.rate()) +
                            printed(" ± %.2f", standard_deviation(summary.rates))},
                {"ms/step", printed("%.3f", step_ms)},
-               {"% of limit", printed("%.1f", summary.percent_of_limit())}};
+               {"% of limit", printed("%.1f", summary.percent_of_limit()) +
+                                  (summary.limit_holds ? "" : " (cached)")}};
   add_setting(row.record, setting);
   add_test(row.record, test);
   add_result(row.record, summary, step_ms);
+  row.record["samples_seconds"] = measurement.seconds_in_order;
+  row.record["test_time"] = utc_text(measurement.began);
   row.record["read_bytes_per_second"] = setting.ceilings.read_bytes_per_second;
   row.record["copy_bytes_per_second"] = setting.ceilings.copy_bytes_per_second;
   row.record["flops_per_second"] = setting.ceilings.flops_per_second;

@@ -19,8 +19,8 @@ struct BenchTest {
     kRequests,  // generated tokens/s over the whole run
   };
   Kind kind = Kind::kRequests;
-  std::string name;       // "pp512", "tg128 @ d512", "pp512+tg128", "lengths.csv"
-  int batch = 0;          // rows that start together; 0: as many as the engine takes
+  std::string name;  // "pp512", "tg128 @ d512", "pp512+tg128", "lengths.csv"
+  int batch = 0;     // requests, which start together up to the engine's rows; 0: those of a file
   int prompt_tokens = 0;  // of the longest row; 0 where `requests` come from a file
   int new_tokens = 0;
   int depth = 0;

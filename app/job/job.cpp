@@ -1,5 +1,6 @@
 #include "app/job/job.h"
 
+#include <algorithm>
 #include <chrono>
 #include <span>
 #include <utility>
@@ -48,22 +49,31 @@ bool Job::may_read() const {
          bytes_running_ + sink_.bytes_held() < kMaxBytesInFlight;
 }
 
-// A busy engine is not kept waiting for a row. An idle one waits, so that its first batch is sorted
-// as well as later ones, but not for a window that a slow writer of a pipe may never fill.
-std::optional<InputRow> Job::next_row(bool idle) {
-  constexpr std::chrono::milliseconds kPatience(100);
+// The next row. A busy engine is not kept waiting for one. An idle one waits, so that its first
+// batch is sorted as well as later ones: for a window of a file's rows, which come as fast as they
+// are read, but no longer than `patience_ends` for a live input's.
+std::optional<InputRow> Job::next_row(bool was_idle, Clock::time_point patience_ends) {
   constexpr std::chrono::milliseconds kNone(0);
-  if (engine_.has_work()) return source_.pop_within(idle ? kPatience : kNone);
-  if (std::optional<InputRow> row = source_.pop_within(kNone)) return row;
-  sink_.flush();
-  return source_.pop();
+  if (!engine_.has_work()) {
+    if (std::optional<InputRow> row = source_.pop_within(kNone)) return row;
+    sink_.flush();
+    return source_.pop();
+  }
+  if (was_idle && !options_.live_input) return source_.pop();
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(patience_ends - Clock::now());
+  return source_.pop_within(std::max(left, kNone));
 }
 
 // Fills the engine's window; false when nothing is left to do.
 bool Job::feed(const StopRequested& stop_requested) {
-  const bool idle = !engine_.has_work();
+  constexpr std::chrono::milliseconds kPatience(100);
+  const bool was_idle = !engine_.has_work();
+  Clock::time_point patience_ends = Clock::now();
   while (may_read()) {
-    std::optional<InputRow> row = next_row(idle);
+    const bool is_first = !engine_.has_work();
+    std::optional<InputRow> row = next_row(was_idle, patience_ends);
+    if (is_first) patience_ends = Clock::now() + kPatience;
     // A stop may have cut the input in the middle of this row.
     if (!row || stop_requested()) break;
     submit(std::move(*row));

@@ -1,6 +1,7 @@
 // The bulk job: rows in, completions out.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,6 +19,7 @@
 namespace eet {
 
 struct JobOptions {
+  bool live_input = false;  // rows may come one by one, from a pipe, and are wanted soon
   bool echo = false;
   bool fail_on_bad_row = false;  // instead of giving it its place in the output
 };
@@ -42,9 +44,11 @@ class Job {
   double output_seconds() const { return output_seconds_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   bool feed(const StopRequested& stop_requested);
   bool may_read() const;
-  std::optional<InputRow> next_row(bool idle);
+  std::optional<InputRow> next_row(bool was_idle, Clock::time_point patience_ends);
   void submit(InputRow row);
   void take(std::span<const TokenOutput> outputs);
   void complete(const Completion& completion, int64_t input_bytes);

@@ -61,6 +61,13 @@ struct Derived {
   double occupancy;  // share of the slots that a decode step works on
 };
 
+nlohmann::ordered_json quantiles(const QuantileSketch& sketch) {
+  return {{"p50", sketch.quantile(0.5)},
+          {"p90", sketch.quantile(0.9)},
+          {"p99", sketch.quantile(0.99)},
+          {"max", sketch.max()}};
+}
+
 std::string format_counts(const std::map<std::string, int64_t>& counts) {
   std::string text;
   for (const auto& [name, count] : counts) {
@@ -85,7 +92,9 @@ void JobCounts::add_outcome(const RowOutcome& outcome, int64_t row_input_bytes) 
 
 void JobCounts::add(const Completion& completion, int64_t row_input_bytes) {
   add_outcome(outcome_of(completion), row_input_bytes);
-  if (!completion.error) row_seconds.add(completion.seconds);
+  if (completion.error) return;
+  waiting_seconds.add(completion.waited_seconds);
+  row_seconds.add(completion.seconds);
 }
 
 void JobCounts::add_served(const RowOutcome& outcome, int64_t row_input_bytes) {
@@ -138,8 +147,11 @@ std::string format_summary(const JobStats& stats) {
   text += printed("  write       %8.3f s  (with detokenizing)\n", stats.output_seconds);
   text += printed("  overall     %8.3f s  after loading\n", stats.job_seconds);
   const QuantileSketch& latency = stats.counts.row_seconds;
-  text += printed("  row latency %8.3f s median, %.3f s p99\n", latency.quantile(0.5),
-                  latency.quantile(0.99));
+  const QuantileSketch& waiting = stats.counts.waiting_seconds;
+  text += printed("  row latency %8.3f s median, %.3f s p99 from a row's first token on, after\n",
+                  latency.quantile(0.5), latency.quantile(0.99));
+  text += printed("  waiting     %8.3f s median, %.3f s p99 for other rows and its prompt\n",
+                  waiting.quantile(0.5), waiting.quantile(0.99));
   text += concat("  batches     ", e.batches, ", ", stats.prompt_policy, ": ", d.pads,
                  " pads computed, padded would have ", d.pads_of_padded, "\n");
   text += concat("  peak memory ", format_bytes(stats.peak_device_bytes), " device, ",
@@ -159,7 +171,6 @@ std::string format_json(const JobStats& stats) {
   ordered_json versions = {{"eet", EET_VERSION}};
   if (!stats.cuda.runtime.empty()) versions["cuda_runtime"] = stats.cuda.runtime;
   if (!stats.cuda.driver.empty()) versions["cuda_driver"] = stats.cuda.driver;
-  const QuantileSketch& latency = stats.counts.row_seconds;
   const ordered_json report = {
       {"versions", versions},
       {"model", stats.model},
@@ -199,11 +210,8 @@ std::string format_json(const JobStats& stats) {
       {"decode_steps", e.decode_steps},
       {"rows_per_decode_step", d.rows_per_step},
       {"occupancy", d.occupancy},
-      {"row_latency_seconds",
-       {{"p50", latency.quantile(0.5)},
-        {"p90", latency.quantile(0.9)},
-        {"p99", latency.quantile(0.99)},
-        {"max", latency.max()}}},
+      {"row_waiting_seconds", quantiles(stats.counts.waiting_seconds)},
+      {"row_latency_seconds", quantiles(stats.counts.row_seconds)},
       {"padding",
        {{"prompt_tokens", e.prompt_tokens},
         {"computed", d.pads},

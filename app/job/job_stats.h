@@ -23,7 +23,8 @@ struct JobCounts {
   int64_t output_tokens = 0;  // delivered
   std::map<std::string, int64_t> finish_reasons = {{"stop", 0}, {"length", 0}, {"error", 0}};
   std::map<std::string, int64_t> error_codes;
-  QuantileSketch row_seconds;  // latency of rows that ran
+  QuantileSketch waiting_seconds;  // of rows that ran: until their first token
+  QuantileSketch row_seconds;      // and from there to their end
 
   // Of the above, what an earlier run had finished: a journal served it.
   int64_t served_rows = 0;

@@ -1,6 +1,7 @@
 // How far the job is, on stderr while it runs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -19,26 +20,41 @@ enum class ProgressStyle {
   kNone,
 };
 
-// How far a job is, as it is shown.
-struct ProgressReport {
-  std::string text;            // "12345 rows, 678 tokens/s, 2 failed, ETA 1:02:03"
-  std::optional<double> done;  // share of the input, where its size is known
+// What is known of how much there is to do.
+struct JobSize {
+  std::optional<int64_t> input_bytes;
+  std::optional<int64_t> rows;  // exact, once the input has been read to its end
 };
 
-// The ETA supposes that the rest of the input, by bytes, takes as long as what is done; without a
-// size there is none.
-ProgressReport report_progress(const JobCounts& counts, double seconds,
-                               std::optional<int64_t> total_input_bytes);
+// How far a job is, as it is shown.
+struct ProgressReport {
+  int64_t rows = 0;
+  std::optional<int64_t> total_rows;
+  int64_t tokens_per_second = 0;
+  int64_t failed_rows = 0;
+  std::optional<double> done;          // share of the input, where its size is known
+  std::optional<double> seconds_left;  // likewise
+};
 
-// "[=====>    ]  52 % ", or nothing for a share that is not known.
-std::string format_bar(std::optional<double> done);
+// The time left supposes that the rest of the input, by bytes, takes as long as what is done.
+ProgressReport report_progress(const JobCounts& counts, double seconds, const JobSize& size);
+
+// "12345 of 20000 rows, 678 tokens/s, 2 failed, ETA 1:02:03"
+std::string format_line(const ProgressReport& report);
+
+// "[=====>    ]  52 % " and the line, in at most `columns` characters: where there is not room for
+// all, the bar gets shorter, and then the speed, the words and the bar are left out.
+std::string format_bar(const ProgressReport& report, size_t columns);
+
+// Whether rows written to `output` ("-": stdout, or a path) appear on a terminal.
+bool is_terminal(const std::string& output);
 
 class Progress {
  public:
-  // Asked for now and then, as the estimate for a compressed input gets better.
-  using TotalBytes = std::function<std::optional<int64_t>()>;
+  // Asked for now and then, as what is known gets better.
+  using Size = std::function<JobSize()>;
 
-  Progress(std::FILE* stream, TotalBytes total_input_bytes, ProgressStyle style);
+  Progress(std::FILE* stream, Size size, ProgressStyle style);
   ~Progress() { finish(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -50,10 +66,12 @@ class Progress {
   void finish();
 
  private:
+  void show_bar(const std::string& bar);
+
   std::FILE* stream_;
-  TotalBytes total_input_bytes_;
-  ProgressStyle style_;    // not kAuto
-  bool bar_open_ = false;  // a bar waits to be rewritten
+  Size size_;
+  ProgressStyle style_;  // not kAuto
+  size_t bar_size_ = 0;  // of the bar that waits to be rewritten
   double next_seconds_;
   Stopwatch watch_;
 };

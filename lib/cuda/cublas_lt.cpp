@@ -15,6 +15,7 @@
 
 #include "kernels/cuda_check.h"
 #include "lib/core/error.h"
+#include "lib/cuda/cublas_lt_library.h"
 #include "lib/cuda/cuda_memory.h"
 
 #define CUBLAS_CHECK(call)                                             \
@@ -67,16 +68,16 @@ int64_t row_bucket(int64_t n, DType type) {
 class MatrixLayout {
  public:
   MatrixLayout(DType type, int64_t rows, int64_t cols, int64_t leading_dimension) {
-    CUBLAS_CHECK(cublasLtMatrixLayoutCreate(&layout_, cuda_type(type), static_cast<uint64_t>(rows),
-                                            static_cast<uint64_t>(cols), leading_dimension));
+    CUBLAS_CHECK(cublas_lt().layout_create(&layout_, cuda_type(type), static_cast<uint64_t>(rows),
+                                           static_cast<uint64_t>(cols), leading_dimension));
   }
-  ~MatrixLayout() { cublasLtMatrixLayoutDestroy(layout_); }
+  ~MatrixLayout() { cublas_lt().layout_destroy(layout_); }
   MatrixLayout(const MatrixLayout&) = delete;
   MatrixLayout& operator=(const MatrixLayout&) = delete;
 
   void set_cols(int64_t cols) {
     const auto value = static_cast<uint64_t>(cols);
-    CUBLAS_CHECK(cublasLtMatrixLayoutSetAttribute(layout_, CUBLASLT_MATRIX_LAYOUT_COLS, &value,
+    CUBLAS_CHECK(cublas_lt().layout_set_attribute(layout_, CUBLASLT_MATRIX_LAYOUT_COLS, &value,
                                                   sizeof(value)));
   }
   cublasLtMatrixLayout_t get() const { return layout_; }
@@ -88,15 +89,15 @@ class MatrixLayout {
 class MatmulDescriptor {
  public:
   MatmulDescriptor() {
-    CUBLAS_CHECK(cublasLtMatmulDescCreate(&descriptor_, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    CUBLAS_CHECK(cublas_lt().desc_create(&descriptor_, CUBLAS_COMPUTE_32F, CUDA_R_32F));
   }
-  ~MatmulDescriptor() { cublasLtMatmulDescDestroy(descriptor_); }
+  ~MatmulDescriptor() { cublas_lt().desc_destroy(descriptor_); }
   MatmulDescriptor(const MatmulDescriptor&) = delete;
   MatmulDescriptor& operator=(const MatmulDescriptor&) = delete;
 
   template <typename Value>
   void set(cublasLtMatmulDescAttributes_t attribute, const Value& value) {
-    CUBLAS_CHECK(cublasLtMatmulDescSetAttribute(descriptor_, attribute, &value, sizeof(value)));
+    CUBLAS_CHECK(cublas_lt().desc_set_attribute(descriptor_, attribute, &value, sizeof(value)));
   }
   cublasLtMatmulDesc_t get() const { return descriptor_; }
 
@@ -106,15 +107,15 @@ class MatmulDescriptor {
 
 class MatmulPreference {
  public:
-  MatmulPreference() { CUBLAS_CHECK(cublasLtMatmulPreferenceCreate(&preference_)); }
-  ~MatmulPreference() { cublasLtMatmulPreferenceDestroy(preference_); }
+  MatmulPreference() { CUBLAS_CHECK(cublas_lt().preference_create(&preference_)); }
+  ~MatmulPreference() { cublas_lt().preference_destroy(preference_); }
   MatmulPreference(const MatmulPreference&) = delete;
   MatmulPreference& operator=(const MatmulPreference&) = delete;
 
   template <typename Value>
   void set(cublasLtMatmulPreferenceAttributes_t attribute, const Value& value) {
     CUBLAS_CHECK(
-        cublasLtMatmulPreferenceSetAttribute(preference_, attribute, &value, sizeof(value)));
+        cublas_lt().preference_set_attribute(preference_, attribute, &value, sizeof(value)));
   }
   cublasLtMatmulPreference_t get() const { return preference_; }
 
@@ -125,8 +126,8 @@ class MatmulPreference {
 }  // namespace
 
 CublasError::CublasError(cublasStatus_t code, const char* call, const char* file, int line)
-    : std::runtime_error(concat(file, ":", line, ": ", call, ": ", cublasLtGetStatusName(code),
-                                ": ", cublasLtGetStatusString(code))),
+    : std::runtime_error(concat(file, ":", line, ": ", call, ": ", cublas_lt().status_name(code),
+                                ": ", cublas_lt().status_string(code))),
       code_(code) {}
 
 namespace {
@@ -138,7 +139,7 @@ std::filesystem::path cache_file(std::string device_name) {
   for (char& c : device_name) {
     if (!is_plain(c)) c = '-';
   }
-  return user_cache_file(concat("cublaslt-", cublasLtGetVersion(), '-', device_name, ".txt"));
+  return user_cache_file(concat("cublaslt-", cublas_lt().version(), '-', device_name, ".txt"));
 }
 
 // Times what is put on a stream.
@@ -251,9 +252,9 @@ class CublasLt::Plan {
     set_rows(x.dim(0));
     const float alpha = 1.0F;
     const float beta = 0.0F;
-    CUBLAS_CHECK(cublasLtMatmul(handle, operation_.get(), &alpha, weight.data, weight_.get(),
-                                x.data, x_.get(), &beta, out.data, out_.get(), out.data, out_.get(),
-                                &algorithm, workspace, kWorkspaceBytes, stream));
+    CUBLAS_CHECK(cublas_lt().matmul(handle, operation_.get(), &alpha, weight.data, weight_.get(),
+                                    x.data, x_.get(), &beta, out.data, out_.get(), out.data,
+                                    out_.get(), &algorithm, workspace, kWorkspaceBytes, stream));
   }
 
   void set_rows(int64_t n) {
@@ -286,7 +287,7 @@ class CublasLt::Plan {
     set_rows(n);
     std::array<cublasLtMatmulHeuristicResult_t, kMaxProposals> results{};
     int num_results = 0;
-    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+    const cublasStatus_t status = cublas_lt().algo_get_heuristic(
         handle, operation_.get(), weight_.get(), x_.get(), out_.get(), out_.get(),
         preference_.get(), max_count, results.data(), &num_results);
     std::vector<cublasLtMatmulAlgo_t> algorithms;
@@ -296,7 +297,7 @@ class CublasLt::Plan {
     require(status == CUBLAS_STATUS_SUCCESS && !algorithms.empty(), "matrix product ",
             dtype_name(key_.type), " [", n, ", ", key_.in_features, "] x [", key_.out_features,
             ", ", key_.in_features, "]ᵀ -> ", dtype_name(key_.out_type),
-            ": cuBLASLt has no algorithm (", cublasLtGetStatusName(status),
+            ": cuBLASLt has no algorithm (", cublas_lt().status_name(status),
             "); try another --dtype");
     return algorithms;
   }
@@ -304,7 +305,7 @@ class CublasLt::Plan {
   static bool sums_in_one_piece(const cublasLtMatmulAlgo_t& algorithm) {
     uint32_t scheme = CUBLASLT_REDUCTION_SCHEME_MASK;
     size_t written = 0;
-    const cublasStatus_t status = cublasLtMatmulAlgoConfigGetAttribute(
+    const cublasStatus_t status = cublas_lt().algo_config_get_attribute(
         &algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &scheme, sizeof(scheme), &written);
     return status == CUBLAS_STATUS_SUCCESS && scheme == CUBLASLT_REDUCTION_SCHEME_NONE;
   }
@@ -349,8 +350,8 @@ class CublasLt::Plan {
     set_rows(n);
     cublasLtMatmulHeuristicResult_t result{};
     const cublasStatus_t status =
-        cublasLtMatmulAlgoCheck(handle, operation_.get(), weight_.get(), x_.get(), out_.get(),
-                                out_.get(), &algorithm, &result);
+        cublas_lt().algo_check(handle, operation_.get(), weight_.get(), x_.get(), out_.get(),
+                               out_.get(), &algorithm, &result);
     return status == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= kWorkspaceBytes;
   }
 
@@ -366,11 +367,11 @@ class CublasLt::Plan {
 };
 
 CublasLt::CublasLt(const std::string& device_name) : cache_(cache_file(device_name)) {
-  CUBLAS_CHECK(cublasLtCreate(&handle_));
+  CUBLAS_CHECK(cublas_lt().create(&handle_));
   try {
     workspace_ = cuda::allocate_device(kWorkspaceBytes);
   } catch (const cuda::OutOfMemory&) {
-    cublasLtDestroy(handle_);
+    cublas_lt().destroy(handle_);
     throw Error(concat("cuBLASLt workspace: ", kWorkspaceBytes,
                        " bytes of device memory are not free; end other programs on this GPU"));
   }
@@ -379,7 +380,7 @@ CublasLt::CublasLt(const std::string& device_name) : cache_(cache_file(device_na
 CublasLt::~CublasLt() {
   plans_.clear();
   cuda::free_device(workspace_);
-  cublasLtDestroy(handle_);
+  cublas_lt().destroy(handle_);
 }
 
 CublasLt::Plan& CublasLt::plan_for(const TensorView& out, const TensorView& x,

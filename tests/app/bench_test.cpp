@@ -357,6 +357,10 @@ TEST_CASE("eet bench reports tests of a model and of a shape") {
     CHECK(row["n_batch"] == 2);
     CHECK(row["median_ts"] > 0);
     CHECK(row["samples_ts"].size() == 2);
+    CHECK(row["samples_seconds"].size() == 2);
+    CHECK(row["test_time"].get<std::string>().size() == std::string("2026-01-31T12:00:00Z").size());
+    CHECK_FALSE(row["build_commit"].get<std::string>().empty());
+    CHECK(row["limit_holds"].is_boolean());
     CHECK(row["ms_per_step"] > 0);
     CHECK(row["limit_seconds"] > 0);
     CHECK(row["percent_of_limit"] > 0);
@@ -377,6 +381,34 @@ TEST_CASE("eet bench replays recorded lengths under both schedules") {
     CHECK(rows[0]["max_num_seqs"] == 2);
     CHECK(rows[0]["schedule"] == schedule);
   }
+}
+
+TEST_CASE("whole requests may be more than the rows that run together") {
+  const json rows = json::parse(run_bench({"-m", kModel, "--random-weights", "--pg", "5+4", "-b",
+                                           "9", "--max-num-seqs", "2", "-r", "1", "-o", "json"}));
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0]["n_requests"] == 9);
+  CHECK(rows[0]["n_batch"] == 9);
+  CHECK(rows[0]["max_num_seqs"] == 2);
+  CHECK(rows[0]["max_rows_per_step"] == 2);
+  CHECK(rows[0]["counted_tokens"] == 36);
+}
+
+TEST_CASE("a limit is marked where weights come from a cache and bytes are what limits") {
+  const ModelCosts costs{
+      .weight_bytes = 2e6, .block_weight_bytes = 1e6, .parameters = 1e6, .block_parameters = 1e6};
+  Ceilings ceilings{.read_bytes_per_second = 1e9, .flops_per_second = 1e12};
+  const Work decode{.decode_steps_by_rows = {0, 5}};
+  const Work short_prefill{.prefill_passes = 1, .prefill_tokens = 1, .decode_steps_by_rows = {}};
+  const Work long_prefill{
+      .prefill_passes = 1, .prefill_tokens = 100'000, .decode_steps_by_rows = {}};
+  CHECK_FALSE(caches_invalidate(costs, decode, ceilings));  // no cache is known
+  ceilings.cache_bytes = 999'999;
+  CHECK_FALSE(caches_invalidate(costs, decode, ceilings));
+  ceilings.cache_bytes = 1'000'000;
+  CHECK(caches_invalidate(costs, decode, ceilings));
+  CHECK(caches_invalidate(costs, short_prefill, ceilings));
+  CHECK_FALSE(caches_invalidate(costs, long_prefill, ceilings));  // operations limit it
 }
 
 TEST_CASE("the rows of recorded lengths are the engine's where no other test is chosen") {

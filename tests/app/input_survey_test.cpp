@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 
 namespace eet {
@@ -20,21 +21,27 @@ TEST_CASE("an id set knows which of many ids it has seen") {
   CHECK(ids.insert("\"1\""));  // a string is not the number
 }
 
-TEST_CASE("batches are cut from rows sorted within a window, as the engine cuts them") {
-  InputSurvey survey(/*batch_rows=*/2, /*window_rows=*/4, /*max_listed=*/0);
-  for (const size_t length : {1, 8, 2, 9, 5, 3}) {
-    InputRow row = row_of(length);
-    row.id = std::to_string(length);
+TEST_CASE("a survey keeps the shapes of rows, and a sample from all over the input") {
+  InputSurvey survey(/*sample_rows=*/100, /*max_listed=*/0);
+  for (int i = 0; i < 10'000; ++i) {
+    InputRow row = row_of(static_cast<size_t>(i % 7) + 1);
+    row.row = static_cast<uint64_t>(i);
+    row.id = std::to_string(i);
+    row.params.max_tokens = 5;
+    row.params.ignore_eos = i % 2 == 0;
     survey.add(row);
   }
-  survey.finish();
-  // 9 8 | 2 1 in the first window, 5 3 in the second.
-  CHECK(survey.padding.batches == 3);
-  CHECK(survey.padding.pads == 1 + 1 + 2);
-  CHECK(survey.padding.min_length_steps == 1 + 1 + 2);
-  CHECK(survey.padding.serial_steps == 9 + 2 + 5);
-  CHECK(survey.prompts.tokens() == 28);
   CHECK(survey.duplicate_ids == 0);
+  REQUIRE(survey.shapes.size() == 10'000);
+  CHECK(survey.shapes[8].prompt_tokens == 2);
+  CHECK(survey.shapes[8].max_tokens == 5);
+  CHECK_FALSE(survey.shapes[8].may_stop);
+  CHECK(survey.shapes[9].may_stop);
+  REQUIRE(survey.sample.size() == 100);
+  const auto is_late = [](const InputRow& row) { return row.row >= 5000; };
+  const auto late = std::count_if(survey.sample.begin(), survey.sample.end(), is_late);
+  CHECK(late > 30);
+  CHECK(late < 70);
 }
 
 TEST_CASE("lengths have exact quantiles and a histogram by powers of two") {

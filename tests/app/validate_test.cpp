@@ -54,11 +54,12 @@ TEST_CASE("a survey counts good and bad rows, lengths, duplicate ids and padding
                         {"first":4,"last":5,"rows":1}])"));
   CHECK(report["max_output_tokens"] == 23);
   CHECK(report["batches"] == 1);
-  CHECK(report["padding"]["padded"] == 6);
+  CHECK(report["padding"]["computed"] == 0);
+  CHECK(report["padding"]["padded_would_compute"] == 6);
   CHECK(report["padding"]["min_length_replay_steps"] == 4);
   CHECK(report["padding"]["serial_replay_steps"] == 5);
   CHECK(report["memory_plan"].size() > 3);
-  CHECK_FALSE(report.contains("calibration"));
+  CHECK_FALSE(report.contains("expected"));
 }
 
 TEST_CASE("a dry run says in words what validate says, and writes no output") {
@@ -74,7 +75,7 @@ TEST_CASE("a dry run says in words what validate says, and writes no output") {
   CHECK_FALSE(contains(result.out, "\n  line 21: "));
   CHECK(contains(result.out, "and 10 more"));
   CHECK(contains(result.out, "memory plan:"));
-  CHECK(contains(result.out, "expected: at most "));
+  CHECK(contains(result.out, "expected: about "));
   CHECK_FALSE(std::filesystem::exists(dir.file("out")));
   CHECK(contains(validate(input, {"--max-listed", "1"}).out, "and 29 more"));
 }
@@ -87,9 +88,8 @@ TEST_CASE("a good input gives exit code 0, and calibrating gives a time") {
   CAPTURE(result.err);
   CHECK(result.exit_code == 0);
   const json report = json::parse(result.out);
-  CHECK(report["calibration"]["prompt_tokens_per_second"] > 0.0);
-  CHECK(report["calibration"]["output_tokens_per_second"] > 0.0);
-  CHECK(report["calibration"]["expected_seconds_at_most"] > 0.0);
+  CHECK(report["expected"]["seconds_after_loading"] > 0.0);
+  CHECK(report["expected"]["output_tokens"] > 0);
   CHECK(report["max_output_tokens"].get<int>() < 64);
 }
 
@@ -100,6 +100,48 @@ TEST_CASE("rows that cannot fit the cache, the model or the vocabulary are found
   const EetResult result = validate(input, {"--json", "--max-model-len", "32"});
   CHECK(result.exit_code == 3);
   CHECK(json::parse(result.out)["error_codes"] == json{{"prompt_too_long", 1}});
+}
+
+TEST_CASE("the batches, pads and passes are those of the job, under every schedule and policy") {
+  const TempDirectory dir;
+  std::string text;
+  for (int i = 0; i < 60; ++i) {
+    const json ids = std::vector<int>(static_cast<size_t>(1 + i * 37 % 50), 5);
+    text += json{{"prompt_token_ids", ids}, {"max_tokens", 1 + i * 11 % 12}}.dump() + "\n";
+  }
+  const std::string input = dir.write("in.jsonl", text);
+  const std::vector<std::vector<std::string>> cases = {
+      {},
+      {"--n", "3"},
+      {"--sort-window", "5"},
+      {"--max-num-batched-tokens", "64"},
+      {"--schedule", "static"},
+      {"--prompt-policy", "padded"},
+      {"--prompt-policy", "min-length"},
+      {"--prompt-policy", "serial", "--schedule", "static"},
+  };
+  for (const std::vector<std::string>& flags : cases) {
+    std::vector<std::string> common = {"--ignore-eos", "--max-num-seqs", "8"};
+    common.insert(common.end(), flags.begin(), flags.end());
+    CAPTURE(json(common).dump());
+    std::vector<std::string> job = {
+        "generate",       "-q",  "-m", kModel,          "-i",           input,
+        "--device",       "cpu", "-o", dir.file("out"), "--no-journal", "--stats",
+        dir.file("stats")};
+    job.insert(job.end(), common.begin(), common.end());
+    CHECK(run_eet(job).exit_code == 0);
+    common.insert(common.end(), {"--json", "--no-calibrate"});
+    const json report = json::parse(validate(input, common).out);
+    const json stats = json::parse(read_text(dir.file("stats")));
+    for (const char* count : {"batches", "prefill_passes", "decode_steps"}) {
+      CAPTURE(count);
+      CHECK(report[count] == stats[count]);
+    }
+    CHECK(report["padding"]["padded_would_compute"] == stats["padding"]["padded_would_compute"]);
+    if (flags.empty() || flags[0] != "--prompt-policy" || flags[1] == "padded") {
+      CHECK(report["padding"]["computed"] == stats["padding"]["computed"]);
+    }
+  }
 }
 
 }  // namespace

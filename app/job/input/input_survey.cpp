@@ -1,9 +1,7 @@
 #include "app/job/input/input_survey.h"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
-#include <functional>
 
 namespace eet {
 
@@ -57,26 +55,21 @@ void InputSurvey::add(const InputRow& row) {
   truncated_rows += row.truncated ? 1 : 0;
   max_output_tokens += int64_t{row.params.max_tokens} * row.params.num_samples();
   prompts.add(row.prompt_ids.size());
-  window_.push_back(row.prompt_ids.size());
-  if (window_.size() == window_rows_) end_window();
+  shapes.push_back({.prompt_tokens = static_cast<int32_t>(row.prompt_ids.size()),
+                    .max_tokens = row.params.max_tokens,
+                    .num_samples = row.params.num_samples(),
+                    .may_stop = !row.params.ignore_eos || !row.stop.empty()});
+  add_to_sample(row);
 }
 
-void InputSurvey::finish() {
-  end_window();
-}
-
-void InputSurvey::end_window() {
-  std::sort(window_.begin(), window_.end(), std::greater<>());
-  for (size_t first = 0; first < window_.size(); first += batch_rows_) {
-    const size_t last = std::min(first + batch_rows_, window_.size());
-    const auto longest = static_cast<int64_t>(window_[first]);
-    ++padding.batches;
-    for (size_t i = first; i < last; ++i)
-      padding.pads += longest - static_cast<int64_t>(window_[i]);
-    padding.min_length_steps += longest - static_cast<int64_t>(window_[last - 1]);
-    padding.serial_steps += longest;
+// Vitter's reservoir sampling (algorithm R).
+void InputSurvey::add_to_sample(const InputRow& row) {
+  if (sample.size() < sample_rows_) {
+    sample.push_back(row);
+    return;
   }
-  window_.clear();
+  const size_t place = std::uniform_int_distribution<size_t>(0, shapes.size() - 1)(random_);
+  if (place < sample.size()) sample[place] = row;
 }
 
 }  // namespace eet

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "app/forecast/row_shape.h"
 #include "app/job/id_set.h"
 #include "app/job/input/input_row.h"
 
@@ -37,25 +39,16 @@ class LengthCounts {
   int64_t tokens_ = 0;
 };
 
-// What the prompt policies would do with the rows in batches of neighbours in length, sorted within
-// windows as the engine sorts them (--schedule static; with refill batches are at most as ragged).
-struct PaddingSurvey {
-  int64_t batches = 0;
-  int64_t pads = 0;              // of `padded`
-  int64_t min_length_steps = 0;  // decode steps in which `min-length` feeds prompts
-  int64_t serial_steps = 0;      // the same of `serial`
-};
-
-// Memory is bounded but for the hashes of ids, at most 23 bytes each.
+// Memory is bounded but for the hashes of ids, at most 23 bytes each, and the shapes of rows.
 class InputSurvey {
  public:
-  // Lists the first `max_listed` rows that are bad, or have the id of a row before them.
-  InputSurvey(size_t batch_rows, size_t window_rows, size_t max_listed)
-      : batch_rows_(batch_rows), window_rows_(window_rows), max_listed_(max_listed) {}
+  // Lists the first `max_listed` rows that are bad, or have the id of a row before them. Keeps
+  // `sample_rows` good rows from all over the input.
+  InputSurvey(size_t sample_rows, size_t max_listed)
+      : sample_rows_(sample_rows), max_listed_(max_listed) {}
 
   // Takes a row that has been encoded and checked.
   void add(const InputRow& row);
-  void finish();
 
   struct Listed {
     uint64_t line = 0;
@@ -72,16 +65,16 @@ class InputSurvey {
   int64_t truncated_rows = 0;
   LengthCounts prompts;           // of good rows
   int64_t max_output_tokens = 0;  // that good rows may generate
-  PaddingSurvey padding;
+  std::vector<RowShape> shapes;   // of good rows
+  std::vector<InputRow> sample;   // every good row is as likely to be one of them
 
  private:
-  void end_window();
+  void add_to_sample(const InputRow& row);
 
-  size_t batch_rows_;
-  size_t window_rows_;
+  size_t sample_rows_;
   size_t max_listed_;
   IdSet ids_;
-  std::vector<size_t> window_;  // lengths of good rows
+  std::minstd_rand random_;
 };
 
 }  // namespace eet

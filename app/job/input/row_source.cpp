@@ -32,7 +32,8 @@ RowSource::~RowSource() {
 }
 
 void RowSource::run() {
-  while (std::optional<InputRow> row = reader_.next()) {
+  int64_t rows = 0;
+  for (; std::optional<InputRow> row = reader_.next(); ++rows) {
     if (!row->error) {
       const ScopedTimer timer(tokenize_seconds_);
       encoder_.encode(*row);
@@ -40,6 +41,7 @@ void RowSource::run() {
     const auto bytes = static_cast<size_t>(row->input_bytes);
     if (!queue_.push(std::move(*row), bytes)) return;
   }
+  total_rows_ = rows;
 }
 
 }  // namespace eet

@@ -1,6 +1,7 @@
 // Rows read, parsed and tokenized ahead of the engine, on a thread of their own.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -28,6 +29,12 @@ class RowSource {
     return queue_.pop_within(patience);
   }
 
+  // The rows of the whole input, once it has been read to its end.
+  std::optional<int64_t> total_rows() const {
+    const int64_t rows = total_rows_;
+    return rows >= 0 ? std::optional<int64_t>(rows) : std::nullopt;
+  }
+
   // Time spent tokenizing, once pop() has given nothing.
   double tokenize_seconds() const { return tokenize_seconds_; }
 
@@ -38,6 +45,7 @@ class RowSource {
   const PromptEncoder encoder_;
   BoundedQueue<InputRow> queue_;
   double tokenize_seconds_ = 0;
+  std::atomic<int64_t> total_rows_ = -1;  // not known
   std::thread thread_;
 };
 

@@ -93,6 +93,7 @@ CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, b
 
 bool CompletionBuilder::push(const TokenOutput& output) {
   if (samples_.empty()) {
+    waited_seconds_ = watch_.seconds();
     samples_.reserve(num_samples());
     while (num_samples() > static_cast<int32_t>(samples_.size())) {
       samples_.emplace_back(row_, tokenizer_, echo_);
@@ -127,7 +128,8 @@ Completion CompletionBuilder::take() {
   take_identity(completion, row_);
   completion.completion_tokens = num_tokens_;
   completion.is_greedy = is_greedy_;
-  completion.seconds = watch_.seconds();
+  completion.waited_seconds = waited_seconds_;
+  completion.seconds = watch_.seconds() - waited_seconds_;
   return completion;
 }
 

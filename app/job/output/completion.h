@@ -39,8 +39,9 @@ struct Completion : Choice {
   int64_t completion_tokens = 0;  // of all samples, wanted or not
   int32_t num_choices = 1;        // n
   std::vector<Choice> other_choices;
-  bool is_greedy = true;  // of a scored row: greedy decoding would have given just these tokens
-  double seconds = 0;     // from when the row was ready to run to its end, its wait included
+  bool is_greedy = true;      // of a scored row: greedy decoding would have given just these tokens
+  double waited_seconds = 0;  // from when the row was ready to run to its first token
+  double seconds = 0;         // from there to its end
   std::optional<RowError> error;  // with kError, and then without text and tokens
 };
 
@@ -104,6 +105,7 @@ class CompletionBuilder {
   int64_t num_tokens_ = 0;
   bool is_greedy_ = true;
   Stopwatch watch_;
+  double waited_seconds_ = 0;  // until the first token
 };
 
 }  // namespace eet
