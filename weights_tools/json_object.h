@@ -11,10 +11,13 @@
 #include <string>
 #include <string_view>
 
+#include "files/regular_file.h"
+
 namespace eet {
 
 // Parses `text`; `where` names it in messages. Refuses, besides malformed JSON, duplicate keys and
-// nesting deeper than 64 levels (the files read here have at most four). Throws Error.
+// nesting deeper than 64 levels (the files read here have at most four) and more values than any
+// model has. Time is linear in the text. Throws Error.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 
 // One JSON object whose keys are ticked off as they are read. An absent key and a null value mean
@@ -22,7 +25,7 @@ nlohmann::json parse_json(std::string_view text, const std::string& where);
 class JsonObject {
  public:
   // Reads and parses `path`, at most 64 MiB. Throws Error unless it holds an object.
-  static JsonObject read(const std::filesystem::path& path);
+  static JsonObject read(const std::filesystem::path& path, Links links = Links::kInsideFolder);
 
   JsonObject(nlohmann::json object, std::string file, std::string prefix = "");
 

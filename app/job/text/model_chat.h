@@ -11,8 +11,8 @@
 
 namespace eet {
 
-// Nothing about it is fatal: a template that is missing or cannot be used matters to rows of
-// messages only.
+// A template that is missing or cannot be used matters to rows of messages only; a file that is
+// there and cannot be read is fatal.
 class ModelChat {
  public:
   // No template.
