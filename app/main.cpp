@@ -11,6 +11,7 @@
 #include "app/exit_code.h"
 #include "app/generate.h"
 #include "app/inspect.h"
+#include "app/job/standard_streams.h"
 #include "app/merge.h"
 #include "app/score.h"
 #include "app/tokenize.h"
@@ -18,6 +19,7 @@
 #include "app/version.h"
 
 int main(int argc, char** argv) {
+  eet::reserve_standard_streams();
   // A reader of stdout that goes away is an error with a message, not a silent death.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // nor a limit on file sizes
