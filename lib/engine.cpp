@@ -115,6 +115,7 @@ struct Engine::Impl {
   const Context& ctx = device.context();
   const int64_t free_bytes_at_start = device.memory().free_bytes;
   EngineShape shape;
+  const int64_t num_pages_alone = pages_without_others(config, options, shape, device);
   Weights weights;
   Decoder decoder;
   PassInputs inputs;
@@ -402,7 +403,7 @@ std::optional<RowError> Engine::check(const Request& request) const {
   if (auto error = check_request(request, impl_->config, impl_->shape)) return error;
   if (auto error = impl_->check_score_from(request)) return error;
   return check_pages(request, impl_->shape, impl_->options.prompt_policy,
-                     impl_->scheduler.pages().num_pages());
+                     impl_->scheduler.pages().num_pages(), impl_->num_pages_alone);
 }
 
 void Engine::add_request(Request request) {
@@ -468,6 +469,10 @@ int64_t Engine::peak_device_bytes() const {
 
 std::string Engine::device_name() const {
   return impl_->device.description();
+}
+
+std::string Engine::device_kind() const {
+  return impl_->device.kind();
 }
 
 }  // namespace eet

@@ -69,6 +69,13 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
 
 namespace {
 
+// The share of the host's memory that the KV cache gets, whatever else runs there.
+int64_t host_kv_budget(const ModelConfig& config, const EngineShape& shape,
+                       const OpenDevice& device) {
+  const int64_t weights = parameter_count(config) * static_cast<int64_t>(dtype_size(shape.dtype));
+  return (device.memory().total_bytes - weights) / 2;
+}
+
 // As choose_num_pages, where `free_bytes` of the device's memory are left.
 int64_t pages_that_fit(const ModelConfig& config, const EngineOptions& options,
                        const EngineShape& shape, const OpenDevice& device, int64_t free_bytes) {
@@ -77,8 +84,10 @@ int64_t pages_that_fit(const ModelConfig& config, const EngineOptions& options,
                                           static_cast<double>(memory.total_bytes));
   const int64_t used = memory.total_bytes - memory.free_bytes;
   const int64_t page_bytes = KvCache::page_bytes(config, shape.dtype);
-  // The host's memory is not ours alone: half of what is free.
-  const int64_t budget = device.context().on_cuda() ? share - used : memory.free_bytes / 2;
+  // The host's memory is not ours alone: half of what the weights leave of all there is, which
+  // other programs do not change, and no more than half of what is free.
+  const int64_t host_budget = std::min(host_kv_budget(config, shape, device), free_bytes / 2);
+  const int64_t budget = device.context().on_cuda() ? share - used : host_budget;
   const int64_t useful = shape.max_num_seqs * PagePool::pages_for(shape.max_model_len);
   const int64_t pages = std::min(useful, budget / page_bytes);
   require(pages >= 1, "not enough memory on ", device.description(),
@@ -93,6 +102,19 @@ int64_t pages_that_fit(const ModelConfig& config, const EngineOptions& options,
 int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
                          const EngineShape& shape, const OpenDevice& device) {
   return pages_that_fit(config, options, shape, device, device.memory().free_bytes);
+}
+
+int64_t pages_without_others(const ModelConfig& config, const EngineOptions& options,
+                             const EngineShape& shape, const OpenDevice& device) {
+  const OpenDevice::Memory memory = device.memory();
+  const int64_t weights = parameter_count(config) * static_cast<int64_t>(dtype_size(shape.dtype));
+  const int64_t budget = device.context().on_cuda()
+                             ? static_cast<int64_t>(options.gpu_memory_utilization *
+                                                    static_cast<double>(memory.total_bytes)) -
+                                   weights
+                             : host_kv_budget(config, shape, device);
+  const int64_t useful = shape.max_num_seqs * PagePool::pages_for(shape.max_model_len);
+  return std::min(useful, budget / KvCache::page_bytes(config, shape.dtype));
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& options,

@@ -28,6 +28,12 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
 int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
                          const EngineShape& shape, const OpenDevice& device);
 
+// Pages that the cache would have if nothing else used the device: no fewer than
+// choose_num_pages(). A row that needs more has an error on this machine, whatever else runs; one
+// that needs more than there are now, but not more than this, must not.
+int64_t pages_without_others(const ModelConfig& config, const EngineOptions& options,
+                             const EngineShape& shape, const OpenDevice& device);
+
 // What an engine of this shape would take, without taking it.
 struct MemoryEstimate {
   std::vector<MemoryItem> ledger;  // as Engine::memory(), to within a few percent of the sum

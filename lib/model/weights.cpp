@@ -87,13 +87,17 @@ class WeightPlacer {
     return weight;
   }
 
-  // An embedding table: rows are looked up one by one. On the CPU a view of the checkpoint.
+  // An embedding table: rows are looked up one by one. On the CPU it keeps the checkpoint's type,
+  // but not its memory: a view of a mapped file would change, or go away, with the file.
   TensorView table(const std::string& name, int64_t rows, int64_t columns) {
     if (!ctx_.on_cuda() && loader_) {
       HostTensor tensor = load(name, {rows, columns});
-      void* data = const_cast<void*>(contiguous_data(tensor));
-      weights_.owners.push_back(tensor.owner);
-      return {data, tensor.dtype, {rows, columns}};
+      TensorView view(nullptr, tensor.dtype, {rows, columns});
+      weights_.storage.push_back(allocate(ctx_, view.bytes(), "model weights"));
+      weights_.bytes += view.bytes();
+      view.data = weights_.storage.back().data();
+      copy_pieces(view, tensor);
+      return view;
     }
     TensorView view = reserve({rows, columns});
     if (loader_) {
@@ -143,6 +147,22 @@ class WeightPlacer {
   void copy_in(const TensorView& view, HostTensor tensor) {
     if (upload_) return upload_->upload(view, tensor);
     convert_elements(view.data, view.dtype, contiguous_data(tensor), tensor.dtype, view.numel());
+  }
+
+  // The elements as they are.
+  void copy_pieces(const TensorView& view, const HostTensor& tensor) {
+    const auto size = static_cast<int64_t>(dtype_size(tensor.dtype));
+    auto* out = view.as<std::byte>();
+    for (const HostTensor::Piece& piece : tensor.pieces) {
+      const int64_t bytes = piece.count * size;
+      const int64_t chunk = int64_t{1} << 22;
+      ctx_.pool->parallel_for((bytes + chunk - 1) / chunk, [&](int64_t i) {
+        const int64_t begin = i * chunk;
+        std::memcpy(out + begin, static_cast<const std::byte*>(piece.data) + begin,
+                    static_cast<size_t>(std::min(chunk, bytes - begin)));
+      });
+      out += bytes;
+    }
   }
 
   const Context& ctx_;

@@ -62,12 +62,12 @@ struct Weights {
       rope_table;  // fp32 [positions, head_dim/2, 2] (cos, sin), empty with learned positions
 
   std::vector<Buffer> storage;
-  std::vector<std::shared_ptr<const void>> owners;  // mapped files that views point into (CPU)
   int64_t bytes = 0;
 };
 
-// Loads every tensor of tensor_specs(config), converted to `dtype` (fp32 on the CPU).
-// `num_positions` bounds the rope table.
+// Loads every tensor of tensor_specs(config), converted to `dtype` (fp32 on the CPU). All are
+// copies: what becomes of the checkpoint's files afterwards changes nothing. `num_positions` bounds
+// the rope table.
 Weights load_weights(const Context& ctx, const ModelConfig& config, DType dtype,
                      int64_t num_positions, const TensorLoader& loader);
 
