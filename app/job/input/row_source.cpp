@@ -1,6 +1,7 @@
 #include "app/job/input/row_source.h"
 
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "app/job/stopwatch.h"
@@ -31,11 +32,19 @@ RowSource::~RowSource() {
   thread_.join();
 }
 
+void RowSource::encode(InputRow& row) const {
+  try {
+    encoder_.encode(row);
+  } catch (const std::bad_alloc&) {
+    row.fail(out_of_memory());
+  }
+}
+
 void RowSource::run() {
   while (std::optional<InputRow> row = reader_.next()) {
     if (!row->error) {
       const ScopedTimer timer(tokenize_seconds_);
-      encoder_.encode(*row);
+      encode(*row);
     }
     const auto bytes = static_cast<size_t>(row->input_bytes);
     if (!queue_.push(std::move(*row), bytes)) return;

@@ -33,6 +33,7 @@ class RowSource {
 
  private:
   void run();
+  void encode(InputRow& row) const;
 
   RequestReader& reader_;
   const PromptEncoder encoder_;
