@@ -12,6 +12,7 @@
 #include "app/generate.h"
 #include "app/inspect.h"
 #include "app/job/standard_streams.h"
+#include "app/mapped_file_errors.h"
 #include "app/merge.h"
 #include "app/score.h"
 #include "app/tokenize.h"
@@ -20,6 +21,7 @@
 
 int main(int argc, char** argv) {
   eet::reserve_standard_streams();
+  eet::report_mapped_file_errors();
   // A reader of stdout that goes away is an error with a message, not a silent death.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // nor a limit on file sizes

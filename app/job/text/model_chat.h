@@ -21,6 +21,12 @@ class ModelChat {
   // That of a tokenizer's directory, or of the directory of a tokenizer's file.
   explicit ModelChat(const std::filesystem::path& tokenizer);
 
+  // What templates are told of the time, in seconds since 1970; when the chat was made, unless
+  // said.
+  void set_start(int64_t seconds) {
+    job_start_ = ChatTemplate::Time(std::chrono::seconds(seconds));
+  }
+
   // The text of a prompt; `messages` is JSON text that check_messages gave. Throws BadRow
   // (no_chat_template, invalid_messages).
   std::string render(std::string_view messages) const;
