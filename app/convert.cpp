@@ -84,7 +84,7 @@ void add_convert_command(CLI::App& app, int& exit_code) {
                   "fp32, fp16 or bf16: the type of every weight; auto keeps the checkpoint's")
       ->capture_default_str();
   sub->add_flag("--force", command->force,
-                "Replace a destination that is a model directory, once the new one is complete");
+                "Replace a destination that eet convert wrote, once the new one is complete");
   sub->callback([command, &exit_code] { exit_code = run(*command); });
 }
 

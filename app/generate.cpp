@@ -1,6 +1,10 @@
 #include "app/generate.h"
 
+#include <unistd.h>
+
 #include <CLI/Error.hpp>
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -45,15 +49,12 @@ JobStats describe(const GenerateOptions& options, const Engine& engine) {
 }
 
 // What the results of this job's rows depend on.
-JobIdentity identify(const GenerateOptions& options, const std::string& model,
-                     const Checkpoint& checkpoint, const Engine& engine) {
+JobIdentity identify(const GenerateOptions& options, const ModelFiles& files,
+                     const Engine& engine) {
   JobIdentity job;
   job.program = "eet " EET_VERSION;
-  const std::filesystem::path tokenizer = options.tokenizer.empty()
-                                              ? checkpoint.tokenizer_directory
-                                              : std::filesystem::path(options.tokenizer);
-  job.model = model_fingerprint(model, tokenizer_files(tokenizer));
-  job.device = engine.device_name().starts_with("CPU") ? "cpu" : "cuda";
+  job.model = files.fingerprint();
+  job.device = engine.device_kind();
   job.dtype = dtype_name(engine.dtype());
   job.format = options.format;
   job.format.model = options.model;
@@ -61,6 +62,17 @@ JobIdentity identify(const GenerateOptions& options, const std::string& model,
   job.seed = options.engine.seed;
   job.max_model_len = engine.max_model_len();
   return job;
+}
+
+// About what a row of the output has for each token beside the text.
+size_t json_bytes_per_token(const OutputFormat& format) {
+  constexpr size_t kIdBytes = 8;
+  constexpr size_t kLogprobBytes = 16;
+  constexpr size_t kChatLogprobBytes = 96;
+  size_t bytes = format.token_ids ? kIdBytes : 0;
+  if (format.logprobs)
+    bytes += format.style == RowStyle::kOpenAi ? kChatLogprobBytes : kLogprobBytes;
+  return bytes;
 }
 
 void check_shard(const GenerateOptions& options) {
@@ -112,12 +124,33 @@ bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<std::str
   }
 }
 
+int64_t seconds_now() {
+  using std::chrono::system_clock;
+  return system_clock::to_time_t(system_clock::now());
+}
+
+// A row or a step takes too long to wait for after a signal. The journal's thread has written every
+// row that was finished when the signal came.
+[[noreturn]] void end_at_once(std::string_view message) {
+  [[maybe_unused]] const ssize_t wrote = ::write(STDERR_FILENO, message.data(), message.size());
+  ::_exit(kExitSignal + Interrupt::signal());
+}
+
+constexpr std::string_view kEndedInRow = "eet: interrupted in the middle of a row or step\n";
+constexpr std::string_view kEndedInRowWithJournal =
+    "eet: interrupted in the middle of a row or step; finished rows are safe in the journal: the "
+    "same command with --resume goes on from there\n";
+
 }  // namespace
 
 int run_job(const GenerateOptions& options) {
   const Stopwatch load_watch;
   const std::string model = locate_model(options.model);
   const Checkpoint checkpoint = open_model(model);
+  const std::filesystem::path tokenizer_path = options.tokenizer.empty()
+                                                   ? checkpoint.tokenizer_directory
+                                                   : std::filesystem::path(options.tokenizer);
+  const ModelFiles files(model, tokenizer_files(tokenizer_path));
   check_defaults(options.params, checkpoint.config);
   check_shard(options);
   RequestReader reader(options.input,
@@ -125,6 +158,7 @@ int run_job(const GenerateOptions& options) {
                        options.input_options);
   const int input = reader.lines().descriptor();
   JobOutput output(options.output, options.safety, {input});
+  for (const std::filesystem::path& file : files.paths()) output.refuse_as_other(file.string());
   std::optional<ResultFile> report;
   if (!options.stats.empty()) {
     report.emplace(options.stats, std::initializer_list<int>{input});
@@ -132,17 +166,25 @@ int run_job(const GenerateOptions& options) {
   }
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(options.tokenizer, checkpoint.tokenizer_directory);
-  const ModelChat chat(options.tokenizer.empty() ? checkpoint.tokenizer_directory
-                                                 : std::filesystem::path(options.tokenizer));
+  ModelChat chat(tokenizer_path);
   Engine engine(checkpoint.config, checkpoint.loader, options.engine);
   JobStats stats = describe(options, engine);
   stats.load_seconds = load_watch.seconds();
   if (!options.quiet) std::cerr << format_ledger(stats.memory);
 
   const Stopwatch job_watch;
-  const JobIdentity identity = identify(options, model, checkpoint, engine);
-  CompletionSink& sink = output.start(identity);
+  const JobIdentity identity = identify(options, files, engine);
+  const int64_t now = seconds_now();
+  CompletionSink& sink = output.start(identity, now);
+  chat.set_start(output.start_seconds(now));
   report_recovery(output, options.quiet);
+  // Before the threads that it is to end.
+  std::atomic<bool> reported = false;
+  const Interrupt interrupt(
+      [&reader] { reader.cancel(); },
+      [&] {
+        end_at_once(reported ? "" : output.recovery() ? kEndedInRowWithJournal : kEndedInRow);
+      });
   RowSource source(
       reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts));
   const auto job_size = [&] {
@@ -151,14 +193,15 @@ int run_job(const GenerateOptions& options) {
   Progress progress(stderr, job_size, progress_style(options));
   const JobOptions job_options = {.live_input = !reader.lines().total_bytes(),
                                   .echo = options.echo,
-                                  .fail_on_bad_row = options.fail_on_bad_row};
+                                  .fail_on_bad_row = options.fail_on_bad_row,
+                                  .token_bytes = json_bytes_per_token(options.format)};
   Job job(source, engine, tokenizer.get(), sink, progress, job_options);
-  const Interrupt interrupt([&reader] { reader.cancel(); });
   const bool complete =
       run_to_the_end(job, sink, [&] { return trailer_of(options, identity, reader); });
   progress.finish();
   if (!complete) {
     std::cerr << "eet: interrupted: " << sink.suspend() << '\n';
+    reported = true;
     return kExitSignal + Interrupt::signal();
   }
 

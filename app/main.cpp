@@ -9,9 +9,13 @@
 
 #include "app/cli/usage_error.h"
 #include "app/exit_code.h"
+#include "app/job/standard_streams.h"
+#include "app/mapped_file_errors.h"
 #include "app/program.h"
 
 int main(int argc, char** argv) {
+  eet::reserve_standard_streams();
+  eet::report_mapped_file_errors();
   // A reader of stdout that goes away is an error with a message, not a silent death.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // nor a limit on file sizes

@@ -130,7 +130,7 @@ int merge(const MergeCommand& command) {
   check_not_a_part(command);
   const std::vector<Part> parts = check_parts(command.parts);
   if (is_file) {
-    WholeFile output(command.output);
+    WholeFile output{OutputPlace(command.output)};
     join(parts, output);
   } else {
     ResultFile output(command.output, {});

@@ -2,50 +2,38 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <string>
-#include <vector>
 
+#include "app/fingerprint_cache.h"
 #include "lib/core/error.h"
+#include "lib/core/thread_pool.h"
 
 namespace eet {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kWholeBytes = uint64_t{4} << 20;  // of each file's beginning
-constexpr uint64_t kNumSamples = 1024;               // of what follows
-constexpr uint64_t kSampleBytes = 4096;
+constexpr uint64_t kChunkBytes = uint64_t{4} << 20;  // hashed by one thread at a time
 
-void append_bytes(std::string& text, std::ifstream& file, uint64_t offset, uint64_t count) {
-  const size_t held = text.size();
-  text.resize(held + count);
-  file.seekg(static_cast<std::streamoff>(offset));
-  file.read(text.data() + held, static_cast<std::streamsize>(count));
+std::string bytes_of(const Hash128& hash) {
+  return {reinterpret_cast<const char*>(&hash), sizeof hash};
 }
 
-void append_hash(std::string& text, const Hash128& hash) {
-  text.append(reinterpret_cast<const char*>(&hash), sizeof hash);
-}
-
-Hash128 file_fingerprint(const fs::path& path) {
-  std::error_code error;
-  const uint64_t size = fs::file_size(path, error);
-  std::ifstream file(path, std::ios::binary);
-  std::string text = concat(path.filename().string(), '\n', size, '\n');
-  const uint64_t whole = std::min(size, kWholeBytes);
-  append_bytes(text, file, 0, whole);
-  const uint64_t rest = size - whole;
-  const uint64_t stride = std::max(rest / kNumSamples, kSampleBytes);
-  for (uint64_t offset = whole; offset < size; offset += stride) {
-    append_bytes(text, file, offset, std::min(kSampleBytes, size - offset));
-  }
-  require(!error && file.good(), path.string(), ": cannot read the file");
-  return hash128(text);
+// Of all bytes: the hash of the hashes of its chunks.
+Hash128 hash_content(const RegularFile& file, ThreadPool& pool) {
+  const uint64_t chunks = (file.size() + kChunkBytes - 1) / kChunkBytes;
+  std::string hashes(chunks * sizeof(Hash128), '\0');
+  pool.parallel_for(static_cast<int64_t>(chunks), [&](int64_t chunk) {
+    const uint64_t begin = static_cast<uint64_t>(chunk) * kChunkBytes;
+    std::string bytes(std::min(kChunkBytes, file.size() - begin), '\0');
+    file.read(begin, bytes);
+    bytes_of(hash128(bytes)).copy(hashes.data() + chunk * sizeof(Hash128), sizeof(Hash128));
+  });
+  return hash128(hashes);
 }
 
 // The files of a model's directory that say what it computes.
-std::vector<fs::path> model_files(const fs::path& model) {
+std::vector<fs::path> files_of(const fs::path& model) {
   if (!fs::is_directory(model)) return {model};
   constexpr std::array kConfigFiles = {"config.json", "eet.json", "generation_config.json",
                                        "model.safetensors.index.json"};
@@ -63,11 +51,42 @@ std::vector<fs::path> model_files(const fs::path& model) {
 
 }  // namespace
 
-Hash128 model_fingerprint(const fs::path& model, std::span<const fs::path> tokenizer_files) {
+ModelFiles::ModelFiles(const fs::path& model, std::span<const fs::path> tokenizer_files) try {
+  std::vector<fs::path> paths = files_of(model);
+  paths.insert(paths.end(), tokenizer_files.begin(), tokenizer_files.end());
+  for (fs::path& path : paths) {
+    const FileIdentity identity = RegularFile(path, Links::kAnywhere).identity();
+    files_.push_back({std::move(path), identity});
+  }
+} catch (const FileError& error) {
+  throw Error(error.what());
+}
+
+Hash128 ModelFiles::fingerprint() const try {
+  FingerprintCache cache(fingerprint_cache_path());
+  ThreadPool pool(available_cores());
   std::string text;
-  for (const fs::path& file : model_files(model)) append_hash(text, file_fingerprint(file));
-  for (const fs::path& file : tokenizer_files) append_hash(text, file_fingerprint(file));
+  for (const auto& [path, identity] : files_) {
+    const RegularFile file(path, Links::kAnywhere);
+    std::optional<Hash128> hash = cache.find(path, file.identity());
+    if (!hash) {
+      hash = hash_content(file, pool);
+      if (file.identity_now() == identity) cache.add(path, identity, *hash);
+    }
+    require(file.identity_now() == identity, path.string(),
+            ": the file was changed while the model was loaded; leave it alone and run again");
+    text += concat(path.filename().string(), '\n', file.size(), '\n', bytes_of(*hash));
+  }
+  cache.save();
   return hash128(text);
+} catch (const FileError& error) {
+  throw Error(error.what());
+}
+
+std::vector<fs::path> ModelFiles::paths() const {
+  std::vector<fs::path> paths;
+  for (const File& file : files_) paths.push_back(file.path);
+  return paths;
 }
 
 }  // namespace eet

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <iostream>
 #include <memory>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
@@ -19,7 +20,7 @@
 namespace eet {
 namespace {
 
-constexpr size_t kMaxLineBytes = size_t{1} << 28;
+constexpr size_t kMaxLineBytes = size_t{64} << 20;
 constexpr size_t kWriteBytes = size_t{1} << 18;
 
 [[noreturn]] void fail_row(std::string code, std::string message) {
@@ -158,6 +159,8 @@ class TokenizeJob {
       return tokenizer_->encode(text, options_.add_special_tokens);
     } catch (const TokenizerError& error) {
       fail_row("invalid_text", error.what());
+    } catch (const std::bad_alloc&) {
+      fail_row("out_of_memory", out_of_memory().message);
     }
   }
 

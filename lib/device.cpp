@@ -1,12 +1,10 @@
 #include "lib/device.h"
 
-#include <sys/sysinfo.h>
-
 #include <charconv>
-#include <fstream>
 #include <optional>
 
 #include "lib/core/error.h"
+#include "lib/host_memory.h"
 #include "lib/ops/cpu/simd.h"
 #if EET_HAVE_CUDA
 #include <cuda_runtime_api.h>
@@ -45,21 +43,6 @@ std::string version_text(int version) {  // 1000 * major + 10 * minor
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 #endif
-
-// A line of /proc/meminfo, in bytes; where that is not mounted, what the kernel says itself, of
-// which the free memory leaves out what caches could give back.
-int64_t host_memory(const std::string& key) {
-  std::ifstream file("/proc/meminfo");
-  std::string word;
-  int64_t kib = 0;
-  while (file >> word) {
-    if (word == key + ":" && file >> kib) return kib * 1024;
-  }
-  struct sysinfo info {};
-  if (::sysinfo(&info) != 0) return 0;
-  const auto units = static_cast<int64_t>(key == "MemTotal" ? info.totalram : info.freeram);
-  return units * info.mem_unit;
-}
 
 }  // namespace
 
@@ -102,6 +85,13 @@ std::string OpenDevice::description() const {
   return concat("CPU, ", pool_->num_threads(), " threads, ", simd::kernels().name);
 }
 
+std::string OpenDevice::kind() const {
+#if EET_HAVE_CUDA
+  if (cuda_) return cuda_->device_name();
+#endif
+  return concat("CPU, ", simd::kernels().name);
+}
+
 int64_t OpenDevice::workspace_bytes() const {
 #if EET_HAVE_CUDA
   if (cuda_) return static_cast<int64_t>(CublasLt::kWorkspaceBytes);
@@ -116,7 +106,8 @@ OpenDevice::Memory OpenDevice::memory() const {
     return {static_cast<int64_t>(info.free_bytes), static_cast<int64_t>(info.total_bytes)};
   }
 #endif
-  return {host_memory("MemAvailable"), host_memory("MemTotal")};
+  const HostMemory host = read_host_memory();
+  return {host.free_bytes, host.total_bytes};
 }
 
 }  // namespace eet

@@ -29,6 +29,8 @@ class OpenDevice {
 
   const Context& context() const { return context_; }
   std::string description() const;  // "NVIDIA H100 80GB HBM3", "CPU, 2 threads, avx512"
+  // Devices of one kind give the same bits: the GPU's model, or the CPU's instruction set.
+  std::string kind() const;
 
   // Memory that can still be taken, and all there is: the GPU's, or the host's.
   struct Memory {

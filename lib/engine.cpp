@@ -144,7 +144,7 @@ std::optional<RowError> Engine::check(const Request& request) const {
     return error;
   if (auto error = impl_->check_score_from(request)) return error;
   return check_pages(request, impl_->runner.shape(), impl_->options.prompt_policy,
-                     impl_->scheduler.pages().num_pages());
+                     impl_->scheduler.pages().num_pages(), impl_->runner.num_pages_alone());
 }
 
 void Engine::add_request(Request request) {
@@ -209,6 +209,10 @@ int64_t Engine::peak_device_bytes() const {
 
 std::string Engine::device_name() const {
   return impl_->runner.device_name();
+}
+
+std::string Engine::device_kind() const {
+  return impl_->runner.device_kind();
 }
 
 }  // namespace eet

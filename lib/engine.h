@@ -51,6 +51,7 @@ class Engine {
   const std::vector<MemoryItem>& memory() const;  // the ledger
   int64_t peak_device_bytes() const;              // measured, 0 on the CPU
   std::string device_name() const;
+  std::string device_kind() const;  // as OpenDevice::kind()
 
  private:
   struct Impl;

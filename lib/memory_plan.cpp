@@ -63,7 +63,7 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
       options.max_model_len > 0 ? options.max_model_len : config.max_position_embeddings;
 
   const int64_t bytes = weight_bytes(device.context(), config, shape.dtype, shape.max_model_len,
-                                     /*mapped=*/true);
+                                     /*from_checkpoint=*/true);
   const int64_t free_bytes = device.memory().free_bytes;
   require(bytes < free_bytes, "not enough memory on ", device.description(), ": the weights need ",
           bytes / kMiB, " MiB in ", dtype_name(shape.dtype), ", ", free_bytes / kMiB,
@@ -73,6 +73,14 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
 
 namespace {
 
+// The share of the host's memory that the KV cache gets, whatever else runs there.
+int64_t host_kv_budget(const ModelConfig& config, const EngineShape& shape,
+                       const OpenDevice& device) {
+  const int64_t weights = weight_bytes(device.context(), config, shape.dtype, shape.max_model_len,
+                                       /*from_checkpoint=*/true);
+  return (device.memory().total_bytes - weights) / 2;
+}
+
 // As choose_num_pages, where `free_bytes` of the device's memory are left.
 int64_t pages_that_fit(const ModelConfig& config, const EngineOptions& options,
                        const EngineShape& shape, const OpenDevice& device, int64_t free_bytes) {
@@ -81,8 +89,10 @@ int64_t pages_that_fit(const ModelConfig& config, const EngineOptions& options,
                                           static_cast<double>(memory.total_bytes));
   const int64_t used = memory.total_bytes - memory.free_bytes;
   const int64_t page_bytes = KvCache::page_bytes(config, shape.dtype);
-  // The host's memory is not ours alone: half of what is free.
-  const int64_t budget = device.context().on_cuda() ? share - used : memory.free_bytes / 2;
+  // The host's memory is not ours alone: half of what the weights leave of all there is, which
+  // other programs do not change, and no more than half of what is free.
+  const int64_t host_budget = std::min(host_kv_budget(config, shape, device), free_bytes / 2);
+  const int64_t budget = device.context().on_cuda() ? share - used : host_budget;
   const int64_t useful = shape.max_num_seqs * PagePool::pages_for(shape.max_model_len);
   const int64_t pages = std::min(useful, budget / page_bytes);
   require(pages >= 1, "not enough memory on ", device.description(),
@@ -99,6 +109,20 @@ int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options
   return pages_that_fit(config, options, shape, device, device.memory().free_bytes);
 }
 
+int64_t pages_without_others(const ModelConfig& config, const EngineOptions& options,
+                             const EngineShape& shape, const OpenDevice& device) {
+  const OpenDevice::Memory memory = device.memory();
+  const int64_t weights = weight_bytes(device.context(), config, shape.dtype, shape.max_model_len,
+                                       /*from_checkpoint=*/true);
+  const int64_t budget = device.context().on_cuda()
+                             ? static_cast<int64_t>(options.gpu_memory_utilization *
+                                                    static_cast<double>(memory.total_bytes)) -
+                                   weights
+                             : host_kv_budget(config, shape, device);
+  const int64_t useful = shape.max_num_seqs * PagePool::pages_for(shape.max_model_len);
+  return std::min(useful, budget / KvCache::page_bytes(config, shape.dtype));
+}
+
 PassLimits pass_limits(const EngineShape& shape) {
   return {.dtype = shape.dtype,
           .max_tokens = shape.max_batched_tokens,
@@ -108,11 +132,11 @@ PassLimits pass_limits(const EngineShape& shape) {
 
 std::vector<MemoryItem> memory_ledger(const ModelConfig& config, const EngineOptions& options,
                                       const EngineShape& shape, const OpenDevice& device,
-                                      bool mapped) {
+                                      bool from_checkpoint) {
   const Context& ctx = device.context();
   const int rows = shape.max_num_seqs;
   std::vector<MemoryItem> ledger = {
-      {"weights", weight_bytes(ctx, config, shape.dtype, shape.max_model_len, mapped)}};
+      {"weights", weight_bytes(ctx, config, shape.dtype, shape.max_model_len, from_checkpoint)}};
   for (MemoryItem& item : ActivationMemory::memory(ctx, config, pass_limits(shape))) {
     ledger.push_back(std::move(item));
   }
@@ -128,9 +152,10 @@ std::vector<MemoryItem> memory_ledger(const ModelConfig& config, const EngineOpt
 }
 
 MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& options,
-                               const EngineShape& shape, const OpenDevice& device, bool mapped) {
+                               const EngineShape& shape, const OpenDevice& device,
+                               bool from_checkpoint) {
   MemoryEstimate estimate;
-  estimate.ledger = memory_ledger(config, options, shape, device, mapped);
+  estimate.ledger = memory_ledger(config, options, shape, device, from_checkpoint);
   int64_t free_bytes = device.memory().free_bytes;
   for (const MemoryItem& item : estimate.ledger) free_bytes -= item.bytes;
   estimate.num_pages = pages_that_fit(config, options, shape, device, free_bytes);

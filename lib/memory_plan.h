@@ -29,14 +29,20 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
 int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
                          const EngineShape& shape, const OpenDevice& device);
 
+// Pages that the cache would have if nothing else used the device: no fewer than
+// choose_num_pages(). A row that needs more has an error on this machine, whatever else runs; one
+// that needs more than there are now, but not more than this, must not.
+int64_t pages_without_others(const ModelConfig& config, const EngineOptions& options,
+                             const EngineShape& shape, const OpenDevice& device);
+
 // The largest passes of an engine of this shape.
 PassLimits pass_limits(const EngineShape& shape);
 
 // What an engine of this shape takes besides its KV cache, to the byte: each owner of memory says
-// its own. `mapped`: the weights come from a mapped checkpoint.
+// its own. `from_checkpoint`: the weights are loaded, not drawn.
 std::vector<MemoryItem> memory_ledger(const ModelConfig& config, const EngineOptions& options,
                                       const EngineShape& shape, const OpenDevice& device,
-                                      bool mapped);
+                                      bool from_checkpoint);
 
 // What an engine of this shape would take for a checkpoint, without taking it.
 struct MemoryEstimate {
@@ -47,6 +53,6 @@ struct MemoryEstimate {
 // Throws Error as choose_num_pages does.
 MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& options,
                                const EngineShape& shape, const OpenDevice& device,
-                               bool mapped = true);
+                               bool from_checkpoint = true);
 
 }  // namespace eet

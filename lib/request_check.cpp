@@ -38,12 +38,18 @@ int32_t tokens_that_fit(const Request& request, const EngineShape& shape) {
 }
 
 std::optional<RowError> check_pages(const Request& request, const EngineShape& shape,
-                                    PromptPolicy prompt_policy, int64_t num_pages) {
+                                    PromptPolicy prompt_policy, int64_t num_pages,
+                                    int64_t num_pages_without_others) {
   const int64_t prompt_len = fed_tokens(request);
   const int64_t max_positions = prompt_len + tokens_that_fit(request, shape) - 1;
   const int64_t needed = pages_of_samples(request.params.num_samples(), prompt_len, max_positions,
                                           !replays_prompts(prompt_policy));
   if (needed <= num_pages) return std::nullopt;
+  // What a row gets must not depend on what else runs on the machine.
+  require(needed > num_pages_without_others, "not enough memory for a row of ", needed * kPageSize,
+          " positions of KV cache: there are ", num_pages * kPageSize, ", and ",
+          num_pages_without_others * kPageSize,
+          " if no other program used the device; end those programs, or lower --max-model-len");
   return RowError{"does_not_fit",
                   concat("prompt and max_tokens need ", needed * kPageSize,
                          " positions of KV cache; there are ", num_pages * kPageSize,

@@ -23,8 +23,10 @@ std::optional<RowError> check_request(const Request& request, const ModelConfig&
 int32_t tokens_that_fit(const Request& request, const EngineShape& shape);
 
 // Why the request can never have pages enough (does_not_fit) in a cache of `num_pages` pages, for
-// all its samples. For a request that check_request() accepts.
+// all its samples. For a request that check_request() accepts. Throws Error when it could in one of
+// `num_pages_without_others`: that is the machine's fault, not the row's.
 std::optional<RowError> check_pages(const Request& request, const EngineShape& shape,
-                                    PromptPolicy prompt_policy, int64_t num_pages);
+                                    PromptPolicy prompt_policy, int64_t num_pages,
+                                    int64_t num_pages_without_others = 0);
 
 }  // namespace eet

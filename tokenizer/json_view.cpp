@@ -1,14 +1,17 @@
 #include "tokenizer/json_view.h"
 
-#include <fstream>
-#include <iterator>
-#include <system_error>
 #include <utility>
 
+#include "lib/files/strict_json.h"
 #include "tokenizer/tokenizer.h"
 
 namespace eet {
 namespace {
+
+// The largest files of published tokenizers have some 35 MB and 2 million values.
+constexpr size_t kMaxFileBytes = size_t{256} << 20;
+constexpr JsonLimits kLimits = {.max_values = size_t{16} << 20,
+                                .duplicates = DuplicateKeys::kLastWins};
 
 // A value as a message shows it.
 std::string excerpt(const nlohmann::json& value) {
@@ -26,25 +29,20 @@ const nlohmann::json& null_value() {
 
 }  // namespace
 
-std::string read_file(const std::filesystem::path& path) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    throw TokenizerError(path.string() + ": expected a file, got a directory");
+std::string read_file(const std::filesystem::path& path, Links links) {
+  try {
+    return read_regular_file(path, kMaxFileBytes, links);
+  } catch (const FileError& error) {
+    throw TokenizerFileError(error.what());
   }
-  std::ifstream file(path, std::ios::binary);
-  std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.good() && !file.eof()) throw TokenizerError(path.string() + ": cannot be read");
-  return content;
 }
 
-nlohmann::json read_json_file(const std::filesystem::path& path) {
-  const std::string content = read_file(path);
+nlohmann::json read_json_file(const std::filesystem::path& path, Links links) {
+  const std::string content = read_file(path, links);
   try {
-    return nlohmann::json::parse(content);
-  } catch (const nlohmann::json::exception& error) {
-    // The message quotes the last token read, which may be megabytes long.
-    throw TokenizerError(path.string() +
-                         ": not valid JSON: " + std::string(error.what()).substr(0, 160) +
+    return parse_strict_json(content, kLimits);
+  } catch (const JsonError& error) {
+    throw TokenizerError(path.string() + ": not valid JSON: " + error.what() +
                          "; the file may be truncated, download it again");
   }
 }

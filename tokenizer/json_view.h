@@ -9,13 +9,16 @@
 #include <string_view>
 #include <utility>
 
+#include "lib/files/regular_file.h"
+
 namespace eet {
 
-// Reads a whole file; TokenizerError when it cannot be read.
-std::string read_file(const std::filesystem::path& path);
+// Reads a whole file of at most 256 MiB; TokenizerFileError when it cannot be read.
+std::string read_file(const std::filesystem::path& path, Links links = Links::kInsideFolder);
 
 // Parses a JSON file; TokenizerError naming the file and what is wrong.
-nlohmann::json read_json_file(const std::filesystem::path& path);
+nlohmann::json read_json_file(const std::filesystem::path& path,
+                              Links links = Links::kInsideFolder);
 
 // Does not own the value. A field that is missing reads as null.
 class JsonView {

@@ -18,15 +18,17 @@ constexpr size_t kMaxTextBytes = size_t{1} << 28;
 
 std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& model_path,
                                               const TokenizerConfig& config,
-                                              std::vector<AddedToken> added_tokens) {
-  return std::make_unique<SentencePieceTokenizer>(read_file(model_path), model_path.string(),
+                                              std::vector<AddedToken> added_tokens,
+                                              Links links = Links::kInsideFolder) {
+  return std::make_unique<SentencePieceTokenizer>(read_file(model_path, links), model_path.string(),
                                                   config, std::move(added_tokens));
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& json_path,
                                                const fs::path& model_path,
-                                               const TokenizerConfig& config) {
-  const nlohmann::json document = read_json_file(json_path);
+                                               const TokenizerConfig& config,
+                                               Links links = Links::kInsideFolder) {
+  const nlohmann::json document = read_json_file(json_path, links);
   const JsonView file(document, json_path.string());
   if (!is_byte_level(file) && fs::exists(model_path)) {
     return load_sentencepiece(model_path, config, read_added_tokens(file));
@@ -74,8 +76,10 @@ std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
   if (!fs::exists(path)) throw TokenizerError(path.string() + ": no such file or directory");
   if (!fs::is_directory(path)) {
     const TokenizerConfig no_config;
-    if (path.extension() == ".json") return load_tokenizer_json(path, "", no_config);
-    return load_sentencepiece(path, no_config, {});
+    if (path.extension() == ".json") {
+      return load_tokenizer_json(path, "", no_config, Links::kAnywhere);
+    }
+    return load_sentencepiece(path, no_config, {}, Links::kAnywhere);
   }
   const TokenizerConfig config = read_tokenizer_config(path);
   const fs::path model = path / "tokenizer.model";
@@ -94,12 +98,15 @@ std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
 }
 
 std::vector<fs::path> tokenizer_files(const fs::path& directory) {
-  if (fs::is_regular_file(directory)) return {directory};
+  if (!fs::is_directory(directory)) {
+    return fs::exists(directory) ? std::vector{directory} : std::vector<fs::path>();
+  }
   std::vector<fs::path> files;
   for (const char* name :
        {"tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
         "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja"}) {
-    if (fs::is_regular_file(directory / name)) files.push_back(directory / name);
+    // A pipe or a link to nothing is there, too: whoever reads it says what is wrong with it.
+    if (fs::exists(fs::symlink_status(directory / name))) files.push_back(directory / name);
   }
   return files;
 }

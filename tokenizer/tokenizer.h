@@ -22,6 +22,12 @@ class TokenizerError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A file of the tokenizer's that cannot be read.
+class TokenizerFileError : public TokenizerError {
+ public:
+  using TokenizerError::TokenizerError;
+};
+
 // What decoding remembers between one id and the next.
 struct DecodeState {
   Utf8Assembler utf8;

@@ -1,16 +1,13 @@
 #include "weights_tools/json_object.h"
 
-#include <vector>
-
 #include "lib/core/error.h"
-#include "weights_tools/mapped_file.h"
+#include "lib/files/strict_json.h"
 
 namespace eet {
 namespace {
 
 using nlohmann::json;
 
-constexpr int kMaxDepth = 64;
 constexpr size_t kMaxFileBytes = size_t{64} << 20;
 constexpr size_t kMaxShownValue = 80;
 
@@ -39,33 +36,22 @@ void erase(json& object, std::string_view key) {
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& where) {
-  std::vector<std::set<std::string>> keys;  // of the objects that enclose the current position
-  const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
-    require(depth <= kMaxDepth, where, ": nested deeper than ", kMaxDepth, " levels");
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      require(keys.back().insert(key).second, where, ": duplicate key \"", key, '"');
-    }
-    return true;
-  };
   try {
-    return json::parse(text, check);
-  } catch (const json::exception& error) {
-    throw Error(concat(where, ": malformed JSON: ", error.what()));
+    return parse_strict_json(text);
+  } catch (const JsonError& error) {
+    throw Error(concat(where, ": ", error.what()));
   }
 }
 
-JsonObject JsonObject::read(const std::filesystem::path& path, const ConfigPolicy& policy) {
-  const auto file = MappedFile::open(path);
-  const auto bytes = file->bytes();
-  require(bytes.size() <= kMaxFileBytes, path.string(), ": expected a JSON file of at most ",
-          kMaxFileBytes, " bytes, got ", bytes.size());
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  json parsed = parse_json(text, path.string());
-  for (const std::string& key : policy.ignored) erase(parsed, key);
-  return {std::move(parsed), path.string()};
+JsonObject JsonObject::read(const std::filesystem::path& path, const ConfigPolicy& policy,
+                            Links links) {
+  try {
+    json parsed = parse_json(read_regular_file(path, kMaxFileBytes, links), path.string());
+    for (const std::string& key : policy.ignored) erase(parsed, key);
+    return {std::move(parsed), path.string()};
+  } catch (const FileError& error) {
+    throw Error(error.what());
+  }
 }
 
 JsonObject::JsonObject(json object, std::string file, std::string prefix)

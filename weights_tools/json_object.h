@@ -12,12 +12,14 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/files/regular_file.h"
 #include "weights_tools/config_policy.h"
 
 namespace eet {
 
 // Parses `text`; `where` names it in messages. Refuses, besides malformed JSON, duplicate keys and
-// nesting deeper than 64 levels (the files read here have at most four). Throws Error.
+// nesting deeper than 64 levels (the files read here have at most four) and more values than any
+// model has. Time is linear in the text. Throws Error.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 
 // One JSON object whose keys are ticked off as they are read. An absent key and a null value mean
@@ -26,7 +28,8 @@ class JsonObject {
  public:
   // Reads and parses `path`, at most 64 MiB. Throws Error unless it holds an object. Keys that the
   // policy ignores are read as if they were absent.
-  static JsonObject read(const std::filesystem::path& path, const ConfigPolicy& policy = {});
+  static JsonObject read(const std::filesystem::path& path, const ConfigPolicy& policy = {},
+                         Links links = Links::kInsideFolder);
 
   JsonObject(nlohmann::json object, std::string file, std::string prefix = "");
 

@@ -17,6 +17,8 @@ OutputFile::OutputFile(std::filesystem::path path)
   if (fd_ < 0) fail("create");
 }
 
+OutputFile::OutputFile(std::filesystem::path path, int fd) : path_(std::move(path)), fd_(fd) {}
+
 OutputFile::~OutputFile() {
   if (fd_ >= 0) ::close(fd_);
 }
@@ -34,8 +36,12 @@ void OutputFile::write(std::string_view text) {
   write(std::as_bytes(std::span(text)));
 }
 
-void OutputFile::finish() {
+void OutputFile::sync() {
   if (::fsync(fd_) != 0) fail("flush");
+}
+
+void OutputFile::finish() {
+  sync();
   if (::close(std::exchange(fd_, -1)) != 0) fail("close");
 }
 
@@ -48,7 +54,7 @@ void OutputFile::fail(const char* action) const {
 
 void sync_directory(const std::filesystem::path& directory) {
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  require(fd >= 0, directory.string(), ": cannot open: ", std::strerror(errno));
+  require_call(fd >= 0, directory.string(), ": cannot open: ");
   const int result = ::fsync(fd);
   const int reason = errno;
   ::close(fd);

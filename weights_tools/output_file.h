@@ -13,12 +13,19 @@ namespace eet {
 class OutputFile {
  public:
   explicit OutputFile(std::filesystem::path path);
+  // Takes over the open file `fd`, which messages call `path`.
+  OutputFile(std::filesystem::path path, int fd);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
+
+  int descriptor() const { return fd_; }
+
+  // Flushes to the disk.
+  void sync();
 
   // Flushes to the disk and closes; errors that only show now are thrown too.
   void finish();

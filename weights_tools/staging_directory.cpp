@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -27,14 +28,36 @@ bool holds(const fs::path& directory, const fs::path& inner) {
   return end == directory.end();
 }
 
+// Whether the entry is a file that a conversion writes.
+bool is_converted_file(const fs::directory_entry& entry) {
+  constexpr std::array kNames = {"eet.json",
+                                 "model.safetensors",
+                                 "tokenizer.model",
+                                 "tokenizer.json",
+                                 "tokenizer_config.json",
+                                 "special_tokens_map.json",
+                                 "added_tokens.json",
+                                 "vocab.json",
+                                 "merges.txt",
+                                 "chat_template.jinja"};
+  return fs::is_regular_file(entry.symlink_status()) &&
+         std::find(kNames.begin(), kNames.end(), entry.path().filename()) != kNames.end();
+}
+
 void check_replaceable(const fs::path& destination, const fs::path& source) {
   const std::string where = destination.string();
   require(fs::is_directory(destination), where, ": exists and is no directory");
   require(source.empty() || !holds(fs::canonical(destination), fs::canonical(source)), where,
           ": would replace the model that is being converted; write elsewhere");
-  require(fs::is_empty(destination) || fs::exists(destination / "eet.json") ||
-              fs::exists(destination / "config.json"),
-          where, ": is no model directory, so it is not replaced; remove it first");
+  if (fs::is_empty(destination)) return;
+  require(fs::exists(destination / "eet.json"), where,
+          ": was not written by eet convert (it has no eet.json), so it is not replaced; remove it "
+          "first");
+  for (const fs::directory_entry& entry : fs::directory_iterator(destination)) {
+    const std::string name = entry.path().filename().string();
+    require(is_converted_file(entry), where, ": holds ", name,
+            ", which eet convert did not write, so it is not replaced; move that away first");
+  }
 }
 
 // "models/x/" and "models/x" name the same directory, whose parent is "models".
@@ -46,6 +69,15 @@ fs::path without_trailing_slash(const fs::path& path) {
 // In front of what makes the name unique.
 std::string staging_prefix(const fs::path& destination) {
   return concat('.', destination.filename().string(), ".partial-");
+}
+
+// Whether `text` is what make_unique_directory() puts behind the prefix: two numbers.
+bool is_unique_part(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789";
+  const size_t dash = text.find_first_not_of(kDigits);
+  return dash != std::string_view::npos && dash > 0 && text[dash] == '-' &&
+         dash + 1 < text.size() &&
+         text.find_first_not_of(kDigits, dash + 1) == std::string_view::npos;
 }
 
 // Gives a descriptor that holds the directory's lock until it is closed, or -1: the directory is
@@ -72,8 +104,8 @@ void remove_abandoned(const fs::path& destination) {
   for (const fs::directory_entry& entry :
        fs::directory_iterator(destination.parent_path(), ignored)) {
     const std::string name = entry.path().filename().string();
-    // "-old" is a model on its way out, see exchange(): perhaps the only one there is.
-    if (!name.starts_with(prefix) || name.ends_with("-old")) continue;
+    // Not "-old": a model on its way out, see exchange(), and perhaps the only one there is.
+    if (!name.starts_with(prefix) || !is_unique_part(name.substr(prefix.size()))) continue;
     const int lock = try_lock(entry.path());
     if (lock < 0) continue;
     fs::remove_all(entry.path(), ignored);
@@ -95,7 +127,7 @@ LockedDirectory make_unique_directory(const fs::path& destination) {
       // Taken away before it was locked, or a file system without locks, where none is taken away.
       if (lock >= 0 || fs::exists(path)) return {std::move(path), lock};
     } else {
-      require(errno == EEXIST, path.string(), ": cannot create: ", std::strerror(errno));
+      require_call(errno == EEXIST, path.string(), ": cannot create: ");
     }
   }
 }
@@ -106,8 +138,7 @@ void exchange(const fs::path& path, const fs::path& destination) {
   if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, destination.c_str(), RENAME_EXCHANGE) == 0) {
     return;
   }
-  require(errno == EINVAL || errno == ENOSYS, destination.string(),
-          ": cannot replace: ", std::strerror(errno));
+  require_call(errno == EINVAL || errno == ENOSYS, destination.string(), ": cannot replace: ");
   const fs::path old = path.string() + "-old";
   fs::rename(destination, old);
   fs::rename(path, destination);
@@ -144,7 +175,7 @@ void StagingDirectory::commit() {
     path_.clear();
   } else {
     const bool exists = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR;
-    require(exists && replace_, destination_.string(), ": cannot create: ", std::strerror(errno));
+    require_call(exists && replace_, destination_.string(), ": cannot create: ");
     exchange(path_, destination_);  // the destructor removes the old one
   }
   sync_directory(destination_.parent_path());

@@ -10,8 +10,8 @@ namespace eet {
 // the same destination.
 class StagingDirectory {
  public:
-  // Throws Error when `destination` exists, unless `replace` is set and it is empty or a model
-  // directory (eet.json or config.json) that neither is `source` nor holds it.
+  // Throws Error when `destination` exists, unless `replace` is set and it is empty or holds what a
+  // conversion writes and nothing else, and neither is `source` nor holds it.
   StagingDirectory(const std::filesystem::path& destination, const std::filesystem::path& source,
                    bool replace);
   ~StagingDirectory();

@@ -1,12 +1,12 @@
 #include "app/job/interrupt.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <utility>
 
 #include "lib/core/error.h"
@@ -52,16 +52,30 @@ bool wait_for_byte(int fd) {
   return got == 1;
 }
 
+// Whether the other end is closed within `milliseconds`.
+bool is_closed_within(int fd, int milliseconds) {
+  pollfd wait = {fd, 0, 0};  // of the closing alone, which is always told
+  int ready = 0;
+  do {
+    ready = ::poll(&wait, 1, milliseconds);
+  } while (ready < 0 && errno == EINTR);
+  return ready != 0;
+}
+
 }  // namespace
 
-Interrupt::Interrupt(std::function<void()> wake) {
+Interrupt::Interrupt(std::function<void()> wake, std::function<void()> give_up,
+                     std::chrono::milliseconds patience) {
   int ends[2] = {-1, -1};
-  require(::pipe2(ends, O_CLOEXEC) == 0, "cannot make a pipe: ", std::strerror(errno));
+  require_call(::pipe2(ends, O_CLOEXEC) == 0, "cannot make a pipe: ");
   pipe_read_ = {ends[0], /*owned=*/true};
   pipe_write = ends[1];
   received = 0;
-  watcher_ = std::thread([fd = ends[0], wake = std::move(wake)] {
-    if (wait_for_byte(fd)) wake();
+  watcher_ = std::thread([fd = ends[0], wake = std::move(wake), give_up = std::move(give_up),
+                          patience = static_cast<int>(patience.count())] {
+    if (!wait_for_byte(fd)) return;
+    wake();
+    if (!is_closed_within(fd, patience)) give_up();
   });
   set_handlers(handle_signal);
 }

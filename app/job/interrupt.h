@@ -1,6 +1,8 @@
-// SIGINT and SIGTERM: the first asks the job to end, the second ends the program at once.
+// SIGINT and SIGTERM: the first asks the job to end, the second ends the program at once, and so
+// does time.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <thread>
 
@@ -9,11 +11,17 @@
 namespace eet {
 
 // While it lives, the first of the two signals only sets signal() and, from a thread of its own,
-// calls `wake`, which may end a wait for input; the next one exits with 128 + its number. A signal
-// that is ignored (nohup, a shell's background jobs) stays so. One at a time.
+// calls `wake`, which may end a wait for input; the next one exits with 128 + its number. When it
+// still lives `patience` after the first, that thread calls `give_up`, which is to end the program:
+// a text may take longer to tokenize, a template to render or a pass to run. A signal that is
+// ignored (nohup, a shell's background jobs) stays so. One at a time.
 class Interrupt {
  public:
-  explicit Interrupt(std::function<void()> wake);
+  static constexpr std::chrono::milliseconds kPatience{700};
+
+  explicit Interrupt(
+      std::function<void()> wake, std::function<void()> give_up = [] {},
+      std::chrono::milliseconds patience = kPatience);
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;

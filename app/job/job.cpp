@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <span>
 #include <utility>
 #include <vector>
@@ -98,8 +99,19 @@ void Job::submit(InputRow row) {
     return;
   }
   bytes_running_ += static_cast<size_t>(input_bytes);
-  running_.try_emplace(request.row, std::move(row), tokenizer_, options_.echo);
+  running_.try_emplace(request.row, std::move(row), tokenizer_, options_.echo,
+                       options_.token_bytes);
   engine_.add_request(std::move(request));
+}
+
+// As CompletionBuilder::push(); memory that is missing for a row is that row's error.
+bool Job::push(CompletionBuilder& builder, const TokenOutput& output) {
+  try {
+    return builder.push(output);
+  } catch (const std::bad_alloc&) {
+    builder.fail(out_of_memory());
+    return false;
+  }
 }
 
 void Job::take(std::span<const TokenOutput> outputs) {
@@ -109,7 +121,7 @@ void Job::take(std::span<const TokenOutput> outputs) {
     const auto found = running_.find(output.row);
     if (found == running_.end()) continue;  // a token computed before the engine knew of the stop
     CompletionBuilder& builder = found->second;
-    if (builder.push(output)) continue;
+    if (push(builder, output)) continue;
     if (output.finish == FinishReason::kNone) stopped.emplace_back(output.row, output.sample);
     if (!builder.ended()) continue;
     const int64_t input_bytes = builder.input_bytes();
@@ -130,8 +142,13 @@ void Job::take(std::span<const TokenOutput> outputs) {
 void Job::complete(const Completion& completion, int64_t input_bytes) {
   require(!options_.fail_on_bad_row || !completion.error,
           completion.error ? completion.error->message : "", " (--on-error fail)");
-  counts_.add(completion, input_bytes);
-  sink_.add(completion);
+  try {
+    sink_.add(completion);
+    counts_.add(completion, input_bytes);
+  } catch (const std::bad_alloc&) {
+    if (completion.error) throw;
+    complete(failed_completion(completion, out_of_memory()), input_bytes);
+  }
 }
 
 }  // namespace eet

@@ -22,6 +22,7 @@ struct JobOptions {
   bool live_input = false;  // rows may come one by one, from a pipe, and are wanted soon
   bool echo = false;
   bool fail_on_bad_row = false;  // instead of giving it its place in the output
+  size_t token_bytes = 0;        // of the output's JSON for each token, beside the text
 };
 
 // Moves rows through the stages: source (read, parse, tokenize: its own thread) -> engine ->
@@ -51,6 +52,7 @@ class Job {
   std::optional<InputRow> next_row(bool was_idle, Clock::time_point patience_ends);
   void submit(InputRow row);
   void take(std::span<const TokenOutput> outputs);
+  static bool push(CompletionBuilder& builder, const TokenOutput& output);
   void complete(const Completion& completion, int64_t input_bytes);
 
   RowSource& source_;

@@ -135,15 +135,32 @@ class WeightPlacer {
     }
   }
 
-  // A vector, or an embedding table, whose rows are looked up one by one: on the CPU a view of the
-  // checkpoint.
+  // The elements as they are.
+  void copy_pieces(const TensorView& view, const HostTensor& tensor) {
+    const auto size = static_cast<int64_t>(dtype_size(tensor.dtype));
+    auto* out = view.as<std::byte>();
+    for (const HostTensor::Piece& piece : tensor.pieces) {
+      const int64_t bytes = piece.count * size;
+      constexpr int64_t kChunk = int64_t{1} << 22;
+      ctx_.pool->parallel_for((bytes + kChunk - 1) / kChunk, [&](int64_t i) {
+        const int64_t begin = i * kChunk;
+        std::memcpy(out + begin, static_cast<const std::byte*>(piece.data) + begin,
+                    static_cast<size_t>(std::min(kChunk, bytes - begin)));
+      });
+      out += bytes;
+    }
+  }
+
+  // A vector, or an embedding table, whose rows are looked up one by one. On the CPU a table keeps
+  // the checkpoint's type, but not its memory: a view of a mapped file would change, or go away,
+  // with the file.
   void place(const TensorSpec& spec, TensorView& view) {
     const bool is_table = spec.kind == TensorKind::kTable;
     if (is_table && !ctx_.on_cuda() && loader_) {
-      HostTensor tensor = load(spec);
-      void* data = const_cast<void*>(contiguous_data(tensor));
-      placed_.owners.push_back(tensor.owner);
-      view = {data, tensor.dtype, {spec.shape[0], spec.shape[1]}};
+      const HostTensor tensor = load(spec);
+      view = TensorView(nullptr, tensor.dtype, {spec.shape[0], spec.shape[1]});
+      reserve(view);
+      copy_pieces(view, tensor);
       return;
     }
     const DType dtype = spec.kind == TensorKind::kLogits ? DType::kF32 : dtype_;
@@ -273,10 +290,12 @@ int64_t padded_vocab_size(const Context& ctx, const ModelConfig& config) {
 }
 
 int64_t weight_bytes(const Context& ctx, const ModelConfig& config, DType dtype,
-                     int64_t num_positions, bool mapped) {
+                     int64_t num_positions, bool from_checkpoint) {
   const auto element = static_cast<int64_t>(dtype_size(dtype));
   constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
-  const bool tables_in_place = mapped && !ctx.on_cuda();
+  const bool tables_as_stored = from_checkpoint && !ctx.on_cuda();
+  const auto table_element =
+      tables_as_stored ? static_cast<int64_t>(dtype_size(config.dtype)) : element;
   int64_t bytes = 0;
   Weights unplaced;
   visit_tensors(config, unplaced, [&](const TensorSpec& spec, const auto& /*slot*/) {
@@ -289,7 +308,7 @@ int64_t weight_bytes(const Context& ctx, const ModelConfig& config, DType dtype,
       bytes += matrix_elements(ctx, as_head(spec)) * element;
     } else {
       if (tied) bytes += matrix_elements(ctx, as_head(spec)) * element;
-      if (spec.kind != TensorKind::kTable || !tables_in_place) bytes += spec.numel() * element;
+      bytes += spec.numel() * (spec.kind == TensorKind::kTable ? table_element : element);
     }
   });
   for (const RopeConfig& rope : Rotations(config).configs) {

@@ -37,11 +37,11 @@ using TensorLoader = std::function<HostTensor(const TensorSpec&)>;
 struct PlacedWeights {
   Weights weights;
   std::vector<Buffer> storage;
-  std::vector<std::shared_ptr<const void>> owners;  // mapped files that views point into (CPU)
 };
 
-// Loads every tensor of tensor_specs(config), converted to `dtype` (fp32 on the CPU).
-// `num_positions` bounds the rope tables.
+// Loads every tensor of tensor_specs(config), converted to `dtype` (fp32 on the CPU). All are
+// copies: what becomes of the checkpoint's files afterwards changes nothing. `num_positions` bounds
+// the rope tables.
 PlacedWeights load_weights(const Context& ctx, const ModelConfig& config, DType dtype,
                            int64_t num_positions, const TensorLoader& loader);
 
@@ -53,9 +53,9 @@ PlacedWeights random_weights(const Context& ctx, const ModelConfig& config, DTyp
 // Columns of the logits: the rows of the LM head, filled up on CUDA.
 int64_t padded_vocab_size(const Context& ctx, const ModelConfig& config);
 
-// Bytes of memory that load_weights takes, to the byte. With `mapped` the checkpoint is mapped, so
-// that on the CPU its tables are used where they are.
+// Bytes of memory that load_weights takes (`from_checkpoint`) or random_weights, to the byte. On
+// the CPU tables that are loaded keep the checkpoint's type.
 int64_t weight_bytes(const Context& ctx, const ModelConfig& config, DType dtype,
-                     int64_t num_positions, bool mapped);
+                     int64_t num_positions, bool from_checkpoint);
 
 }  // namespace eet

@@ -45,6 +45,7 @@ Runner::Runner(const ModelConfig& config, const TensorLoader& loader, const Engi
     : config_(config),
       device_(options.device, options.num_threads),
       shape_((validate(config_), choose_shape(config_, options, device_))),
+      num_pages_alone_(pages_without_others(config_, options, shape_, device_)),
       weights_(place(ctx_, config_, shape_, loader, options.seed)),
       decoder_(ctx_, config_, weights_.weights, pass_limits(shape_)),
       inputs_(ctx_, shape_.max_batched_tokens, shape_.max_num_seqs, shape_.max_model_len),
@@ -54,7 +55,7 @@ Runner::Runner(const ModelConfig& config, const TensorLoader& loader, const Engi
       cache_(ctx_, config_, shape_.dtype, choose_num_pages(config_, options, shape_, device_)) {
   decoder_.tune();
   synchronize(ctx_);
-  ledger_ = memory_ledger(config_, options, shape_, device_, /*mapped=*/loader != nullptr);
+  ledger_ = memory_ledger(config_, options, shape_, device_, /*from_checkpoint=*/loader != nullptr);
   ledger_.push_back(KvCache::memory(config_, shape_.dtype, cache_.num_pages()));
   collected_at_ = Clock::now();
   stats_.load_seconds = seconds_between(started_at_, collected_at_);

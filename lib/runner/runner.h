@@ -62,10 +62,12 @@ class Runner {
   const ModelConfig& config() const { return config_; }
   const EngineShape& shape() const { return shape_; }
   int64_t num_pages() const { return cache_.num_pages(); }
+  int64_t num_pages_alone() const { return num_pages_alone_; }  // as pages_without_others()
   EngineStats& stats() { return stats_; }
   const std::vector<MemoryItem>& memory() const { return ledger_; }
   int64_t peak_device_bytes() const;  // measured, 0 on the CPU
   std::string device_name() const { return device_.description(); }
+  std::string device_kind() const { return device_.kind(); }
 
  private:
   void count_prompts(const ForwardBatch& batch, bool penalised);
@@ -81,6 +83,7 @@ class Runner {
   const Context& ctx_ = device_.context();
   const int64_t free_bytes_at_start_ = device_.memory().free_bytes;
   EngineShape shape_;
+  const int64_t num_pages_alone_;
   PlacedWeights weights_;
   Decoder decoder_;
   PassInputs inputs_;

@@ -54,6 +54,7 @@ class FakeStorage : public JournalStorage {
     require(!disk_->sync_fails, name_, ": Input/output error");
     disk_->synced = disk_->bytes;
   }
+  bool in_place() const override { return true; }
   void remove() override { disk_->removed = true; }
 
  private:

@@ -4,9 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <future>
+#include <thread>
 
 namespace eet {
 namespace {
@@ -47,6 +49,24 @@ TEST_CASE("the second signal ends the program at once") {
           std::raise(SIGTERM);
           return 1;
         }) == 128 + SIGTERM);
+}
+
+TEST_CASE("a program that does not end in time after the first signal is given up") {
+  const std::chrono::milliseconds patience(20);
+  CHECK(run_in_child([&] {
+          const Interrupt interrupt([] {}, [] { ::_exit(7); }, patience);
+          std::raise(SIGTERM);
+          std::this_thread::sleep_for(std::chrono::seconds(10));
+          return 1;
+        }) == 7);
+  CHECK(run_in_child([&] {
+          {
+            const Interrupt interrupt([] {}, [] { ::_exit(7); }, patience);
+            std::raise(SIGTERM);
+          }
+          std::this_thread::sleep_for(10 * patience);
+          return 1;
+        }) == 1);
 }
 
 TEST_CASE("a signal that is ignored stays so") {

@@ -61,7 +61,7 @@ TEST_CASE("token ids are cut too, with BOS kept where there is one") {
 }
 
 TEST_CASE("text beyond any possible number of tokens is cut between characters, not tokenized") {
-  const std::string huge = std::string(999, 'x') + std::string(20 * 256 - 1, 'a') +
+  const std::string huge = std::string(999, 'x') + std::string(20 * 12 - 1, 'a') +
                            "\xC3\xA9"
                            "b";
   const std::string row = "{\"max_tokens\":10,\"prompt\":\"" + huge + "\"}";
@@ -71,7 +71,7 @@ TEST_CASE("text beyond any possible number of tokens is cut between characters, 
         "^aaaaaa\xC3\xA9"
         "b");
   CHECK(left.truncated);
-  const std::string front = "{\"max_tokens\":10,\"prompt\":\"b" + std::string(20 * 256 - 2, 'a') +
+  const std::string front = "{\"max_tokens\":10,\"prompt\":\"b" + std::string(20 * 12 - 2, 'a') +
                             "\xC3\xA9" + std::string(999, 'x') + "\"}";
   const InputRow right = encoded(front, LongPrompts::kTruncateRight);
   REQUIRE_FALSE(right.error);

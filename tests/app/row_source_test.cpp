@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -47,11 +48,26 @@ TEST_CASE("without a tokenizer text is an error row and ids are not") {
   CHECK(error_code(encoded(R"({"prompt_token_ids": [1]})", nullptr)) == "");
 }
 
+class TokenizerOutOfMemory : public ByteTokenizer {
+ public:
+  TokenizerOutOfMemory() : ByteTokenizer(/*adds_bos=*/false) {}
+  std::vector<int32_t> encode(std::string_view, bool) const override { throw std::bad_alloc(); }
+};
+
+TEST_CASE("memory that cannot be had for a row is that row's error") {
+  const TokenizerOutOfMemory tokenizer;
+  const TempDirectory dir;
+  RequestReader reader(dir.write("in.jsonl", "{\"prompt\": \"a\"}\n"), {});
+  RowSource source(reader, PromptEncoder(&tokenizer, {}, 1024));
+  CHECK(error_code(*source.pop()) == "out_of_memory");
+  CHECK_FALSE(source.pop());
+}
+
 TEST_CASE("text that cannot fit is refused without tokenizing it") {
   const ByteTokenizer tokenizer(true);
   const std::string row = "{\"prompt\":\"" + std::string(100'000, 'x') + "\"}";
   CHECK(error_code(encoded(row, &tokenizer, 100)) == "prompt_too_long");
-  CHECK(error_code(encoded(row, &tokenizer, 1000)) == "");
+  CHECK(error_code(encoded(row, &tokenizer, 10'000)) == "");
 }
 
 TEST_CASE("rows arrive in order with their errors") {

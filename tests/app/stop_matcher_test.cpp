@@ -52,7 +52,7 @@ std::vector<std::string> split_anywhere(std::mt19937& rng, const std::string& te
 }
 
 TEST_CASE("without stop strings everything comes out at once") {
-  StopMatcher matcher({});
+  StopMatcher matcher(std::vector<std::string>{});
   std::string out;
   matcher.push("abc", out);
   CHECK(out == "abc");

@@ -40,7 +40,7 @@ TEST_CASE("the estimate of an engine's memory is what it takes, to the byte") {
       const OpenDevice device("cpu", 1);
       const EngineShape shape = choose_shape(config, options, device);
       const MemoryEstimate estimate =
-          estimate_memory(config, options, shape, device, /*mapped=*/false);
+          estimate_memory(config, options, shape, device, /*from_checkpoint=*/false);
       const Engine engine(config, {}, options);
       CAPTURE(gated_mlp);
       CAPTURE(rows);

@@ -151,13 +151,13 @@ TEST_CASE("an existing destination is refused without force and replaced with it
   const TempDirectory directory;
   const fs::path source = sample_model("tales-gpt2");
   REQUIRE(conversion_message(source, directory / "x") == "no error");
-  write_file(directory / "x" / "old", "old");
+  write_file(directory / "x" / "added_tokens.json", "old");
   CHECK(contains(conversion_message(source, directory / "x"), "exists; use --force"));
-  CHECK(fs::exists(directory / "x" / "old"));
+  CHECK(fs::exists(directory / "x" / "added_tokens.json"));
   ConvertOptions options;
   options.force = true;
   CHECK(conversion_message(source, directory / "x/", options) == "no error");
-  CHECK_FALSE(fs::exists(directory / "x" / "old"));
+  CHECK_FALSE(fs::exists(directory / "x" / "added_tokens.json"));
   CHECK(entries(directory.path()) == std::vector<std::string>{"x"});
   CHECK(open_checkpoint(directory / "x").format == "eet");
 }
@@ -179,14 +179,18 @@ TEST_CASE("what a killed conversion left behind goes with the next, and a runnin
         std::vector<std::string>{".x.partial-2-0", ".y.partial-1-0", "x"});
 }
 
-TEST_CASE("force replaces only model directories, and never the source or what holds it") {
+TEST_CASE("force replaces only what a conversion wrote, and never the source or what holds it") {
   const TempDirectory directory;
   ConvertOptions options;
   options.force = true;
   const fs::path source = sample_model("tales-gpt2");
   fs::create_directory(directory / "photos");
   write_file(directory / "photos" / "one", "x");
-  CHECK(contains(conversion_message(source, directory / "photos", options), "no model directory"));
+  CHECK(contains(conversion_message(source, directory / "photos", options),
+                 "was not written by eet convert"));
+  write_file(directory / "photos" / "eet.json", "{}");
+  CHECK(contains(conversion_message(source, directory / "photos", options), "holds one"));
+  CHECK(fs::exists(directory / "photos" / "one"));
   write_file(directory / "file", "x");
   CHECK(contains(conversion_message(source, directory / "file", options), "is no directory"));
   write_model(directory / "outer" / "model", tiny_llama_config(), tiny_llama_tensors());

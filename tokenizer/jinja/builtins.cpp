@@ -55,10 +55,12 @@ void Arguments::fail(std::string_view what) const {
 }
 
 Value call_builtin(Runtime& runtime, const Builtin& builtin, Value self, CallArguments call) {
-  if (self.text() != nullptr) runtime.budget.spend_reading(self.text()->size());
-  for (const Value& argument : call.positional) {
-    if (argument.text() != nullptr) runtime.budget.spend_reading(argument.text()->size());
-  }
+  const auto spend = [&runtime](const Value& value) {
+    if (value.text() != nullptr) runtime.budget.spend_reading(value.text()->size());
+  };
+  spend(self);
+  for (const Value& argument : call.positional) spend(argument);
+  for (const auto& [name, argument] : call.named) spend(argument);
   return builtin.function(runtime, Arguments(builtin, std::move(self), std::move(call)));
 }
 

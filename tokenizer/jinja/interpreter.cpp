@@ -219,7 +219,11 @@ Value Interpreter::evaluate_node(const DictDisplay& node) {
 }
 
 Value Interpreter::evaluate_node(const Attribute& node) {
-  return get_attribute(evaluate(*node.object), node.name);
+  const Value object = evaluate(*node.object);
+  if (object.space() != nullptr) {
+    runtime_.budget.spend_steps(static_cast<int64_t>(object.space()->entries.size() / 8));
+  }
+  return get_attribute(object, node.name);
 }
 
 Value Interpreter::evaluate_node(const Subscript& node) {
@@ -262,6 +266,8 @@ Value Interpreter::call_macro(const Macro& macro, CallArguments call) {
   ScopeGuard guard(*this, top_);
   for (size_t i = 0; i < macro.parameters.size(); ++i) {
     const auto& [name, fallback] = macro.parameters[i];
+    // Named arguments and the names set so far are looked through.
+    runtime_.budget.spend_steps(static_cast<int64_t>((call.named.size() + i) / 8));
     const auto named =
         std::find_if(call.named.begin(), call.named.end(),
                      [&parameter = name](const auto& one) { return one.first == parameter; });

@@ -264,6 +264,7 @@ Value get_item(Runtime& runtime, const Value& object, const Value& key) {
   }
   int64_t index = 0;
   const std::string* text = object.text();
+  if (text != nullptr) runtime.budget.spend_reading(text->size());  // its length is counted
   const Sequence* sequence = object.sequence();
   const bool has_items = text != nullptr || (sequence != nullptr && sequence->has_indices());
   if (!has_items || !as_integer(key, index) || !resolve_index(index, length(object))) {

@@ -192,7 +192,7 @@ std::filesystem::path find_tokenizer(const std::filesystem::path& path) {
 }  // namespace
 
 Checkpoint open_llama2c(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
+  const auto file = MappedFile::open(path, Links::kAnywhere);  // the user names it
   const Header header = read_header(*file);
   Checkpoint checkpoint;
   checkpoint.format = header.is_legacy ? "llama2.c legacy" : "llama2.c version 1";

@@ -7,17 +7,20 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
+#include "app/job/standard_streams.h"
 #include "lib/core/error.h"
 
 namespace eet {
 namespace {
 
 FileDescriptor open_input(const std::string& path) {
-  if (path == "-") return {STDIN_FILENO, /*owned=*/false};
+  if (path == "-") {
+    require(!was_closed(STDIN_FILENO), "standard input: cannot stat: Bad file descriptor");
+    return {STDIN_FILENO, /*owned=*/false};
+  }
   FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC), /*owned=*/true);
-  require(fd.get() >= 0, path, ": cannot open the input: ", std::strerror(errno));
+  require_call(fd.get() >= 0, path, ": cannot open the input: ");
   return fd;
 }
 
@@ -25,7 +28,7 @@ FileDescriptor open_input(const std::string& path) {
 template <size_t kCount>
 void poll_all(pollfd (&waits)[kCount], int timeout_ms, const std::string& name) {
   while (::poll(waits, kCount, timeout_ms) < 0) {
-    require(errno == EINTR, name, ": cannot wait for input: ", std::strerror(errno));
+    require_call(errno == EINTR, name, ": cannot wait for input: ");
   }
 }
 
@@ -34,11 +37,11 @@ void poll_all(pollfd (&waits)[kCount], int timeout_ms, const std::string& name) 
 InputFile::InputFile(const std::string& path)
     : name_(path == "-" ? "standard input" : path), fd_(open_input(path)) {
   struct stat info {};
-  require(::fstat(fd_.get(), &info) == 0, name_, ": cannot stat: ", std::strerror(errno));
+  require_call(::fstat(fd_.get(), &info) == 0, name_, ": cannot stat: ");
   require(!S_ISDIR(info.st_mode), name_, ": expected a file of JSON lines, got a directory");
   if (S_ISREG(info.st_mode)) size_ = info.st_size;
   cancel_ = {::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), /*owned=*/true};
-  require(cancel_.get() >= 0, name_, ": cannot make an eventfd: ", std::strerror(errno));
+  require_call(cancel_.get() >= 0, name_, ": cannot make an eventfd: ");
 }
 
 void InputFile::cancel() {
@@ -63,7 +66,7 @@ size_t InputFile::read(std::span<char> out) {
   do {
     got = ::read(fd_.get(), out.data(), out.size());
   } while (got < 0 && errno == EINTR);
-  require(got >= 0, name_, ": cannot read: ", std::strerror(errno));
+  require_call(got >= 0, name_, ": cannot read: ");
   return static_cast<size_t>(got);
 }
 

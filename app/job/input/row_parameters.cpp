@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "app/job/input/row_limits.h"
+
 namespace eet {
 namespace {
 
@@ -57,10 +59,12 @@ void assign(std::vector<std::string>& out, const Field& field) {
   if (!field.value().is_array()) {
     check(field.value());
     out = {field.value().get<std::string>()};
-    return;
+  } else {
+    for (const json& stop : field.value()) check(stop);
+    out = field.value().get<std::vector<std::string>>();
   }
-  for (const json& stop : field.value()) check(stop);
-  out = field.value().get<std::vector<std::string>>();
+  const std::string exceeded = exceeded_limit(out);
+  if (!exceeded.empty()) throw BadRow({kInvalid, concat(field.name(), ": expected ", exceeded)});
 }
 
 using Setter = void (*)(InputRow&, const Field&);
@@ -171,7 +175,7 @@ bool fits_int32(const json& value) {
 Field::Field(const JsonMember& member)
     : name_(without_quotes(member.raw_key)),
       raw_(member.raw_value),
-      value_(json::parse(member.raw_value)) {}
+      value_((check_value_size(name_, raw_), json::parse(raw_))) {}
 
 void Field::reject(const char* code, std::string_view expected) const {
   throw BadRow({code, concat(name_, ": expected ", expected, ", got ", shown(raw_))});

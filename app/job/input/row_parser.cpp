@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <vector>
@@ -312,6 +313,8 @@ InputRow parse(std::string_view text, uint64_t line_number, const RowDefaults& d
     parse_members(row, split_members(text), defaults, options, forms);
   } catch (const BadRow& bad) {
     row.fail(bad.row_error());
+  } catch (const std::bad_alloc&) {
+    row.fail(out_of_memory());
   }
   return row;
 }

@@ -1,6 +1,7 @@
 #include "app/job/input/row_source.h"
 
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "app/job/stopwatch.h"
@@ -31,12 +32,20 @@ RowSource::~RowSource() {
   thread_.join();
 }
 
+void RowSource::encode(InputRow& row) const {
+  try {
+    encoder_.encode(row);
+  } catch (const std::bad_alloc&) {
+    row.fail(out_of_memory());
+  }
+}
+
 void RowSource::run() {
   int64_t rows = 0;
   for (; std::optional<InputRow> row = reader_.next(); ++rows) {
     if (!row->error) {
       const ScopedTimer timer(tokenize_seconds_);
-      encoder_.encode(*row);
+      encode(*row);
     }
     const auto bytes = static_cast<size_t>(row->input_bytes);
     if (!queue_.push(std::move(*row), bytes)) return;

@@ -40,6 +40,7 @@ class RowSource {
 
  private:
   void run();
+  void encode(InputRow& row) const;
 
   RequestReader& reader_;
   const PromptEncoder encoder_;

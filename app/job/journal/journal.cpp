@@ -36,6 +36,14 @@ std::vector<std::string> warnings(const JournalRecovery& recovery) {
   return texts;
 }
 
+bool is_journal(const JournalStorage& storage) {
+  std::string bytes(kJournalHeaderBytes, '\0');
+  bytes.resize(storage.read(0, bytes));
+  JournalHeader header;
+  return parse_journal_header(bytes, header) != JournalHeaderState::kForeign ||
+         JournalReader(storage, kScanWindow).next(kJournalHeaderBytes).has_value();
+}
+
 Journal::Journal(std::unique_ptr<JournalStorage> storage, const JournalHeader& header,
                  SyncPolicy policy)
     : storage_(std::move(storage)), reader_(*storage_, kFindWindow) {
@@ -70,10 +78,12 @@ void Journal::start_header(const JournalHeader& header) {
   require(state != JournalHeaderState::kForeign || recovery_.rows > 0, name(),
           ": expected a journal of eet: remove the file, or give another --output");
   recovery_.program = found.program;
-  recovery_.other_job = state == JournalHeaderState::kGood && found != header;
+  recovery_.other_job = state == JournalHeaderState::kGood && !found.same_job(header);
+  start_seconds_ = found.start_seconds != 0 ? found.start_seconds : header.start_seconds;
   if (recovery_.torn_bytes > 0) storage_->truncate(end_);
-  if (state != JournalHeaderState::kGood || recovery_.other_job) {
-    storage_->write(0, format_journal_header(header));
+  if (state != JournalHeaderState::kGood || recovery_.other_job ||
+      found.start_seconds != start_seconds_) {
+    storage_->write(0, format_journal_header({header.program, header.job, start_seconds_}));
   }
   storage_->sync();
 }
@@ -118,6 +128,16 @@ void Journal::for_each(const std::function<bool(const JournalRecord&)>& visit) c
     offset = found->end;
     if (offset_of(found->record.row) == found->begin && !visit(found->record)) return;
   }
+}
+
+uint64_t Journal::rows_left() const {
+  uint64_t rows = 0;
+  if (!storage_->in_place()) return rows;
+  for_each([&](const JournalRecord&) {
+    ++rows;
+    return true;
+  });
+  return rows;
 }
 
 }  // namespace eet

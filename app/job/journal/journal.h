@@ -27,6 +27,10 @@ struct JournalRecovery {
 // One sentence each, for people.
 std::vector<std::string> warnings(const JournalRecovery& recovery);
 
+// Whether `storage` is empty or holds a journal, of whatever version and however damaged. What is
+// neither is somebody else's.
+bool is_journal(const JournalStorage& storage);
+
 // Append-only: of several records of one row the last counts. In memory it holds 8 bytes a row.
 class Journal {
  public:
@@ -37,6 +41,8 @@ class Journal {
 
   const JournalRecovery& recovery() const { return recovery_; }
   const std::string& name() const { return storage_->name(); }
+  // When the job was first started, whatever was resumed since.
+  int64_t start_seconds() const { return start_seconds_; }
 
   uint64_t num_rows() const { return num_rows_; }  // recorded, now
 
@@ -56,6 +62,10 @@ class Journal {
   // false. After sync() only.
   void for_each(const std::function<bool(const JournalRecord&)>& visit) const;
 
+  // Of num_rows(), those that a later run can read: fewer where somebody removed, replaced or
+  // emptied the journal. Throws Error when reading fails.
+  uint64_t rows_left() const;
+
   // The journal has served its purpose.
   void remove() { storage_->remove(); }
 
@@ -70,6 +80,7 @@ class Journal {
   JournalRecovery recovery_;
   std::vector<uint64_t> offsets_;  // by row, 0: none
   uint64_t num_rows_ = 0;
+  int64_t start_seconds_ = 0;
   uint64_t end_ = 0;   // of the file, with what is still on its way there
   std::string batch_;  // records not yet handed to the appender
   uint64_t batch_rows_ = 0;

@@ -15,7 +15,7 @@ namespace eet {
 struct JobIdentity {
   std::string program;  // name and version
   Hash128 model;        // fingerprint of weights, configuration and tokenizer
-  std::string device;   // kind: "cpu" or "cuda"
+  std::string device;   // kind: bits differ between GPUs, and between CPUs' instruction sets
   std::string dtype;
   OutputFormat format;  // the model's name counts only where rows have it
   bool echo = false;

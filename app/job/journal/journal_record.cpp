@@ -21,7 +21,7 @@ struct HeaderBytes {
   char program[20];  // padded with zeros
   uint64_t job_low;
   uint64_t job_high;
-  uint64_t reserved;
+  int64_t start_seconds;
 };
 static_assert(sizeof(HeaderBytes) == kJournalHeaderBytes);
 
@@ -39,7 +39,7 @@ struct RecordHead {
   uint32_t completion_tokens;
   uint8_t finish;
   uint8_t error_code_bytes;
-  char reserved[6];
+  uint8_t line[6];  // low byte first
 };
 static_assert(sizeof(RecordHead) == kJournalRecordHeadBytes);
 
@@ -65,6 +65,27 @@ uint32_t head_checksum(std::string_view record, uint64_t offset) {
       hash64(record.substr(kHeadChecked, sizeof(RecordHead) - kHeadChecked), offset));
 }
 
+void store_line(RecordHead& head, uint64_t line) {
+  for (uint8_t& byte : head.line) {
+    byte = static_cast<uint8_t>(line);
+    line >>= 8;
+  }
+}
+
+uint64_t load_line(const RecordHead& head) {
+  uint64_t line = 0;
+  for (size_t i = sizeof head.line; i-- > 0;) line = line << 8 | head.line[i];
+  return line;
+}
+
+// Whether `text` is what is left of a header that was being written: a part of one, or zeros.
+bool is_begun_header(std::string_view text) {
+  const std::string_view magic(kHeaderMagic, sizeof kHeaderMagic);
+  const bool is_part =
+      text.size() < kJournalHeaderBytes && text.starts_with(magic.substr(0, text.size()));
+  return is_part || text.find_first_not_of('\0') == std::string_view::npos;
+}
+
 }  // namespace
 
 const std::string_view kJournalMark(kMark, sizeof kMark);
@@ -84,6 +105,7 @@ void append_journal_record(std::string& out, uint64_t offset, const JournalRecor
   head.completion_tokens = static_cast<uint32_t>(record.outcome.completion_tokens);
   head.finish = static_cast<uint8_t>(record.outcome.finish);
   head.error_code_bytes = static_cast<uint8_t>(code.size());
+  store_line(head, record.line);
   head.head_checksum = head_checksum(bytes_of(head), offset);
 
   const size_t begin = out.size();
@@ -116,7 +138,8 @@ std::optional<JournalRecord> parse_journal_record(std::string_view bytes, uint64
       {head.key_low, head.key_high},
       {static_cast<FinishReason>(head.finish), std::string(bytes.substr(0, head.error_code_bytes)),
        head.prompt_tokens, head.completion_tokens},
-      bytes.substr(head.error_code_bytes)};
+      bytes.substr(head.error_code_bytes),
+      load_line(head)};
 }
 
 std::string format_journal_header(const JournalHeader& header) {
@@ -127,12 +150,15 @@ std::string format_journal_header(const JournalHeader& header) {
               bytes.program);
   bytes.job_low = header.job.low;
   bytes.job_high = header.job.high;
+  bytes.start_seconds = header.start_seconds;
   bytes.checksum = hash64(bytes_of(bytes).substr(kHeaderChecked), 0);
   return std::string(bytes_of(bytes));
 }
 
 JournalHeaderState parse_journal_header(std::string_view text, JournalHeader& header) {
-  if (text.size() < kJournalHeaderBytes) return JournalHeaderState::kDamaged;
+  text = text.substr(0, kJournalHeaderBytes);
+  if (is_begun_header(text)) return JournalHeaderState::kDamaged;
+  if (text.size() < kJournalHeaderBytes) return JournalHeaderState::kForeign;
   const auto bytes = read_struct<HeaderBytes>(text);
   const bool magic = std::string_view(bytes.magic, sizeof bytes.magic) ==
                      std::string_view(kHeaderMagic, sizeof kHeaderMagic);
@@ -143,6 +169,7 @@ JournalHeaderState parse_journal_header(std::string_view text, JournalHeader& he
   if (bytes.format_version != kFormatVersion) return JournalHeaderState::kOtherVersion;
   header.program.assign(bytes.program, ::strnlen(bytes.program, sizeof bytes.program));
   header.job = {bytes.job_low, bytes.job_high};
+  header.start_seconds = bytes.start_seconds;
   return JournalHeaderState::kGood;
 }
 

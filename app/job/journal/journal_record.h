@@ -22,6 +22,7 @@ struct JournalRecord {
   Hash128 key;  // of all that decides the row's result (journal_key.h)
   RowOutcome outcome;
   std::string_view text;  // the row of the output
+  uint64_t line = 0;      // of the input, below 2^48, where `text` names it; else 0
 };
 
 inline constexpr size_t kJournalHeaderBytes = 64;
@@ -43,9 +44,13 @@ std::optional<JournalRecord> parse_journal_record(std::string_view bytes, uint64
 
 // What a job is called in messages: rows are matched by their own keys.
 struct JournalHeader {
-  std::string program;  // name and version, cut after 20 bytes
-  Hash128 job;          // of model, program, device kind, types and output format
-  bool operator==(const JournalHeader&) const = default;
+  std::string program;        // name and version, cut after 20 bytes
+  Hash128 job;                // of model, program, device kind, types and output format
+  int64_t start_seconds = 0;  // when the job was first started, since 1970; 0: not known
+
+  bool same_job(const JournalHeader& other) const {
+    return program == other.program && job == other.job;
+  }
 };
 
 std::string format_journal_header(const JournalHeader& header);
@@ -57,8 +62,8 @@ enum class JournalHeaderState {
   kForeign,       // nothing like a journal
 };
 
-// Reads the header at the beginning of a file. Fewer bytes than a header has are a damaged one: the
-// program was stopped while it made the file.
+// Reads the header at the beginning of a file. The beginning of one is a damaged one, as the
+// program may be stopped while it makes the file, and so are zeros, which a loss of power leaves.
 JournalHeaderState parse_journal_header(std::string_view bytes, JournalHeader& header);
 
 }  // namespace eet

@@ -9,7 +9,7 @@
 
 namespace eet {
 
-JournalSink::JournalSink(Journal& journal, std::string output, const JobIdentity& job,
+JournalSink::JournalSink(Journal& journal, OutputPlace output, const JobIdentity& job,
                          const JournalSinkOptions& options)
     : journal_(journal),
       output_(std::move(output)),
@@ -22,7 +22,8 @@ std::optional<RowOutcome> JournalSink::begin(const InputRow& row) {
   const Hash128 key = row_key(row, job_, job_hash_);
   if (const std::optional<JournalRecord> record = journal_.find(place)) {
     const bool failed = record->outcome.finish == FinishReason::kError;
-    if (record->key != key) {
+    // The message of a failed row names its line.
+    if (record->key != key || (failed && record->line != row.line)) {
       ++resumed_.changed;
     } else if (failed && options_.retry_errors) {
       ++resumed_.retried;
@@ -36,11 +37,13 @@ std::optional<RowOutcome> JournalSink::begin(const InputRow& row) {
 }
 
 void JournalSink::add(const Completion& completion) {
-  const auto found = running_.extract(completion.row);
-  require(!found.empty(), "internal error: row ", completion.row, " finished without having begun");
+  const auto found = running_.find(completion.row);
+  require(found != running_.end(), "internal error: row ", completion.row,
+          " finished without having begun");
   const std::string text = format_row(completion, job_.format);
-  const auto& [place, key] = found.mapped();
-  journal_.add({place, key, outcome_of(completion), text});
+  const auto& [place, key] = found->second;
+  journal_.add({place, key, outcome_of(completion), text, completion.error ? completion.line : 0});
+  running_.erase(found);
 }
 
 bool JournalSink::finish(std::string_view trailer, const StopRequested& stop_requested) {
@@ -75,14 +78,24 @@ bool JournalSink::finish(std::string_view trailer, const StopRequested& stop_req
 
 std::string JournalSink::suspend() {
   if (journal_.num_rows() == 0) return "no row was finished";
-  std::string safe = concat(journal_.num_rows(), " finished rows are safe");
+  const uint64_t rows = journal_.num_rows();
+  std::string safe = concat(rows, " finished rows are safe");
   try {
     journal_.sync();
   } catch (const std::exception&) {
-    safe = "finished rows that reached the disk are safe";
+    safe = rows_on_disk();
   }
   return concat(safe, " in ", journal_.name(),
                 "; the same command with --resume goes on from there");
+}
+
+// For people, when the journal cannot be completed.
+std::string JournalSink::rows_on_disk() const {
+  try {
+    return concat(journal_.rows_left(), " of ", journal_.num_rows(), " finished rows are left");
+  } catch (const std::exception&) {
+    return "finished rows that reached the disk are left";
+  }
 }
 
 }  // namespace eet

@@ -9,6 +9,7 @@
 #include "app/job/journal/journal.h"
 #include "app/job/journal/journal_key.h"
 #include "app/job/output/completion_sink.h"
+#include "app/job/output/output_place.h"
 
 namespace eet {
 
@@ -29,7 +30,7 @@ class JournalSink : public CompletionSink {
  public:
   // The complete output is to be at `output`, in whose directory it is built. All references must
   // outlive the sink.
-  JournalSink(Journal& journal, std::string output, const JobIdentity& job,
+  JournalSink(Journal& journal, OutputPlace output, const JobIdentity& job,
               const JournalSinkOptions& options);
 
   std::optional<RowOutcome> begin(const InputRow& row) override;
@@ -48,8 +49,10 @@ class JournalSink : public CompletionSink {
     Hash128 key;
   };
 
+  std::string rows_on_disk() const;
+
   Journal& journal_;
-  const std::string output_;
+  const OutputPlace output_;
   const JobIdentity job_;
   const Hash128 job_hash_;
   const JournalSinkOptions options_;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -22,17 +23,34 @@ std::filesystem::path directory_of(const std::string& path) {
 
 struct stat stat_of(int fd, const std::string& path) {
   struct stat info {};
-  require(::fstat(fd, &info) == 0, path, ": cannot stat: ", std::strerror(errno));
+  require_call(::fstat(fd, &info) == 0, path, ": cannot stat: ");
   return info;
 }
 
+[[noreturn]] void fail_to_open(const std::string& path, const char* action, int reason) {
+  throw Error(concat(path, ": cannot ", action, " the journal: ", std::strerror(reason),
+                     "; --no-journal writes the output without one"));
+}
+
+// A link at the journal's name leads to a file that is not ours.
 FileDescriptor open_or_create(const std::string& path) {
-  FileDescriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666), /*owned=*/true);
-  require(fd.get() >= 0, path, ": cannot open the journal: ", std::strerror(errno),
-          "; --no-journal writes the output without one");
+  constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  FileDescriptor fd(::open(path.c_str(), kFlags, 0666), /*owned=*/true);
+  const int reason = errno;
+  require(fd.get() >= 0 || reason != ELOOP, path,
+          ": expected a journal of eet, got a symbolic link: remove it, or give another --output");
+  if (fd.get() < 0) fail_to_open(path, "open", reason);
   require(S_ISREG(stat_of(fd.get(), path).st_mode), path,
           ": expected a regular file for the journal");
   return fd;
+}
+
+// Gives a new file the permissions of `like`, and its group where that is allowed.
+void take_permissions(int fd, const std::string& path, const std::string& like) {
+  struct stat model {};
+  if (::stat(like.c_str(), &model) != 0 || stat_of(fd, path).st_size > 0) return;
+  [[maybe_unused]] const int group = ::fchown(fd, static_cast<uid_t>(-1), model.st_gid);
+  require_call(::fchmod(fd, model.st_mode & 0666) == 0, path, ": cannot set the permissions: ");
 }
 
 void lock(int fd, const std::string& path) {
@@ -40,30 +58,33 @@ void lock(int fd, const std::string& path) {
   do {
     result = ::flock(fd, LOCK_EX | LOCK_NB);
   } while (result != 0 && errno == EINTR);
-  require(result == 0 || errno != EWOULDBLOCK, path,
+  const int reason = errno;
+  require(result == 0 || reason != EWOULDBLOCK, path,
           ": another eet is running this job: wait for it, or give another --output");
-  require(result == 0, path, ": cannot lock the journal: ", std::strerror(errno),
-          "; --no-journal writes the output without one");
+  if (result != 0) fail_to_open(path, "lock", reason);
 }
 
-// A job that ends removes its journal, perhaps just after it was opened here.
+// A job that ends removes its journal, perhaps just after it was opened here. So may anybody.
 bool is_still_at(int fd, const std::string& path) {
   struct stat named {};
   const struct stat opened = stat_of(fd, path);
-  return ::stat(path.c_str(), &named) == 0 && named.st_dev == opened.st_dev &&
+  return ::lstat(path.c_str(), &named) == 0 && named.st_dev == opened.st_dev &&
          named.st_ino == opened.st_ino;
 }
 
 }  // namespace
 
-std::unique_ptr<JournalFile> JournalFile::open(const std::string& path) {
+std::unique_ptr<JournalFile> JournalFile::open(const std::string& path, const std::string& like) {
   FileDescriptor fd;
   do {
     fd = open_or_create(path);
     lock(fd.get(), path);
   } while (!is_still_at(fd.get(), path));
+  take_permissions(fd.get(), path, like);
   sync_directory(directory_of(path));
-  return std::unique_ptr<JournalFile>(new JournalFile(path, std::move(fd)));
+  auto file = std::unique_ptr<JournalFile>(new JournalFile(path, std::move(fd)));
+  file->end_ = file->size();
+  return file;
 }
 
 uint64_t JournalFile::size() const {
@@ -91,19 +112,29 @@ void JournalFile::write(uint64_t offset, std::string_view data) {
     offset += static_cast<uint64_t>(wrote);
     data.remove_prefix(static_cast<size_t>(wrote));
   }
+  end_ = std::max(end_, offset);
 }
 
 void JournalFile::truncate(uint64_t size) {
   if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) fail("truncate");
+  end_ = size;
 }
 
 void JournalFile::sync() {
   if (::fdatasync(fd_.get()) != 0) fail("flush");
+  require(in_place(), path_,
+          ": the journal was removed or replaced while the job ran: leave it alone until then");
+  require(size() >= end_, path_, ": the journal was cut to ", size(), " of ", end_,
+          " bytes while the job ran: leave it alone until then");
+}
+
+bool JournalFile::in_place() const {
+  return is_still_at(fd_.get(), path_);
 }
 
 // While it is still locked, so that nobody loses another job's journal.
 void JournalFile::remove() {
-  if (std::exchange(removed_, true)) return;
+  if (std::exchange(removed_, true) || !in_place()) return;
   if (::unlink(path_.c_str()) != 0) fail("remove");
   sync_directory(directory_of(path_));
 }

@@ -5,12 +5,15 @@
 #include <numeric>
 #include <utility>
 
+#include "app/job/input/row_limits.h"
+
 namespace eet {
 namespace {
 
 // What a completion, good or bad, has of its row.
 void take_identity(Completion& completion, InputRow& row) {
   completion.row = row.row;
+  completion.line = row.line;
   completion.id = std::move(row.id);
   completion.extra = std::move(row.extra);
   completion.model = std::move(row.model);
@@ -57,8 +60,26 @@ Completion failed_completion(InputRow row) {
   return completion;
 }
 
-ChoiceBuilder::ChoiceBuilder(const InputRow& row, const Tokenizer* tokenizer, bool echo)
-    : min_tokens_(row.params.min_tokens), stops_(row.stop) {
+Completion failed_completion(const Completion& completion, RowError error) {
+  Completion failed;
+  failed.row = completion.row;
+  failed.line = completion.line;
+  failed.id = completion.id;
+  failed.extra = completion.extra;
+  failed.model = completion.model;
+  failed.is_chat = completion.is_chat;
+  failed.truncated = completion.truncated;
+  failed.num_choices = completion.num_choices;
+  failed.prompt_tokens = completion.prompt_tokens;
+  failed.finish = FinishReason::kError;
+  error.message = concat("line ", completion.line, ": ", error.message);
+  failed.error = std::move(error);
+  return failed;
+}
+
+ChoiceBuilder::ChoiceBuilder(const InputRow& row, std::shared_ptr<const StopStrings> stops,
+                             const Tokenizer* tokenizer, bool echo)
+    : min_tokens_(row.params.min_tokens), stops_(std::move(stops)) {
   if (tokenizer == nullptr || row.score_from) return;
   decoder_.emplace(*tokenizer, /*skip_special_tokens=*/true);
   if (!echo) return;
@@ -88,25 +109,57 @@ void ChoiceBuilder::push(const TokenOutput& output) {
   if (stops_.matched()) choice_.finish = FinishReason::kStop;
 }
 
-CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo)
-    : row_(std::move(row)), tokenizer_(tokenizer), echo_(echo), num_running_(num_samples()) {}
+CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo,
+                                     size_t token_bytes)
+    : row_(std::move(row)),
+      tokenizer_(tokenizer),
+      echo_(echo),
+      token_bytes_(token_bytes + sizeof(int32_t) + sizeof(float)),
+      num_running_(num_samples()) {}
+
+// False, and the row has an error, when the row of the output becomes too large.
+bool CompletionBuilder::add_output_bytes(size_t bytes) {
+  output_bytes_ += bytes;
+  if (output_bytes_ <= kMaxOutputRowBytes) return true;
+  fail({"output_too_large",
+        concat("the row of the output would have more than ", kMaxOutputRowBytes >> 20,
+               " MiB; lower n or max_tokens, or leave out echo")});
+  return false;
+}
+
+void CompletionBuilder::fail(RowError reason) {
+  row_.fail(std::move(reason));
+  num_running_ = 0;
+}
+
+void CompletionBuilder::start_samples() {
+  const auto stops = std::make_shared<const StopStrings>(row_.stop);
+  samples_.reserve(static_cast<size_t>(num_samples()));
+  while (num_samples() > static_cast<int32_t>(samples_.size())) {
+    samples_.emplace_back(row_, stops, tokenizer_, echo_);
+    // The first choice is in a row twice where there are several.
+    const size_t copies = samples_.size() == 1 && num_samples() > 1 ? 2 : 1;
+    if (echo_ && !add_output_bytes(copies * json_bytes(samples_.back().text()))) return;
+  }
+}
 
 bool CompletionBuilder::push(const TokenOutput& output) {
   if (samples_.empty()) {
     waited_seconds_ = watch_.seconds();
-    samples_.reserve(num_samples());
-    while (num_samples() > static_cast<int32_t>(samples_.size())) {
-      samples_.emplace_back(row_, tokenizer_, echo_);
-    }
+    start_samples();
+    if (row_.error) return false;
   }
   ChoiceBuilder& sample = samples_[output.sample];
   if (sample.ended()) return true;
   if (output.finish == FinishReason::kError) {
-    row_.fail(output.error.value_or(RowError{"internal_error", "the engine gave no reason"}));
-    num_running_ = 0;
+    fail(output.error.value_or(RowError{"internal_error", "the engine gave no reason"}));
     return false;
   }
+  const size_t text_begin = sample.text().size();
   sample.push(output);
+  const size_t copies = output.sample == 0 && num_samples() > 1 ? 2 : 1;
+  const size_t text_bytes = json_bytes(std::string_view(sample.text()).substr(text_begin));
+  if (!add_output_bytes(copies * (text_bytes + token_bytes_))) return false;
   ++num_tokens_;
   is_greedy_ = is_greedy_ && output.is_argmax;
   if (!sample.ended()) return true;

@@ -1,7 +1,9 @@
 // What became of one row: its text as tokens arrive, and in the end its row of the output.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +32,7 @@ struct Choice {
 // with best_of > n by their mean log-probability, the largest first.
 struct Completion : Choice {
   uint64_t row = 0;
+  uint64_t line = 0;  // of the input
   std::string id;     // JSON text
   std::string extra;  // JSON text of the fields that pass through: ,"key":value for each
   std::string model;  // JSON text of the model that the row names, or empty
@@ -51,6 +54,9 @@ const char* finish_name(FinishReason reason);
 // The completion of a row that never ran or failed. `row` has an error.
 Completion failed_completion(InputRow row);
 
+// The same for a row that failed when it was complete.
+Completion failed_completion(const Completion& completion, RowError error);
+
 // Gathers one sample's tokens and turns them into text. The text is the tokenizer's decode of all
 // generated ids (with `echo`, of the prompt's and the generated) without special tokens, cut before
 // the first stop string; a stop token ends it without being part of it. Stop strings are not looked
@@ -58,12 +64,14 @@ Completion failed_completion(InputRow row);
 class ChoiceBuilder {
  public:
   // Without a tokenizer the text stays empty. `tokenizer` must outlive the builder.
-  ChoiceBuilder(const InputRow& row, const Tokenizer* tokenizer, bool echo);
+  ChoiceBuilder(const InputRow& row, std::shared_ptr<const StopStrings> stops,
+                const Tokenizer* tokenizer, bool echo);
 
   // Takes the next token; none may come once the sample has ended.
   void push(const TokenOutput& output);
 
   bool ended() const { return choice_.finish != FinishReason::kNone; }
+  const std::string& text() const { return choice_.text; }
   Choice take() { return std::move(choice_); }
 
  private:
@@ -79,13 +87,17 @@ class ChoiceBuilder {
 // Gathers the tokens of all samples of a running row.
 class CompletionBuilder {
  public:
-  // As ChoiceBuilder.
-  CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo);
+  // As ChoiceBuilder. A row of the output has `token_bytes` of JSON for each token beside its text.
+  CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo, size_t token_bytes = 0);
 
   // Takes the next token of one of the samples. False when that has ended the sample, which the
   // engine does not know where the output does not say so. What comes for an ended sample is left
-  // out.
+  // out. A row whose output would be larger than kMaxOutputRowBytes ends with an error
+  // (output_too_large).
   bool push(const TokenOutput& output);
+
+  // Ends the row with an error.
+  void fail(RowError reason);
 
   // Whether all samples have ended, or one of them by an error.
   bool ended() const { return num_running_ == 0; }
@@ -97,9 +109,13 @@ class CompletionBuilder {
   Completion take();
 
  private:
+  void start_samples();
+  bool add_output_bytes(size_t bytes);
   InputRow row_;
   const Tokenizer* tokenizer_;
   bool echo_;
+  size_t token_bytes_;
+  size_t output_bytes_ = 0;             // of the row of the output, as JSON
   std::vector<ChoiceBuilder> samples_;  // made when the row starts: those that wait need none
   int64_t num_running_;
   int64_t num_tokens_ = 0;

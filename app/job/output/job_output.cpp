@@ -1,5 +1,7 @@
 #include "app/job/output/job_output.h"
 
+#include <fcntl.h>
+
 #include <filesystem>
 #include <utility>
 
@@ -14,17 +16,14 @@ namespace fs = std::filesystem;
 constexpr const char* kAlreadyInUse =
     ": already in use as another input or output of this job: give another file";
 
-// Where a symbolic link leads: the file is replaced there, not the link.
-std::string resolved(const std::string& path) {
-  return fs::is_symlink(path) ? fs::weakly_canonical(path).string() : path;
-}
-
 std::string journal_path(const std::string& output) {
   return output + ".eet-journal";
 }
 
 std::unique_ptr<JournalFile> open_journal(const std::string& output, const SafetyOptions& options) {
-  auto file = JournalFile::open(journal_path(output));
+  auto file = JournalFile::open(journal_path(output), output);
+  require(is_journal(*file), file->name(),
+          ": expected a journal of eet: remove the file, or give another --output");
   require(options.resume || options.overwrite || file->size() <= kJournalHeaderBytes, file->name(),
           ": an unfinished job's journal: give --resume to go on with that job, or --overwrite to "
           "start afresh");
@@ -35,18 +34,21 @@ std::unique_ptr<JournalFile> open_journal(const std::string& output, const Safet
 
 JobOutput::JobOutput(const std::string& path, const SafetyOptions& options,
                      std::initializer_list<int> others)
-    : path_(resolved(path)), options_(options) {
-  const bool is_file = is_file_or_absent(path_);
+    : place_(path), options_(options) {
+  const bool is_file = is_file_or_absent(place_.path());
   require(is_file || !options.resume, path,
           ": --resume needs a journal, which only an --output that is a regular file has");
   if (is_file) {
-    require_writable(path_);
-    for (const int other : others) require(!same_file(other, path_), path, kAlreadyInUse);
-    if (options.journal || fs::exists(journal_path(path_))) {
-      journal_file_ = open_journal(path_, options);
+    require_writable(place_.path());
+    const std::string journal = journal_path(place_.path());
+    for (const int other : others) {
+      require(!same_file(other, place_.path()) && !same_file(other, journal), path, kAlreadyInUse);
+    }
+    if (options.journal || fs::exists(fs::symlink_status(journal))) {
+      journal_file_ = open_journal(place_.path(), options);
     }
   }
-  if (!is_file || !options.journal) stream_.emplace(path_, others);
+  if (!is_file || !options.journal) stream_.emplace(place_.path(), others);
 }
 
 JobOutput::~JobOutput() {
@@ -60,11 +62,17 @@ JobOutput::~JobOutput() {
 }
 
 void JobOutput::refuse_as_other(int fd) const {
-  const bool same = stream_ ? same_file(fd, stream_->descriptor()) : same_file(fd, path_);
-  require(!same, path_, kAlreadyInUse);
+  const bool same = stream_ ? same_file(fd, stream_->descriptor()) : same_file(fd, place_.path());
+  const bool is_journal = journal_file_ && same_file(fd, journal_file_->descriptor());
+  require(!same && !is_journal, place_.path(), kAlreadyInUse);
 }
 
-CompletionSink& JobOutput::start(const JobIdentity& job) {
+void JobOutput::refuse_as_other(const std::string& path) const {
+  const FileDescriptor fd(::open(path.c_str(), O_PATH | O_CLOEXEC), /*owned=*/true);
+  if (fd.get() >= 0) refuse_as_other(fd.get());
+}
+
+CompletionSink& JobOutput::start(const JobIdentity& job, int64_t now) {
   if (journal_file_ && options_.overwrite) journal_file_->truncate(0);
   if (stream_) {
     if (journal_file_) std::exchange(journal_file_, nullptr)->remove();
@@ -72,10 +80,10 @@ CompletionSink& JobOutput::start(const JobIdentity& job) {
     writer_ = std::make_unique<CompletionWriter>(*stream_, job.format, options_.order);
     return *writer_;
   }
-  journal_ = std::make_unique<Journal>(std::move(journal_file_),
-                                       JournalHeader{job.program, job_hash(job)}, options_.sync);
+  journal_ = std::make_unique<Journal>(
+      std::move(journal_file_), JournalHeader{job.program, job_hash(job), now}, options_.sync);
   journal_sink_ = std::make_unique<JournalSink>(
-      *journal_, path_, job,
+      *journal_, place_, job,
       JournalSinkOptions{options_.retry_errors, options_.keep_journal, options_.order});
   return *journal_sink_;
 }

@@ -10,6 +10,7 @@
 #include "app/job/journal/journal_key.h"
 #include "app/job/journal/journal_sink.h"
 #include "app/job/output/completion_sink.h"
+#include "app/job/output/output_place.h"
 #include "app/job/output/result_file.h"
 
 namespace eet {
@@ -37,18 +38,22 @@ class JobOutput {
   JobOutput(const JobOutput&) = delete;
   JobOutput& operator=(const JobOutput&) = delete;
 
-  // Throws Error when the open file `fd` is the output.
+  // Throws Error when the open file `fd`, or the file `path`, is the output or its journal.
   void refuse_as_other(int fd) const;
+  void refuse_as_other(const std::string& path) const;
 
-  // To be called once. The sink lives as long as this.
-  CompletionSink& start(const JobIdentity& job);
+  // To be called once, at `now` (in seconds since 1970). The sink lives as long as this.
+  CompletionSink& start(const JobIdentity& job, int64_t now);
+
+  // When the job was first started, in seconds since 1970: what a journal says, else `now`.
+  int64_t start_seconds(int64_t now) const { return journal_ ? journal_->start_seconds() : now; }
 
   // What a journal held when the job was started; null without a journal.
   const JournalRecovery* recovery() const { return journal_ ? &journal_->recovery() : nullptr; }
   ResumeCounts resumed() const { return journal_sink_ ? journal_sink_->resumed() : ResumeCounts(); }
 
  private:
-  const std::string path_;
+  const OutputPlace place_;
   const SafetyOptions options_;
   std::optional<ResultFile> stream_;
   std::unique_ptr<JournalFile> journal_file_;  // until start()

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "app/job/input/compression.h"
+#include "app/job/standard_streams.h"
 #include "lib/core/error.h"
 
 namespace eet {
@@ -25,10 +25,13 @@ bool same_file(const struct stat& left, const struct stat& right) {
 }
 
 FileDescriptor open_output(const std::string& path) {
-  if (path == "-") return {STDOUT_FILENO, /*owned=*/false};
+  if (path == "-") {
+    require(!was_closed(STDOUT_FILENO), "standard output: cannot open: Bad file descriptor");
+    return {STDOUT_FILENO, /*owned=*/false};
+  }
   require_writable(path);
   FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666), /*owned=*/true);
-  require(fd.get() >= 0, path, ": cannot open the output: ", std::strerror(errno));
+  require_call(fd.get() >= 0, path, ": cannot open the output: ");
   return fd;
 }
 
@@ -42,8 +45,7 @@ void require_writable(const std::string& path) {
     return;
   }
   const std::filesystem::path parent = std::filesystem::absolute(path).parent_path();
-  require(::stat(parent.c_str(), &info) == 0, path,
-          ": cannot open the output: ", std::strerror(errno));
+  require_call(::stat(parent.c_str(), &info) == 0, path, ": cannot open the output: ");
   require(has_write_bit(info), path, ": cannot create the output: its directory is read-only");
 }
 
@@ -81,14 +83,14 @@ void ResultFile::start() {
   struct stat info {};
   const bool is_file = ::fstat(fd_.get(), &info) == 0 && S_ISREG(info.st_mode);
   if (!is_file || fd_.get() == STDOUT_FILENO) return;
-  require(::ftruncate(fd_.get(), 0) == 0, name_, ": cannot empty the file: ", std::strerror(errno));
+  require_call(::ftruncate(fd_.get(), 0) == 0, name_, ": cannot empty the file: ");
 }
 
 void ResultFile::write_bytes(std::string_view data) {
   while (!data.empty()) {
     const ssize_t wrote = ::write(fd_.get(), data.data(), data.size());
     if (wrote < 0 && errno == EINTR) continue;
-    require(wrote >= 0, name_, ": cannot write: ", std::strerror(errno));
+    require_call(wrote >= 0, name_, ": cannot write: ");
     data.remove_prefix(static_cast<size_t>(wrote));
   }
 }

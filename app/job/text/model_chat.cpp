@@ -11,6 +11,8 @@ ModelChat::ModelChat(const std::filesystem::path& tokenizer) {
   const bool is_directory = std::filesystem::is_directory(tokenizer);
   try {
     template_ = ChatTemplate::load(is_directory ? tokenizer : tokenizer.parent_path());
+  } catch (const TokenizerFileError&) {
+    throw;
   } catch (const TokenizerError& error) {
     reason_ = error.what();
   }

@@ -11,8 +11,8 @@
 
 namespace eet {
 
-// Nothing about it is fatal: a template that is missing or cannot be used matters to rows of
-// messages only.
+// A template that is missing or cannot be used matters to rows of messages only; a file that is
+// there and cannot be read is fatal.
 class ModelChat {
  public:
   // No template.
@@ -20,6 +20,12 @@ class ModelChat {
 
   // That of a tokenizer's directory, or of the directory of a tokenizer's file.
   explicit ModelChat(const std::filesystem::path& tokenizer);
+
+  // What templates are told of the time, in seconds since 1970; when the chat was made, unless
+  // said.
+  void set_start(int64_t seconds) {
+    job_start_ = ChatTemplate::Time(std::chrono::seconds(seconds));
+  }
 
   // The text of a prompt; `messages` is JSON text that check_messages gave. Throws BadRow
   // (no_chat_template, invalid_messages).

@@ -10,9 +10,24 @@
 namespace eet {
 namespace {
 
-// No token of any known vocabulary stands for more text. Tokenizing text beyond the limit that this
-// gives could cost gigabytes, only to find that the prompt is too long.
-constexpr int64_t kMaxBytesPerToken = 256;
+// Normalisation may make a text shorter: composed Hangul has a third of the bytes.
+constexpr int64_t kMaxShrinking = 4;
+
+// Text that at most one token stands for. Tokenizing text beyond the limit that this gives could
+// cost gigabytes, only to find that the prompt is too long.
+int64_t longest_token_bytes(const Tokenizer& tokenizer) {
+  size_t longest = 1;
+  std::string text;
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    DecodeState state = tokenizer.begin_decoding();
+    state.at_start = false;
+    text.clear();
+    tokenizer.append_text(id, /*skip_special_tokens=*/false, state, text);
+    tokenizer.finish_text(state, text);
+    longest = std::max(longest, text.size());
+  }
+  return static_cast<int64_t>(longest) * kMaxShrinking;
+}
 
 bool continues_character(char c) {
   return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
@@ -23,6 +38,14 @@ std::string_view without_trailing_space(std::string_view text) {
 }
 
 }  // namespace
+
+PromptEncoder::PromptEncoder(const Tokenizer* tokenizer, ModelChat chat, int64_t max_model_len,
+                             LongPrompts long_prompts)
+    : tokenizer_(tokenizer),
+      chat_(std::move(chat)),
+      max_model_len_(max_model_len),
+      max_bytes_per_token_(tokenizer != nullptr ? longest_token_bytes(*tokenizer) : 0),
+      long_prompts_(long_prompts) {}
 
 void PromptEncoder::encode(InputRow& row) const {
   try {
@@ -73,12 +96,12 @@ std::vector<int32_t> PromptEncoder::encode_text(std::string_view text, bool add_
 // Text beyond what can be max_model_len tokens is never tokenized.
 std::string_view PromptEncoder::cut_text(std::string_view text) const {
   const auto bytes = static_cast<int64_t>(text.size());
-  if (bytes / kMaxBytesPerToken <= max_model_len_) return text;
+  if (bytes / max_bytes_per_token_ <= max_model_len_) return text;
   if (long_prompts_ == LongPrompts::kError) {
     throw BadRow({"prompt_too_long", concat("prompt: ", bytes, " bytes of text cannot be at most ",
                                             max_model_len_, " tokens")});
   }
-  auto excess = static_cast<size_t>(bytes - max_model_len_ * kMaxBytesPerToken);
+  auto excess = static_cast<size_t>(bytes - max_model_len_ * max_bytes_per_token_);
   if (long_prompts_ == LongPrompts::kTruncateLeft) {
     while (excess < text.size() && continues_character(text[excess])) ++excess;
     return text.substr(excess);

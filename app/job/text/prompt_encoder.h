@@ -21,11 +21,7 @@ class PromptEncoder {
  public:
   // `tokenizer` may be null, the model has none, and must outlive the encoder.
   PromptEncoder(const Tokenizer* tokenizer, ModelChat chat, int64_t max_model_len,
-                LongPrompts long_prompts = LongPrompts::kError)
-      : tokenizer_(tokenizer),
-        chat_(std::move(chat)),
-        max_model_len_(max_model_len),
-        long_prompts_(long_prompts) {}
+                LongPrompts long_prompts = LongPrompts::kError);
 
   // Turns the row's text or messages into prompt_ids; a row that has ids keeps them. A rendered
   // conversation is encoded as it is: its template writes BOS where the model wants one.
@@ -55,6 +51,7 @@ class PromptEncoder {
   const Tokenizer* tokenizer_;
   ModelChat chat_;
   int64_t max_model_len_;
+  int64_t max_bytes_per_token_;  // that a text can have
   LongPrompts long_prompts_;
 };
 

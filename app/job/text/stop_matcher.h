@@ -2,11 +2,30 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace eet {
+
+// The stop strings of a row, made ready for matching once for all its samples.
+class StopStrings {
+ public:
+  // None may be empty, nor as long as 4 GiB.
+  explicit StopStrings(const std::vector<std::string>& stops);
+
+ private:
+  friend class StopMatcher;
+  struct Word {
+    std::string text;
+    // [length of text]: longest proper prefix of text[0..i] that ends it
+    std::vector<uint32_t> border;
+    void advance(uint32_t& state, char c) const;
+  };
+  std::vector<Word> words_;
+};
 
 // The text before the earliest match of any stop string, wherever the pieces are cut. Of matches,
 // the one that starts first wins, even when another ends first. Text that may still become part of
@@ -14,8 +33,9 @@ namespace eet {
 // automaton).
 class StopMatcher {
  public:
-  // No string of `stops` may be empty.
-  explicit StopMatcher(const std::vector<std::string>& stops);
+  explicit StopMatcher(std::shared_ptr<const StopStrings> stops);
+  explicit StopMatcher(const std::vector<std::string>& stops)
+      : StopMatcher(std::make_shared<const StopStrings>(stops)) {}
 
   // Takes the next piece, and appends to `out` what is now known to come before any match. Once
   // matched() it does nothing.
@@ -28,22 +48,15 @@ class StopMatcher {
   bool matched() const { return matched_; }
 
  private:
-  struct Automaton {
-    std::string stop;
-    std::vector<size_t>
-        border;        // [length of stop]: longest proper prefix of stop[0..i] that ends it
-    size_t state = 0;  // bytes of `stop` that the text now ends with
-    void advance(char c);
-  };
-
   size_t undecided_start() const;  // where the earliest match that may still complete starts
   void release(size_t end, std::string& out);
 
-  std::vector<Automaton> automata_;
-  std::string held_;       // text not yet given out
-  size_t held_start_ = 0;  // its place in the whole text, as for all places below
-  size_t position_ = 0;    // end of the text so far
-  size_t best_start_;      // of the earliest complete match so far
+  std::shared_ptr<const StopStrings> stops_;
+  std::vector<uint32_t> states_;  // bytes of each string that the text now ends with
+  std::string held_;              // text not yet given out
+  size_t held_start_ = 0;         // its place in the whole text, as for all places below
+  size_t position_ = 0;           // end of the text so far
+  size_t best_start_;             // of the earliest complete match so far
   bool matched_ = false;
 };
 

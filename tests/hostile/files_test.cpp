@@ -1,0 +1,76 @@
+// Models whose files are no files, or made to cost time and memory.
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <cstdint>
+
+#include "tests/hostile/small_job.h"
+
+namespace eet {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST_CASE("a pipe or a device in the place of a model's file is refused at once") {
+  for (const char* name :
+       {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"}) {
+    for (const bool is_pipe : {true, false}) {
+      CAPTURE(name);
+      CAPTURE(is_pipe);
+      SmallJob job;
+      const std::string file = job.copy_model("tales-gpt2") + "/" + name;
+      fs::remove(file);
+      if (is_pipe) {
+        ::mkfifo(file.c_str(), 0666);
+      } else {
+        fs::create_symlink("/dev/zero", file);
+      }
+      const EetResult result = job.run();
+      CHECK(result.exit_code == 1);
+      CHECK(says(result, "expected a regular file"));
+    }
+  }
+}
+
+TEST_CASE("a link out of the model's folder is refused") {
+  SmallJob job;
+  const std::string file = job.copy_model("tales-gpt2") + "/tokenizer.json";
+  fs::rename(file, job.dir.file("elsewhere.json"));
+  fs::create_symlink("../elsewhere.json", file);
+  const EetResult result = job.run();
+  CHECK(result.exit_code == 1);
+  CHECK(says(result, "which is outside"));
+}
+
+TEST_CASE("a model in Hugging Face's cache runs") {
+  SmallJob job;
+  const fs::path model = job.dir.file("hub/models--eet--tales");
+  const fs::path snapshot = model / "snapshots" / "abc";
+  fs::create_directories(snapshot);
+  fs::copy(sample_model("tales-gpt2"), model / "blobs");
+  for (const fs::directory_entry& blob : fs::directory_iterator(model / "blobs")) {
+    const fs::path name = blob.path().filename();
+    fs::create_symlink(fs::path("../../blobs") / name, snapshot / name);
+  }
+  job.model = snapshot.string();
+  CHECK(job.run().exit_code == 0);
+}
+
+TEST_CASE("a header of very many names is refused in no time") {
+  SmallJob job;
+  const std::string model = job.copy_model("tales-gpt2");
+  std::string header = "{";
+  for (int i = 0; i < 250'000; ++i) header += "\"t" + std::to_string(i) + "\":{},";
+  header.back() = '}';
+  const uint64_t size = header.size();
+  const std::string length(reinterpret_cast<const char*>(&size), sizeof size);
+  fs::remove(model + "/model.safetensors");
+  job.dir.write("model/model.safetensors", length + header);
+  const EetResult result = run_eet({"inspect", model});
+  CHECK(result.exit_code == 1);
+  CHECK(says(result, "dtype is missing"));
+}
+
+}  // namespace
+}  // namespace eet

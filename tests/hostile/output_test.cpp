@@ -1,0 +1,154 @@
+// Files that are not the program's to change.
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include "tests/hostile/small_job.h"
+
+namespace eet {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kPrecious = "1\n2\n3\n";
+
+TEST_CASE("a link at the journal's name is left alone, and so is what it leads to") {
+  for (const char* flag : {"--overwrite", "--resume", "--no-journal"}) {
+    CAPTURE(flag);
+    const SmallJob job;
+    job.dir.write("precious", kPrecious);
+    fs::create_symlink("precious", job.journal);
+    const EetResult result = job.run({flag});
+    CHECK(result.exit_code == 1);
+    CHECK(says(result, "got a symbolic link"));
+    CHECK(read_text(job.dir.file("precious")) == kPrecious);
+    CHECK(fs::is_symlink(job.journal));
+  }
+}
+
+TEST_CASE("a file at the journal's name that is no journal is left alone, however short") {
+  for (const std::string& content : {kPrecious, std::string("x"), std::string(5000, 'x')}) {
+    for (const char* flag : {"--overwrite", "--resume", "--keep-journal"}) {
+      CAPTURE(flag);
+      const SmallJob job;
+      job.dir.write("out.jsonl.eet-journal", content);
+      const EetResult result = job.run({flag});
+      CHECK(result.exit_code == 1);
+      CHECK(says(result, "expected a journal of eet"));
+      CHECK(read_text(job.journal) == content);
+    }
+  }
+}
+
+TEST_CASE("an output that is a link to nothing is written where the link leads") {
+  const SmallJob job;
+  fs::create_directory(job.dir.file("scratch"));
+  fs::create_symlink("scratch/out.jsonl", job.output);
+  CHECK(job.run().exit_code == 0);
+  CHECK(fs::is_symlink(job.output));
+  CHECK(fs::is_regular_file(job.dir.file("scratch/out.jsonl")));
+}
+
+TEST_CASE("links that lead in a circle are refused") {
+  const SmallJob job;
+  fs::create_symlink("out.jsonl", job.output);
+  const EetResult result = job.run();
+  CHECK(result.exit_code == 1);
+  CHECK(says(result, "in a circle"));
+}
+
+TEST_CASE("two names of one file are refused") {
+  const SmallJob job;
+  CHECK(says(job.run({"--stats", job.journal}), "already in use"));
+  fs::remove(job.journal);
+  fs::create_hard_link(job.input, job.journal);
+  CHECK(says(job.run(), "already in use"));
+}
+
+TEST_CASE("an output may not be a file of the model") {
+  SmallJob job;
+  const std::string model = job.copy_model("tales-gpt2");
+  job.output = model + "/tokenizer.json";
+  const std::string before = read_text(job.output);
+  const EetResult result = job.run();
+  CHECK(result.exit_code == 1);
+  CHECK(says(result, "already in use"));
+  CHECK(read_text(job.output) == before);
+}
+
+mode_t mode_of(const std::string& path) {
+  struct stat info {};
+  REQUIRE(::stat(path.c_str(), &info) == 0);
+  return info.st_mode & 0777;
+}
+
+TEST_CASE("journal and output have the permissions of the output that is replaced") {
+  const SmallJob job;
+  job.dir.write("out.jsonl", "old");
+  fs::permissions(job.output, fs::perms::owner_read | fs::perms::owner_write);
+  CHECK(job.run({"--keep-journal"}).exit_code == 0);
+  CHECK(mode_of(job.output) == 0600);
+  CHECK(mode_of(job.journal) == 0600);
+}
+
+TEST_CASE("nothing but the output stays") {
+  const SmallJob job;
+  CHECK(job.run().exit_code == 0);
+  size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator(job.dir.file(""))) ++files;
+  CHECK(files == 2);  // the input and the output
+}
+
+TEST_CASE("conversions replace what a conversion wrote, and nothing else") {
+  const SmallJob job;
+  const std::string model = job.dir.file("converted");
+  CHECK(run_eet({"convert", job.model, model}).exit_code == 0);
+  CHECK(run_eet({"convert", job.model, model, "--force"}).exit_code == 0);
+  fs::create_directory(model + "/src");
+  job.dir.write("converted/src/thesis.tex", kPrecious);
+  CHECK(says(run_eet({"convert", job.model, model, "--force"}), "holds src"));
+  CHECK(read_text(model + "/src/thesis.tex") == kPrecious);
+  fs::remove_all(model + "/src");
+  fs::create_symlink("/etc/passwd", model + "/merges.txt.link");
+  CHECK(says(run_eet({"convert", job.model, model, "--force"}), "holds merges.txt.link"));
+}
+
+// Starts a job of some seconds, runs `meddle` in the shell meanwhile, and gives its messages.
+std::string messages_of_meddled_job(const SmallJob& job, const std::string& meddle) {
+  std::string rows;
+  for (int i = 0; i < 3000; ++i) {
+    rows += R"({"prompt":"Once upon a time","max_tokens":60,"ignore_eos":true})"
+            "\n";
+  }
+  job.dir.write("in.jsonl", rows);
+  const std::string journal = shell_quoted(job.journal);
+  const std::string err = job.dir.file("err");
+  const std::string script =
+      job.command() + " 2>" + err + " & p=$!; for i in $(seq 200); do [ -s " + journal +
+      " ] && [ $(stat -c %s " + journal + ") -gt 2000 ] && break; sleep 0.05; done; cd " +
+      shell_quoted(job.dir.file("")) + "; " + meddle + "; wait $p";
+  CHECK(std::system(script.c_str()) != 0);
+  return read_text(err);
+}
+
+TEST_CASE("a journal that is removed, replaced or cut under the job is noticed") {
+  const auto mentions = [](const std::string& text, const char* what) {
+    CAPTURE(text);
+    CHECK(text.find(what) != std::string::npos);
+  };
+  const SmallJob removed;
+  std::string text = messages_of_meddled_job(removed, "rm out.jsonl.eet-journal");
+  mentions(text, "removed or replaced while the job ran");
+  mentions(text, "; 0 of ");
+  const SmallJob replaced;
+  text =
+      messages_of_meddled_job(replaced, "echo mine > new; mv new out.jsonl.eet-journal; sleep 2");
+  mentions(text, "removed or replaced while the job ran");
+  CHECK(read_text(replaced.journal) == "mine\n");
+  const SmallJob cut;
+  text = messages_of_meddled_job(cut, ": > out.jsonl.eet-journal");
+  CHECK(
+      (text.find("was cut to") != std::string::npos || text.find("--resume") != std::string::npos));
+}
+
+}  // namespace
+}  // namespace eet
