@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "tokenizer/class_defaults.h"
 #include "tokenizer/tokenizer.h"
 
 namespace eet {
@@ -27,18 +28,30 @@ void read_added_tokens_decoder(const JsonView& decoder, std::vector<AddedToken>&
   }
 }
 
-// added_tokens.json: {"<|im_end|>": 32000, ...}, without flags; tokens that are known already keep
-// the flags they have.
+// added_tokens.json: {"<|im_end|>": 32000, ...}, without flags.
 void read_added_tokens_file(const JsonView& file, std::vector<AddedToken>& tokens) {
   for (const auto& [content, id] : file.object()) {
-    bool known = false;
-    for (const AddedToken& token : tokens) known = known || token.content == content;
-    if (known) continue;
     AddedToken token;
     token.content = content;
     token.id = file[content.c_str()].token_id();
     tokens.push_back(std::move(token));
   }
+}
+
+// Without tokenizer_class in tokenizer_config.json, config.json's, or that of its model_type.
+std::string class_of_model(const std::filesystem::path& config_path) {
+  if (!std::filesystem::exists(config_path)) return "";
+  const nlohmann::json document = read_json_file(config_path);
+  const JsonView file(document, config_path.string());
+  const JsonView named = file["tokenizer_class"];
+  if (!named.is_null()) return named.string();
+  const JsonView model_type = file["model_type"];
+  return std::string(model_type.is_string() ? default_tokenizer_class(model_type.string()) : "");
+}
+
+std::string without_fast(std::string name) {
+  if (name.ends_with("Fast") && name != "PreTrainedTokenizerFast") name.resize(name.size() - 4);
+  return name;
 }
 
 void read_named_token(const JsonView& file, const char* role, NamedToken& named,
@@ -94,10 +107,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
     const nlohmann::json document = read_json_file(config_path);
     const JsonView file(document, config_path.string());
     config.present = true;
-    config.tokenizer_class = file["tokenizer_class"].string_or("");
-    if (config.tokenizer_class.ends_with("Fast")) {
-      config.tokenizer_class.resize(config.tokenizer_class.size() - 4);
-    }
+    config.tokenizer_class = without_fast(file["tokenizer_class"].string_or(""));
     config.add_bos_token = optional_boolean(file["add_bos_token"]);
     config.add_eos_token = optional_boolean(file["add_eos_token"]);
     config.add_prefix_space = optional_boolean(file["add_prefix_space"]);
@@ -108,13 +118,18 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
     read_added_tokens_decoder(file["added_tokens_decoder"], config.added_tokens);
     read_special_tokens(file, config);
   }
+  if (config.tokenizer_class.empty()) {
+    config.tokenizer_class = without_fast(class_of_model(directory / "config.json"));
+  }
+  // Files of older versions, which added_tokens_decoder stands for.
+  const bool is_complete = !config.added_tokens.empty();
   const auto map_path = directory / "special_tokens_map.json";
-  if (std::filesystem::exists(map_path)) {
+  if (!is_complete && std::filesystem::exists(map_path)) {
     const nlohmann::json document = read_json_file(map_path);
     read_special_tokens(JsonView(document, map_path.string()), config);
   }
   const auto added_path = directory / "added_tokens.json";
-  if (std::filesystem::exists(added_path)) {
+  if (!is_complete && std::filesystem::exists(added_path)) {
     const nlohmann::json document = read_json_file(added_path);
     read_added_tokens_file(JsonView(document, added_path.string()), config.added_tokens);
   }
