@@ -26,7 +26,7 @@ struct PipelineSpec {
   PreTokenizers pre_tokenizers;
   std::unique_ptr<Model> model;
   PostProcessor post_processor;
-  Decoders decoders = Decoders::byte_level();
+  Decoders decoders;
   std::vector<AddedToken> added_tokens;
   std::optional<int32_t> bos_id;
   std::optional<int32_t> eos_id;

@@ -1,6 +1,7 @@
 #include "tokenizer/tokenizer_config.h"
 
 #include <charconv>
+#include <utility>
 
 #include "tokenizer/class_defaults.h"
 #include "tokenizer/tokenizer.h"
@@ -38,20 +39,26 @@ void read_added_tokens_file(const JsonView& file, std::vector<AddedToken>& token
   }
 }
 
-// Without tokenizer_class in tokenizer_config.json, config.json's, or that of its model_type.
-std::string class_of_model(const std::filesystem::path& config_path) {
-  if (!std::filesystem::exists(config_path)) return "";
-  const nlohmann::json document = read_json_file(config_path);
-  const JsonView file(document, config_path.string());
-  const JsonView named = file["tokenizer_class"];
-  if (!named.is_null()) return named.string();
-  const JsonView model_type = file["model_type"];
-  return std::string(model_type.is_string() ? default_tokenizer_class(model_type.string()) : "");
-}
-
 std::string without_fast(std::string name) {
   if (name.ends_with("Fast") && name != "PreTrainedTokenizerFast") name.resize(name.size() - 4);
   return name;
+}
+
+// The class that transformers takes, given what tokenizer_config.json names.
+std::string class_of_model(std::string named, const std::filesystem::path& directory) {
+  std::string model_type;
+  const auto path = directory / "config.json";
+  if (std::filesystem::exists(path)) {
+    const nlohmann::json document = read_json_file(path);
+    const JsonView file(document, path.string());
+    const JsonView type = file["model_type"];
+    const JsonView named_there = file["tokenizer_class"];
+    if (type.is_string()) model_type = type.string();
+    if (named.empty() && named_there.is_string()) named = without_fast(named_there.string());
+  }
+  // The general class is for tokenizer.json alone.
+  if (!std::filesystem::exists(directory / "tokenizer.json") && !named.empty()) return named;
+  return std::string(reference_class(named, model_type));
 }
 
 void read_named_token(const JsonView& file, const char* role, NamedToken& named,
@@ -118,9 +125,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
     read_added_tokens_decoder(file["added_tokens_decoder"], config.added_tokens);
     read_special_tokens(file, config);
   }
-  if (config.tokenizer_class.empty()) {
-    config.tokenizer_class = without_fast(class_of_model(directory / "config.json"));
-  }
+  config.tokenizer_class = class_of_model(std::move(config.tokenizer_class), directory);
   // Files of older versions, which added_tokens_decoder stands for.
   const bool is_complete = !config.added_tokens.empty();
   const auto map_path = directory / "special_tokens_map.json";

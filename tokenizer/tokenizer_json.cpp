@@ -7,7 +7,6 @@
 
 #include "tokenizer/class_defaults.h"
 #include "tokenizer/models/bpe.h"
-#include "tokenizer/regex/known_patterns.h"
 
 namespace eet {
 namespace {
@@ -93,14 +92,25 @@ std::vector<std::pair<std::string, std::string>> read_merge_lines(
   return merges;
 }
 
+// What becomes of text before the model, and of tokens behind it.
+void read_text_steps(const JsonView& pipeline, PipelineSpec& spec) {
+  spec.normalizers = read_normalizers(pipeline["normalizer"]);
+  spec.pre_tokenizers = read_pre_tokenizers(pipeline["pre_tokenizer"]);
+  spec.decoders = Decoders(pipeline["decoder"]);
+}
+
 }  // namespace
 
 PipelineSpec read_tokenizer_json(const JsonView& tokenizer_json, const TokenizerConfig& config) {
   PipelineSpec spec;
   spec.file = tokenizer_json.where();
-  spec.pre_tokenizers = read_pre_tokenizers(tokenizer_json["pre_tokenizer"]);
-  spec.normalizers = read_normalizers(tokenizer_json["normalizer"]);
-  spec.decoders = Decoders(tokenizer_json["decoder"]);
+  read_text_steps(tokenizer_json, spec);
+  const bool is_sentencepiece = tokenizer_json["model"]["byte_fallback"].boolean_or(false);
+  if (is_sentencepiece && config.tokenizer_class == "LlamaTokenizer") {
+    // transformers 5 leaves to this class what it does to text, whatever the file says.
+    const nlohmann::json pipeline = class_pipeline(config);
+    read_text_steps(JsonView(pipeline, config.tokenizer_class), spec);
+  }
   spec.post_processor = PostProcessor(tokenizer_json["post_processor"]);
   spec.model = read_model(tokenizer_json["model"]);
   TokenCollector collector(spec.model->vocabulary(), spec.file);
@@ -120,18 +130,16 @@ PipelineSpec read_vocab_and_merges(const std::filesystem::path& vocab_path,
                                    const TokenizerConfig& config) {
   PipelineSpec spec;
   spec.file = merges_path.string();
-  const bool add_prefix_space = config.add_prefix_space.value_or(false);
-  if (config.tokenizer_class == "Qwen2Tokenizer") {
-    spec.normalizers = nfc_normalizers();
-    spec.pre_tokenizers = byte_level_pre_tokenizers(kQwen2Pattern, add_prefix_space);
-  } else if (config.tokenizer_class.empty() || config.tokenizer_class == "GPT2Tokenizer") {
-    spec.pre_tokenizers = byte_level_pre_tokenizers(kGpt2Pattern, add_prefix_space);
-  } else {
+  TokenizerConfig with_class = config;
+  if (config.tokenizer_class.empty()) with_class.tokenizer_class = "GPT2Tokenizer";
+  const nlohmann::json pipeline = class_pipeline(with_class);
+  if (pipeline.is_null() || with_class.tokenizer_class == "LlamaTokenizer") {
     throw TokenizerError(vocab_path.string() + ": tokenizer_class: expected GPT2Tokenizer or " +
                          "Qwen2Tokenizer, got " + config.tokenizer_class +
                          "; vocab.json and merges.txt do not say how text is split: provide "
                          "tokenizer.json");
   }
+  read_text_steps(JsonView(pipeline, with_class.tokenizer_class), spec);
   const nlohmann::json vocab = read_json_file(vocab_path);
   BpeOptions options;
   options.file = spec.file;

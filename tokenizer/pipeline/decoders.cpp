@@ -369,13 +369,6 @@ Decoders::Decoders(const JsonView& decoder) {
   });
 }
 
-Decoders Decoders::byte_level() {
-  Decoders decoders;
-  decoders.steps_.push_back(std::make_unique<ByteLevel>());
-  decoders.is_byte_level_ = true;
-  return decoders;
-}
-
 DecodeState Decoders::begin() const {
   return {Utf8Assembler(Utf8Replacement::kPerSubpart), true,
           std::vector<DecodeStage>(steps_.size())};

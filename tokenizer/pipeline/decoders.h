@@ -36,11 +36,10 @@ class Decoder {
 // `decoder` of a tokenizer.json.
 class Decoders {
  public:
+  Decoders() = default;  // tokens as they are
+
   // Null means none: tokens with a space between. TokenizerError names what is not supported.
   explicit Decoders(const JsonView& decoder);
-
-  // ByteLevel alone.
-  static Decoders byte_level();
 
   bool is_byte_level() const { return is_byte_level_; }  // its last step is ByteLevel
 
@@ -50,8 +49,6 @@ class Decoders {
   void finish(DecodeState& state, std::string& text) const;
 
  private:
-  Decoders() = default;
-
   std::vector<std::unique_ptr<Decoder>> steps_;
   bool is_byte_level_ = false;
 };

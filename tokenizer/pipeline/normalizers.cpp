@@ -1,10 +1,12 @@
 #include "tokenizer/pipeline/normalizers.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "tokenizer/pipeline/byte_alphabet.h"
 #include "tokenizer/pipeline/component_fields.h"
+#include "tokenizer/pipeline/precompiled_normalizer.h"
 #include "tokenizer/unicode/characters.h"
 #include "tokenizer/unicode/normal_forms.h"
 #include "tokenizer/utf8.h"
@@ -165,6 +167,7 @@ std::unique_ptr<Normalizer> read_normalizer(const JsonView& component) {
     return std::make_unique<ReplaceStep>(read_pattern(component["pattern"]),
                                          component["content"].string());
   }
+  if (type == "Precompiled") return read_precompiled_normalizer(component);
   component["type"].fail(
       "NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, Prepend, Replace, Nmt, ByteLevel, "
       "Precompiled or Sequence",
@@ -178,12 +181,6 @@ Normalizers read_normalizers(const JsonView& normalizer) {
   for_each_component(normalizer, "normalizers", [&](const JsonView& component) {
     steps.push_back(read_normalizer(component));
   });
-  return steps;
-}
-
-Normalizers nfc_normalizers() {
-  Normalizers steps;
-  steps.push_back(std::make_unique<NormalFormStep>(NormalForm::kC));
   return steps;
 }
 

@@ -27,7 +27,4 @@ using Normalizers = std::vector<std::unique_ptr<Normalizer>>;
 // `normalizer` of a tokenizer.json; null means none. TokenizerError names what is not supported.
 Normalizers read_normalizers(const JsonView& normalizer);
 
-// NFC alone, which Qwen's tokenizers have.
-Normalizers nfc_normalizers();
-
 }  // namespace eet

@@ -272,34 +272,18 @@ void append_steps(const JsonView& component, Steps& steps) {
   }
 }
 
-// Leaves the last step's alphabet to the model, which has a cache.
-PreTokenizers with_alphabet_last(Steps steps) {
-  PreTokenizers result;
-  if (!steps.empty() && dynamic_cast<ByteAlphabetStep*>(steps.back().get()) != nullptr) {
-    steps.pop_back();
-    result.writes_byte_alphabet = true;
-  }
-  result.steps = std::move(steps);
-  return result;
-}
-
 }  // namespace
 
 PreTokenizers read_pre_tokenizers(const JsonView& pre_tokenizer) {
-  Steps steps;
-  for_each_component(pre_tokenizer, "pretokenizers",
-                     [&](const JsonView& component) { append_steps(component, steps); });
-  return with_alphabet_last(std::move(steps));
-}
-
-PreTokenizers byte_level_pre_tokenizers(std::string_view pattern, bool add_prefix_space) {
-  Steps steps;
-  if (add_prefix_space) steps.push_back(std::make_unique<PrefixSpaceStep>());
-  steps.push_back(std::make_unique<SplitStep>(Pattern::regex(std::string(pattern), "split pattern"),
-                                              SplitBehavior::kIsolated, false));
   PreTokenizers result;
-  result.steps = std::move(steps);
-  result.writes_byte_alphabet = true;
+  for_each_component(pre_tokenizer, "pretokenizers",
+                     [&](const JsonView& component) { append_steps(component, result.steps); });
+  // Leaves the last step's alphabet to the model, which has a cache.
+  if (!result.steps.empty() &&
+      dynamic_cast<ByteAlphabetStep*>(result.steps.back().get()) != nullptr) {
+    result.steps.pop_back();
+    result.writes_byte_alphabet = true;
+  }
   return result;
 }
 

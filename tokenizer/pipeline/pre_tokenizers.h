@@ -28,7 +28,4 @@ struct PreTokenizers {
 // `pre_tokenizer` of a tokenizer.json; null means none. TokenizerError names what is not supported.
 PreTokenizers read_pre_tokenizers(const JsonView& pre_tokenizer);
 
-// GPT-2's and its like: `pattern` isolates words, which become bytes.
-PreTokenizers byte_level_pre_tokenizers(std::string_view pattern, bool add_prefix_space);
-
 }  // namespace eet
