@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "tokenizer/tokenizer.h"
@@ -58,21 +59,14 @@ AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens,
     known = token;
     known.special = special;
   }
-  std::unordered_map<std::string, const AddedToken*> normal_forms;
+  std::unordered_set<std::string> known_forms;
   for (const auto& [id, token] : by_id_) {
     if (!token.normalized) {
       literal_.insert(token.content, id);
       continue;
     }
     std::string form = normalize(token.content);
-    const auto [other, is_new] = normal_forms.emplace(form, &token);
-    if (!is_new || form.empty()) {
-      throw TokenizerError(
-          file + ": added token \"" + token.content +
-          "\": expected a normal form of its own, got " +
-          (form.empty() ? "nothing" : "that of \"" + other->second->content + "\""));
-    }
-    normalized_.insert(form, id);
+    if (known_forms.insert(form).second && !form.empty()) normalized_.insert(form, id);
     if (form != token.content) normal_forms_.emplace(id, std::move(form));
   }
 }
@@ -98,8 +92,9 @@ void AddedTokens::split(std::string_view text, bool normalized,
     at = end;  // also where a token before took the white space that this one begins with
     const AddedToken& token = by_id_.at(id);
     if (token.single_word && touches_word(text.substr(0, begin), text.substr(end))) continue;
-    if (token.lstrip && begin > done) {
-      begin = done + length_without_trailing_space(text.substr(done, begin - done));
+    if (token.lstrip) {
+      begin = begin > done ? done + length_without_trailing_space(text.substr(done, begin - done))
+                           : done;
     }
     if (token.rstrip) {
       // The white space up to `done` has been seen already.
@@ -107,7 +102,8 @@ void AddedTokens::split(std::string_view text, bool normalized,
       end = seen + leading_space_length(text.substr(seen));
     }
     if (begin > done) segments.push_back({text.substr(done, begin - done), nullptr});
-    segments.push_back({text.substr(begin, end - begin), &token});
+    // Nothing is left of a token of white space that the one before it took along.
+    if (begin < end) segments.push_back({text.substr(begin, end - begin), &token});
     done = end;
   }
   if (done < text.size()) segments.push_back({text.substr(done), nullptr});

@@ -33,8 +33,9 @@ class AddedTokens {
  public:
   // `normalize` is what the tokenizer does to text; it is done to the content of tokens that are
   // `normalized` too. Of two tokens with the same content the later one's flags count, but special
-  // is what one of them says. Tokens without content are ignored. TokenizerError, naming `file`,
-  // when one content has two ids, one id two contents, or two tokens look alike.
+  // is what one of them says. Of tokens that normalisation makes equal the one of the lowest id is
+  // found (of any, in the reference); without content none. TokenizerError, naming `file`, when one
+  // content has two ids or one id two contents.
   AddedTokens(const std::vector<AddedToken>& tokens,
               const std::function<std::string(std::string_view)>& normalize,
               const std::string& file);

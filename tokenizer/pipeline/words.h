@@ -1,6 +1,7 @@
 // A text on its way through the pre-tokenizers: the words that it is cut into so far.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <string>
@@ -18,7 +19,7 @@ struct Word {
   size_t origin_bytes = 0;
 
   Word part(size_t begin, size_t end) const {
-    return {text.substr(begin, end - begin), origin_bytes > begin ? origin_bytes - begin : 0};
+    return {text.substr(begin, end - begin), std::clamp(origin_bytes, begin, end) - begin};
   }
 };
 

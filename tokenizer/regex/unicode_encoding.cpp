@@ -169,7 +169,9 @@ int property_name_to_ctype(OnigEncoding, OnigUChar* begin, OnigUChar* end) {
 }
 
 int is_code_ctype(OnigCodePoint code, OnigCtype ctype) {
-  const Property* property = changed_properties().prepared(ctype);
+  // Latin-1 has a table of its own in the library, which is not quite that of the properties.
+  constexpr OnigCodePoint kLatin1End = 0x100;
+  const Property* property = code < kLatin1End ? nullptr : changed_properties().prepared(ctype);
   if (property == nullptr) return ONIG_ENCODING_UTF8->is_code_ctype(code, ctype);
   return property->set.contains(code) ? 1 : 0;
 }
