@@ -66,7 +66,12 @@ AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens,
       continue;
     }
     std::string form = normalize(token.content);
-    if (known_forms.insert(form).second && !form.empty()) normalized_.insert(form, id);
+    if (form.empty()) {
+      throw TokenizerError(file + ": added token \"" + token.content +
+                           "\": expected a normal form, got nothing; the reference fails on text "
+                           "with such a token: make it one that is not normalized");
+    }
+    if (known_forms.insert(form).second) normalized_.insert(form, id);
     if (form != token.content) normal_forms_.emplace(id, std::move(form));
   }
 }

@@ -35,7 +35,7 @@ class AddedTokens {
   // `normalized` too. Of two tokens with the same content the later one's flags count, but special
   // is what one of them says. Of tokens that normalisation makes equal the one of the lowest id is
   // found (of any, in the reference); without content none. TokenizerError, naming `file`, when one
-  // content has two ids or one id two contents.
+  // content has two ids, one id two contents, or normalisation leaves nothing of a token.
   AddedTokens(const std::vector<AddedToken>& tokens,
               const std::function<std::string(std::string_view)>& normalize,
               const std::string& file);

@@ -55,7 +55,9 @@ class Bpe final : public Model {
                              right + "\": expected the prefix \"" +
                              options_.continuing_subword_prefix + "\"");
       }
-      merges_.add(id_of(left), id_of(right), rank, id_of(left + right.substr(prefix)));
+      const int32_t left_id = id_of(left);
+      const int32_t right_id = id_of(right);
+      merges_.add(left_id, right_id, rank, id_of(left + right.substr(prefix)));
       ++rank;
     }
     options_.merges.clear();
