@@ -39,7 +39,10 @@ PipelineTokenizer::PipelineTokenizer(PipelineSpec spec)
 }
 
 NormalizedText PipelineTokenizer::normalize(NormalizedText text) const {
-  for (const auto& step : spec_.normalizers) step->apply(text);
+  for (const auto& step : spec_.normalizers) {
+    step->apply(text);
+    check_length(text.text.size());
+  }
   return text;
 }
 

@@ -43,11 +43,14 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
   return text;
 }
 
+void Tokenizer::check_length(size_t bytes) {
+  if (bytes <= kMaxTextBytes) return;
+  throw TokenizerError("text: expected at most " + std::to_string(kMaxTextBytes) + " bytes, got " +
+                       std::to_string(bytes));
+}
+
 void Tokenizer::check_text(std::string_view text) {
-  if (text.size() > kMaxTextBytes) {
-    throw TokenizerError("text: expected at most " + std::to_string(kMaxTextBytes) +
-                         " bytes, got " + std::to_string(text.size()));
-  }
+  check_length(text.size());
   const size_t invalid = find_invalid_utf8(text);
   if (invalid != std::string_view::npos) {
     throw TokenizerError("text: expected UTF-8, got an invalid sequence at byte " +

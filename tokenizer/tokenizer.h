@@ -58,6 +58,7 @@ class Tokenizer {
  protected:
   // Throws TokenizerError unless `text` is valid UTF-8 of a length that can be encoded.
   static void check_text(std::string_view text);
+  static void check_length(size_t bytes);
 
   // What add_special_tokens puts before a text.
   virtual std::vector<int32_t> prefix_ids() const = 0;

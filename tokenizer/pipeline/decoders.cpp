@@ -107,7 +107,9 @@ class ReplaceLiteral final : public Decoder {
     text += part;
     std::string replaced;
     size_t done = 0;
+    size_t matches = 0;
     for (size_t found; (found = text.find(literal_, done)) != std::string::npos;) {
+      check_replacements(++matches, content_.size());
       replaced.append(text, done, found - done);
       replaced += content_;
       done = found + literal_.size();
@@ -140,6 +142,7 @@ class ReplacePattern final : public StringDecoder {
   void put_string(std::string_view text, DecodeStage&, Sink& sink) const override {
     std::vector<TextRange> matches;
     if (!text.empty()) pattern_->find_all(text, matches);
+    check_replacements(matches.size(), content_.size());
     std::string replaced;
     size_t done = 0;
     for (const TextRange& match : matches) {

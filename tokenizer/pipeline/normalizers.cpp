@@ -123,6 +123,7 @@ class ReplaceStep final : public Normalizer {
     std::vector<TextRange> matches;
     pattern_->find_all(text.text, matches);
     if (matches.empty()) return;
+    check_replacements(matches.size(), content_.size());
     NormalizedText replaced;
     replaced.text.reserve(text.text.size());
     const auto keep = [&](size_t begin, size_t end) {

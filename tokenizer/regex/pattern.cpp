@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "tokenizer/regex/known_patterns.h"
+#include "tokenizer/tokenizer.h"
 #include "tokenizer/utf8.h"
 
 namespace eet {
@@ -52,6 +53,14 @@ class CharacterPattern final : public Pattern {
 };
 
 }  // namespace
+
+void check_replacements(size_t matches, size_t content_bytes) {
+  constexpr size_t kMostBytes = size_t{1} << 28;
+  if (matches == 0 || content_bytes <= kMostBytes / matches) return;
+  throw TokenizerError("text: expected at most " + std::to_string(kMostBytes) +
+                       " bytes after Replace, got " + std::to_string(matches) + " matches for " +
+                       std::to_string(content_bytes) + " bytes each");
+}
 
 std::unique_ptr<Pattern> Pattern::regex(const std::string& source, std::string where) {
   if (auto known = make_known_pattern(source)) return known;

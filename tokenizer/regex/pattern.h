@@ -10,6 +10,10 @@
 
 namespace eet {
 
+// Throws TokenizerError where putting `content_bytes` in for each of `matches` matches would take
+// more memory than any honest file needs.
+void check_replacements(size_t matches, size_t content_bytes);
+
 // Finds what it stands for in text. Immutable: any number of threads may use one.
 class Pattern {
  public:
