@@ -215,7 +215,7 @@ void add_tokenize_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command
       ->add_option("--add-special-tokens", options->add_special_tokens,
-                   "Add BOS (and EOS) where the model wants it, as `eet generate` does")
+                   "Add BOS (and EOS) where the model's reference tokenizer does")
       ->default_str("true");
   command->add_flag("--decode", options->decode, "The other way round: ids in, text out");
   command->callback([options, &exit_code] {

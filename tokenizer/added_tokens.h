@@ -6,8 +6,9 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
+
+#include "tokenizer/byte_trie.h"
 
 namespace eet {
 
@@ -18,7 +19,7 @@ struct AddedToken {
   bool single_word = false;  // only where no word character touches it
   bool lstrip = false;       // takes the white space before it along
   bool rstrip = false;       // and after it
-  bool normalized = false;   // looked for in the normalised text
+  bool normalized = false;   // looked for in the normalised text, itself normalised
 };
 
 // A stretch of text, or one added token.
@@ -31,13 +32,16 @@ struct TextSegment {
 class AddedTokens {
  public:
   // `normalize` is what the tokenizer does to text; it is done to the content of tokens that are
-  // `normalized` too. Of two tokens with the same content the later one's flags count.
-  // TokenizerError, naming `file`, when one content has two ids or one id two contents.
+  // `normalized` too. Of two tokens with the same content the later one's flags count, but special
+  // is what one of them says. Of tokens that normalisation makes equal the one of the lowest id is
+  // found (of any, in the reference); without content none. TokenizerError, naming `file`, when one
+  // content has two ids, one id two contents, or normalisation leaves nothing of a token.
   AddedTokens(const std::vector<AddedToken>& tokens,
               const std::function<std::string(std::string_view)>& normalize,
               const std::string& file);
-  AddedTokens(AddedTokens&&) = default;  // not copyable: the trees point into by_id_
-  AddedTokens& operator=(AddedTokens&&) = default;
+
+  // Whether there are tokens that are looked for after normalisation.
+  bool has_normalized() const { return !normalized_.empty(); }
 
   // Cuts `text` at the tokens looked for before (`normalized` false) or after normalisation.
   void split(std::string_view text, bool normalized, std::vector<TextSegment>& segments) const;
@@ -46,26 +50,14 @@ class AddedTokens {
   const AddedToken* find(int32_t id) const;
   const std::map<int32_t, AddedToken>& by_id() const { return by_id_; }
 
+  // What decoding gives for the tokens that normalisation changes: their normal form.
+  const std::map<int32_t, std::string>& normal_forms() const { return normal_forms_; }
+
  private:
-  // A tree of the contents' bytes.
-  class Trie {
-   public:
-    bool empty() const { return nodes_.size() == 1; }
-    void insert(std::string_view key, const AddedToken* token);
-    // The longest key that `text` has at `at`, with its token; an empty key if there is none.
-    std::pair<size_t, const AddedToken*> longest_match(std::string_view text, size_t at) const;
-
-   private:
-    struct Node {
-      std::map<uint8_t, int32_t> children;
-      const AddedToken* token = nullptr;
-    };
-    std::vector<Node> nodes_ = std::vector<Node>(1);
-  };
-
   std::map<int32_t, AddedToken> by_id_;
-  Trie literal_;
-  Trie normalized_;
+  std::map<int32_t, std::string> normal_forms_;
+  ByteTrie literal_;
+  ByteTrie normalized_;
 };
 
 }  // namespace eet

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <utility>
 
+#include "tokenizer/class_defaults.h"
 #include "tokenizer/jinja/template.h"
 #include "tokenizer/json_view.h"
 #include "tokenizer/tokenizer.h"
@@ -35,13 +36,29 @@ std::optional<std::string> default_template(const JsonView& field) {
 }
 
 // The tokens with a role that a file names become variables, but for those that are known already.
+// Null stands for a role without a token.
 void add_special_tokens(const JsonView& file, nlohmann::ordered_json& variables) {
   for (const char* role : {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token",
                            "cls_token", "mask_token"}) {
+    if (variables.contains(role) || !file.object().contains(role)) continue;
     const JsonView token = file[role];
-    if (variables.contains(role) || token.is_null()) continue;
-    variables[role] = read_added_token(token).content;
+    variables[role] = token.is_null() ? nlohmann::ordered_json()
+                                      : nlohmann::ordered_json(read_added_token(token).content);
   }
+}
+
+// What no file names is the tokenizer class's; roles without a token are no variables.
+void finish_special_tokens(const std::filesystem::path& directory,
+                           nlohmann::ordered_json& variables) {
+  const TokenizerConfig config = read_tokenizer_config(directory);
+  for (const auto& [role, content] : default_special_tokens(config.tokenizer_class)) {
+    variables.emplace(role, content);
+  }
+  nlohmann::ordered_json named = nlohmann::ordered_json::object();
+  for (const auto& [role, content] : variables.items()) {
+    if (!content.is_null()) named[role] = content;
+  }
+  variables = std::move(named);
 }
 
 }  // namespace
@@ -71,6 +88,7 @@ std::optional<ChatTemplate> ChatTemplate::load(const std::filesystem::path& dire
     const nlohmann::json document = read_json_file(map_path);
     add_special_tokens(JsonView(document, map_path.string()), variables);
   }
+  finish_special_tokens(directory, variables);
   const auto template_path = directory / "chat_template.jinja";
   if (std::filesystem::exists(template_path)) {
     origin = template_path;

@@ -78,6 +78,11 @@ bool JsonView::boolean() const {
   return value_->get<bool>();
 }
 
+double JsonView::number() const {
+  if (!value_->is_number()) fail("a number");
+  return value_->get<double>();
+}
+
 int32_t JsonView::token_id() const {
   const bool fits = value_->is_number_integer() && *value_ >= 0 && *value_ <= kMaxTokenId;
   if (!fits) fail("a token id from 0 to " + std::to_string(kMaxTokenId));

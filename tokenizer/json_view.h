@@ -41,6 +41,7 @@ class JsonView {
   const nlohmann::json::array_t& array() const;
   const std::string& string() const;
   bool boolean() const;
+  double number() const;
   int32_t token_id() const;  // an integer in [0, kMaxTokenId]
 
   bool boolean_or(bool fallback) const { return is_null() ? fallback : boolean(); }

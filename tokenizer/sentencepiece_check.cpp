@@ -5,6 +5,8 @@
 #include <cstring>
 #include <vector>
 
+#include "tokenizer/darts_unit.h"
+
 namespace eet {
 namespace {
 
@@ -89,18 +91,9 @@ bool visit_fields(std::string_view message, uint64_t number, Visit visit) {
   return fields.at_end();
 }
 
-// A unit of Darts-clone's double array (https://github.com/s-yata/darts-clone).
-struct Unit {
-  uint32_t bits = 0;
-  bool has_leaf() const { return (bits >> 8 & 1) != 0; }
-  uint32_t value() const { return bits & 0x7FFFFFFF; }
-  uint32_t label() const { return bits & 0x800000FF; }
-  uint32_t offset() const { return bits >> 10 << ((bits & 0x200) >> 6); }
-};
-
 // Whether all that can be reached from the root lies inside the array (not empty), and all its
 // values below `value_end`.
-bool trie_stays_inside(const std::vector<Unit>& units, size_t value_end) {
+bool trie_stays_inside(const std::vector<DartsUnit>& units, size_t value_end) {
   constexpr uint32_t kLabels = 256;
   std::vector<bool> seen(units.size());
   std::vector<uint32_t> blocks = {units[0].offset()};  // where children begin, not yet looked at
@@ -122,26 +115,26 @@ bool trie_stays_inside(const std::vector<Unit>& units, size_t value_end) {
   return true;
 }
 
+}  // namespace
+
 // The map is the trie's size in bytes, the trie, and the texts that its values point to, each ended
 // by a zero.
-bool is_sound(std::string_view map) {
-  if (map.empty()) return true;
+bool is_sound_character_map(std::string_view map) {
+  if (map.empty()) return true;  // no rules
   uint32_t trie_bytes = 0;
   if (map.size() < sizeof trie_bytes) return false;
   std::memcpy(&trie_bytes, map.data(), sizeof trie_bytes);
   map.remove_prefix(sizeof trie_bytes);
-  if (trie_bytes < sizeof(Unit) || trie_bytes > map.size()) return false;
-  std::vector<Unit> units(trie_bytes / sizeof(Unit));
-  std::memcpy(units.data(), map.data(), units.size() * sizeof(Unit));
+  if (trie_bytes < sizeof(DartsUnit) || trie_bytes > map.size()) return false;
+  std::vector<DartsUnit> units(trie_bytes / sizeof(DartsUnit));
+  std::memcpy(units.data(), map.data(), units.size() * sizeof(DartsUnit));
   const std::string_view texts = map.substr(trie_bytes);
   return texts.ends_with('\0') && trie_stays_inside(units, texts.size());
 }
 
-}  // namespace
-
 bool has_sound_character_maps(std::string_view model) {
   const auto is_sound_spec = [](std::string_view spec) {
-    return visit_fields(spec, kPrecompiledCharsmap, is_sound);
+    return visit_fields(spec, kPrecompiledCharsmap, is_sound_character_map);
   };
   return visit_fields(model, kNormalizerSpec, is_sound_spec) &&
          visit_fields(model, kDenormalizerSpec, is_sound_spec);

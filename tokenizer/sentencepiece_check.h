@@ -11,4 +11,7 @@ namespace eet {
 // ModelProto) stays inside. What else may be wrong with a model the library finds itself.
 bool has_sound_character_maps(std::string_view model);
 
+// The same for one map, as a tokenizer.json has it too.
+bool is_sound_character_map(std::string_view map);
+
 }  // namespace eet

@@ -62,8 +62,7 @@ std::string byte_of_piece(const std::string& piece, const std::string& file) {
 }  // namespace
 
 SentencePieceTokenizer::SentencePieceTokenizer(const std::string& model, const std::string& file,
-                                               const TokenizerConfig& config,
-                                               std::vector<AddedToken> added_tokens)
+                                               const TokenizerConfig& config)
     : processor_(load_processor(model, file)) {
   // As in transformers 5: without a word about it, not the legacy way. (Version 4 warned and took
   // it.)
@@ -77,7 +76,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(const std::string& model, const s
   const auto id_or_none = [](int id) {
     return id >= 0 ? std::optional<int32_t>(id) : std::nullopt;
   };
-  read_added_tokens(config, std::move(added_tokens), file);
+  read_added_tokens(config, file);
   const auto role_id = [&](const NamedToken& named, int default_id) {
     if (!named.declared) return id_or_none(default_id);
     return named.token ? piece_id(named.token->content) : std::nullopt;
@@ -113,9 +112,8 @@ void SentencePieceTokenizer::read_pieces(const std::string& file) {
 }
 
 void SentencePieceTokenizer::read_added_tokens(const TokenizerConfig& config,
-                                               std::vector<AddedToken> tokens,
                                                const std::string& file) {
-  tokens.insert(tokens.end(), config.added_tokens.begin(), config.added_tokens.end());
+  std::vector<AddedToken> tokens = config.added_tokens;
   const auto add_special = [&](AddedToken token) {
     token.special = true;
     for (AddedToken& known : tokens) {
@@ -204,7 +202,10 @@ std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text,
       encode_segment(segment.text, &segment == &segments.front(), ids);
     }
   }
-  if (add_special_tokens) surround(ids, prefix_ids_, suffix_ids_);
+  if (add_special_tokens) {
+    ids.insert(ids.begin(), prefix_ids_.begin(), prefix_ids_.end());
+    ids.insert(ids.end(), suffix_ids_.begin(), suffix_ids_.end());
+  }
   return ids;
 }
 

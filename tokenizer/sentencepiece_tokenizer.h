@@ -23,13 +23,14 @@ namespace eet {
 // configuration names are split off first, and show as their text.
 class SentencePieceTokenizer final : public Tokenizer {
  public:
-  // `model` is the content of `file`, which messages name. `added_tokens` come from a
-  // tokenizer.json beside it. TokenizerError when the library cannot load the model.
+  // `model` is the content of `file`, which messages name. TokenizerError when the library cannot
+  // load the model.
   SentencePieceTokenizer(const std::string& model, const std::string& file,
-                         const TokenizerConfig& config, std::vector<AddedToken> added_tokens);
+                         const TokenizerConfig& config);
   ~SentencePieceTokenizer() override;
 
   std::vector<int32_t> encode(std::string_view text, bool add_special_tokens) const override;
+  std::vector<int32_t> prefix_ids() const override { return prefix_ids_; }
   int32_t vocab_size() const override { return static_cast<int32_t>(pieces_.size()); }
   std::optional<int32_t> bos_id() const override { return bos_id_; }
   std::optional<int32_t> eos_id() const override { return eos_id_; }
@@ -38,6 +39,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   DecodeState begin_decoding() const override;
   void append_text(int32_t id, bool skip_special_tokens, DecodeState& state,
                    std::string& text) const override;
+  void finish_text(DecodeState& state, std::string& text) const override { state.utf8.flush(text); }
 
  private:
   using Processor = sentencepiece::SentencePieceProcessor;
@@ -54,8 +56,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   enum class LeadingSpaces { kKept, kFirstDropped, kAllDropped };
 
   void read_pieces(const std::string& file);
-  void read_added_tokens(const TokenizerConfig& config, std::vector<AddedToken> tokens,
-                         const std::string& file);
+  void read_added_tokens(const TokenizerConfig& config, const std::string& file);
   LeadingSpaces probe_leading_spaces() const;
   std::optional<int32_t> piece_id(const std::string& content) const;
   void encode_segment(std::string_view text, bool is_first, std::vector<int32_t>& ids) const;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tokenizer/byte_level_bpe.h"
+#include "tokenizer/pipeline_tokenizer.h"
 #include "tokenizer/sentencepiece_tokenizer.h"
 #include "tokenizer/tokenizer_config.h"
 #include "tokenizer/tokenizer_json.h"
@@ -16,24 +16,16 @@ namespace fs = std::filesystem;
 // Positions are 32-bit inside the encoders; far above any context, too.
 constexpr size_t kMaxTextBytes = size_t{1} << 28;
 
-std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& model_path,
-                                              const TokenizerConfig& config,
-                                              std::vector<AddedToken> added_tokens,
-                                              Links links = Links::kInsideFolder) {
-  return std::make_unique<SentencePieceTokenizer>(read_file(model_path, links), model_path.string(),
-                                                  config, std::move(added_tokens));
+std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& path, const TokenizerConfig& config,
+                                               Links links = Links::kInsideFolder) {
+  const nlohmann::json document = read_json_file(path, links);
+  return std::make_unique<PipelineTokenizer>(
+      read_tokenizer_json(JsonView(document, path.string()), config));
 }
 
-std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& json_path,
-                                               const fs::path& model_path,
-                                               const TokenizerConfig& config,
-                                               Links links = Links::kInsideFolder) {
-  const nlohmann::json document = read_json_file(json_path, links);
-  const JsonView file(document, json_path.string());
-  if (!is_byte_level(file) && fs::exists(model_path)) {
-    return load_sentencepiece(model_path, config, read_added_tokens(file));
-  }
-  return std::make_unique<ByteLevelBpe>(read_tokenizer_json(file, config));
+std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& path, const TokenizerConfig& config,
+                                              Links links = Links::kInsideFolder) {
+  return std::make_unique<SentencePieceTokenizer>(read_file(path, links), path.string(), config);
 }
 
 }  // namespace
@@ -52,11 +44,14 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
   return text;
 }
 
+void Tokenizer::check_length(size_t bytes) {
+  if (bytes <= kMaxTextBytes) return;
+  throw TokenizerError("text: expected at most " + std::to_string(kMaxTextBytes) + " bytes, got " +
+                       std::to_string(bytes));
+}
+
 void Tokenizer::check_text(std::string_view text) {
-  if (text.size() > kMaxTextBytes) {
-    throw TokenizerError("text: expected at most " + std::to_string(kMaxTextBytes) +
-                         " bytes, got " + std::to_string(text.size()));
-  }
+  check_length(text.size());
   const size_t invalid = find_invalid_utf8(text);
   if (invalid != std::string_view::npos) {
     throw TokenizerError("text: expected UTF-8, got an invalid sequence at byte " +
@@ -64,32 +59,33 @@ void Tokenizer::check_text(std::string_view text) {
   }
 }
 
-void Tokenizer::surround(std::vector<int32_t>& ids, const std::vector<int32_t>& prefix,
-                         const std::vector<int32_t>& suffix) {
-  const bool has_prefix =
-      ids.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), ids.begin());
-  if (!has_prefix) ids.insert(ids.begin(), prefix.begin(), prefix.end());
-  ids.insert(ids.end(), suffix.begin(), suffix.end());
+std::vector<int32_t> Tokenizer::encode_prompt(std::string_view text) const {
+  std::vector<int32_t> ids = encode(text, /*add_special_tokens=*/true);
+  const std::vector<int32_t> prefix = prefix_ids();
+  const auto size = static_cast<std::ptrdiff_t>(prefix.size());
+  const bool has_two = ids.size() >= 2 * prefix.size() &&
+                       std::equal(prefix.begin(), prefix.end(), ids.begin()) &&
+                       std::equal(prefix.begin(), prefix.end(), ids.begin() + size);
+  if (has_two) ids.erase(ids.begin(), ids.begin() + size);
+  return ids;
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
   if (!fs::exists(path)) throw TokenizerError(path.string() + ": no such file or directory");
   if (!fs::is_directory(path)) {
     const TokenizerConfig no_config;
-    if (path.extension() == ".json") {
-      return load_tokenizer_json(path, "", no_config, Links::kAnywhere);
-    }
-    return load_sentencepiece(path, no_config, {}, Links::kAnywhere);
+    if (path.extension() == ".json") return load_tokenizer_json(path, no_config, Links::kAnywhere);
+    return load_sentencepiece(path, no_config, Links::kAnywhere);
   }
   const TokenizerConfig config = read_tokenizer_config(path);
   const fs::path model = path / "tokenizer.model";
   const fs::path json = path / "tokenizer.json";
   const fs::path vocab = path / "vocab.json";
   const fs::path merges = path / "merges.txt";
-  if (fs::exists(json)) return load_tokenizer_json(json, model, config);
-  if (fs::exists(model)) return load_sentencepiece(model, config, {});
+  if (fs::exists(json)) return load_tokenizer_json(json, config);
+  if (fs::exists(model)) return load_sentencepiece(model, config);
   if (fs::exists(vocab) && fs::exists(merges)) {
-    return std::make_unique<ByteLevelBpe>(read_vocab_and_merges(vocab, merges, config));
+    return std::make_unique<PipelineTokenizer>(read_vocab_and_merges(vocab, merges, config));
   }
   throw TokenizerError(
       path.string() +

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tokenizer/utf8.h"
+#include "tokenizer/decode_state.h"
 
 namespace eet {
 
@@ -28,21 +28,19 @@ class TokenizerFileError : public TokenizerError {
   using TokenizerError::TokenizerError;
 };
 
-// What decoding remembers between one id and the next.
-struct DecodeState {
-  Utf8Assembler utf8;
-  bool at_start = true;  // no text yet: where SentencePiece drops the space it put before the text
-};
-
 // Immutable once loaded: any number of threads may use one at the same time.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Ids of `text`, which must be valid UTF-8 (TokenizerError otherwise). `add_special_tokens` adds
-  // what the model's reference tokenizer adds: exactly one BOS where it wants one, even when the
-  // text already starts with it.
+  // Ids of `text`, which must be valid UTF-8 (TokenizerError otherwise): those of the model's
+  // reference tokenizer. `add_special_tokens` adds what that adds: most often a BOS, a second one
+  // where the text itself begins with one.
   virtual std::vector<int32_t> encode(std::string_view text, bool add_special_tokens) const = 0;
+
+  // The same for the prompt of a model, which wants exactly one BOS: what stands before any text is
+  // not added to a text that begins with it.
+  std::vector<int32_t> encode_prompt(std::string_view text) const;
 
   // What the reference tokenizer's decode gives for all of `ids`. Bytes that do not form UTF-8 come
   // out as U+FFFD, as there. Throws TokenizerError on an id outside [0, vocab_size()); an id inside
@@ -61,22 +59,21 @@ class Tokenizer {
   virtual DecodeState begin_decoding() const = 0;
   virtual void append_text(int32_t id, bool skip_special_tokens, DecodeState& state,
                            std::string& text) const = 0;
-  void finish_text(DecodeState& state, std::string& text) const { state.utf8.flush(text); }
+  virtual void finish_text(DecodeState& state, std::string& text) const = 0;
 
  protected:
   // Throws TokenizerError unless `text` is valid UTF-8 of a length that can be encoded.
   static void check_text(std::string_view text);
+  static void check_length(size_t bytes);
 
-  // Puts `prefix` before `ids`, unless they begin with it already, and `suffix` behind them.
-  static void surround(std::vector<int32_t>& ids, const std::vector<int32_t>& prefix,
-                       const std::vector<int32_t>& suffix);
+  // What add_special_tokens puts before a text.
+  virtual std::vector<int32_t> prefix_ids() const = 0;
 };
 
-// Loads the tokenizer of a model directory from tokenizer.model, tokenizer.json, or vocab.json and
-// merges.txt (with tokenizer_config.json, special_tokens_map.json and added_tokens.json where
-// present). tokenizer.json wins over vocab.json, and tokenizer.model over both, unless
-// tokenizer.json is byte-level BPE: then the model's reference tokenizer is not SentencePiece.
-// `path` may also name one SentencePiece file (*.model) or one tokenizer.json.
+// Loads the tokenizer of a model directory, from the first of these that is there, as transformers
+// does: tokenizer.json; tokenizer.model; vocab.json and merges.txt. tokenizer_config.json,
+// special_tokens_map.json and added_tokens.json add to it. `path` may also name one SentencePiece
+// file (*.model) or one tokenizer.json.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 // Files of `directory` that make up its tokenizer, for copying to a converted model. Given one

@@ -1,7 +1,9 @@
 #include "tokenizer/tokenizer_config.h"
 
 #include <charconv>
+#include <utility>
 
+#include "tokenizer/class_defaults.h"
 #include "tokenizer/tokenizer.h"
 
 namespace eet {
@@ -27,18 +29,36 @@ void read_added_tokens_decoder(const JsonView& decoder, std::vector<AddedToken>&
   }
 }
 
-// added_tokens.json: {"<|im_end|>": 32000, ...}, without flags; tokens that are known already keep
-// the flags they have.
+// added_tokens.json: {"<|im_end|>": 32000, ...}, without flags.
 void read_added_tokens_file(const JsonView& file, std::vector<AddedToken>& tokens) {
   for (const auto& [content, id] : file.object()) {
-    bool known = false;
-    for (const AddedToken& token : tokens) known = known || token.content == content;
-    if (known) continue;
     AddedToken token;
     token.content = content;
     token.id = file[content.c_str()].token_id();
     tokens.push_back(std::move(token));
   }
+}
+
+std::string without_fast(std::string name) {
+  if (name.ends_with("Fast") && name != "PreTrainedTokenizerFast") name.resize(name.size() - 4);
+  return name;
+}
+
+// The class that transformers takes, given what tokenizer_config.json names.
+std::string class_of_model(std::string named, const std::filesystem::path& directory) {
+  std::string model_type;
+  const auto path = directory / "config.json";
+  if (std::filesystem::exists(path)) {
+    const nlohmann::json document = read_json_file(path);
+    const JsonView file(document, path.string());
+    const JsonView type = file["model_type"];
+    const JsonView named_there = file["tokenizer_class"];
+    if (type.is_string()) model_type = type.string();
+    if (named.empty() && named_there.is_string()) named = without_fast(named_there.string());
+  }
+  // The general class is for tokenizer.json alone.
+  if (!std::filesystem::exists(directory / "tokenizer.json") && !named.empty()) return named;
+  return std::string(reference_class(named, model_type));
 }
 
 void read_named_token(const JsonView& file, const char* role, NamedToken& named,
@@ -94,10 +114,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
     const nlohmann::json document = read_json_file(config_path);
     const JsonView file(document, config_path.string());
     config.present = true;
-    config.tokenizer_class = file["tokenizer_class"].string_or("");
-    if (config.tokenizer_class.ends_with("Fast")) {
-      config.tokenizer_class.resize(config.tokenizer_class.size() - 4);
-    }
+    config.tokenizer_class = without_fast(file["tokenizer_class"].string_or(""));
     config.add_bos_token = optional_boolean(file["add_bos_token"]);
     config.add_eos_token = optional_boolean(file["add_eos_token"]);
     config.add_prefix_space = optional_boolean(file["add_prefix_space"]);
@@ -108,13 +125,16 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
     read_added_tokens_decoder(file["added_tokens_decoder"], config.added_tokens);
     read_special_tokens(file, config);
   }
+  config.tokenizer_class = class_of_model(std::move(config.tokenizer_class), directory);
+  // Files of older versions, which added_tokens_decoder stands for.
+  const bool is_complete = !config.added_tokens.empty();
   const auto map_path = directory / "special_tokens_map.json";
-  if (std::filesystem::exists(map_path)) {
+  if (!is_complete && std::filesystem::exists(map_path)) {
     const nlohmann::json document = read_json_file(map_path);
     read_special_tokens(JsonView(document, map_path.string()), config);
   }
   const auto added_path = directory / "added_tokens.json";
-  if (std::filesystem::exists(added_path)) {
+  if (!is_complete && std::filesystem::exists(added_path)) {
     const nlohmann::json document = read_json_file(added_path);
     read_added_tokens_file(JsonView(document, added_path.string()), config.added_tokens);
   }

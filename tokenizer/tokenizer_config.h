@@ -20,7 +20,7 @@ struct NamedToken {
 
 struct TokenizerConfig {
   bool present = false;         // there is a tokenizer_config.json
-  std::string tokenizer_class;  // without "Fast"; empty where it is not given
+  std::string tokenizer_class;  // without "Fast"; empty where no file tells
   std::optional<bool> add_bos_token;
   std::optional<bool> add_eos_token;
   std::optional<bool> add_prefix_space;
@@ -32,7 +32,8 @@ struct TokenizerConfig {
   std::vector<AddedToken> special_tokens;  // all that have a role, ids not known here
 };
 
-// Reads what there is in `directory`; all three files are optional.
+// Reads what there is in `directory`; all three files are optional. The class, where they do not
+// name it, is that of config.json.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory);
 
 // An entry of added_tokens, added_tokens_decoder or special_tokens_map: a string, or an object with

@@ -64,6 +64,12 @@ char32_t next_code_point(std::string_view text, size_t& position) {
   return code_point;
 }
 
+size_t start_of_last_character(std::string_view text) {
+  size_t at = text.size() - 1;
+  while (at > 0 && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) --at;
+  return at;
+}
+
 void append_code_point(std::string& text, char32_t code_point) {
   const auto put = [&text](char32_t byte) { text.push_back(static_cast<char>(byte)); };
   if (code_point < 0x80) {

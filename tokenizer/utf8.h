@@ -21,6 +21,9 @@ inline bool is_utf8(std::string_view text) {
 // The code point at `position`, which moves behind it. `text` must be valid and not at its end.
 char32_t next_code_point(std::string_view text, size_t& position);
 
+// Where the last character of `text` begins, which must be valid and not empty.
+size_t start_of_last_character(std::string_view text);
+
 void append_code_point(std::string& text, char32_t code_point);
 
 // How ill-formed bytes are counted out as U+FFFD.

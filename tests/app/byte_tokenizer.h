@@ -23,6 +23,10 @@ class ByteTokenizer : public Tokenizer {
   std::optional<int32_t> eos_id() const override { return std::nullopt; }
   bool is_special(int32_t id) const override { return id == kBos; }
   std::string kind() const override { return "bytes"; }
+  std::vector<int32_t> prefix_ids() const override {
+    return adds_bos_ ? std::vector<int32_t>{kBos} : std::vector<int32_t>{};
+  }
+  void finish_text(DecodeState& state, std::string& text) const override { state.utf8.flush(text); }
   DecodeState begin_decoding() const override {
     return {Utf8Assembler(Utf8Replacement::kPerSubpart)};
   }

@@ -26,8 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FuzzInput input(data, size);
   const TokenizerConfig config = tokenizer_config(input.byte());
   try {
-    const SentencePieceTokenizer tokenizer(std::string(input.rest()), "tokenizer.model", config,
-                                           {});
+    const SentencePieceTokenizer tokenizer(std::string(input.rest()), "tokenizer.model", config);
     check_text_round_trip(tokenizer, kText);
   } catch (const TokenizerError&) {
   }

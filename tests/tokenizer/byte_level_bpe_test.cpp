@@ -41,12 +41,20 @@ TEST_CASE("variations of tokenizer.json give what Hugging Face tokenizers gives"
   }
 }
 
-TEST_CASE("add_bos_token of tokenizer_config.json decides about BOS") {
+TEST_CASE("add_bos_token decides about BOS of a vocab.json with merges.txt") {
   const TempDirectory directory;
-  std::filesystem::copy_file(kTalesGpt2 / "tokenizer.json", directory.file("tokenizer.json"));
+  const nlohmann::json model = read_json(kTalesGpt2 / "tokenizer.json")["model"];
+  directory.write("vocab.json", model["vocab"].dump());
+  std::string merges;
+  for (const auto& merge : model["merges"]) {
+    merges += merge.is_string() ? merge.get<std::string>()
+                                : merge[0].get<std::string>() + " " + merge[1].get<std::string>();
+    merges += "\n";
+  }
+  directory.write("merges.txt", merges);
   const auto encode = [&](const char* config, const char* text) {
     directory.write("tokenizer_config.json", config);
-    return load_tokenizer(directory.file(""))->encode(text, true);
+    return load_tokenizer(directory.file(""))->encode_prompt(text);
   };
   const char* const with_bos = R"({"bos_token": "<|endoftext|>", "add_bos_token": true})";
   const char* const without = R"({"bos_token": "<|endoftext|>", "add_bos_token": false})";

@@ -100,8 +100,6 @@ with open(HERE / "variants.jsonl", "w") as out:
             text = "".join(random.choice(PARTS) for _ in range(random.randint(0, 8)))
             ids = tokenizer.encode(text, add_special_tokens=False).ids
             with_special = tokenizer.encode(text, add_special_tokens=True).ids
-            if with_special == [0] + ids and ids[:1] == [0]:  # exactly one BOS, unlike there
-                with_special = with_special[1:]
             cases.append({"text": text, "ids": ids, "ids_with_special": with_special,
                           "decoded": tokenizer.decode(ids, skip_special_tokens=False)})
         out.write(json.dumps({"name": name, "patch": patch, "cases": cases}) + "\n")

@@ -67,7 +67,7 @@ TEST_CASE("without a configuration control symbols are plain text, but for a BOS
   const auto bare = load_tokenizer(kTalesLlama / "tokenizer.model");
   CHECK(bare->encode("</s>", false).size() > 1);
   CHECK(bare->encode("<s>", false).size() > 1);
-  CHECK(bare->encode("<s>hello", true) == bare->encode("hello", true));
+  CHECK(bare->encode_prompt("<s>hello") == bare->encode("hello", true));
   CHECK(bare->encode("hello", true) == join({{1}, bare->encode("hello", false)}));
   CHECK(bare->encode("", true) == Ids{1});
   CHECK(bare->decode(bare->encode("hello", true), false) == "hello");
@@ -87,10 +87,10 @@ TEST_CASE("the tokens that the configuration names are split off first") {
   CHECK(modern->decode(modern->encode("Once", true), false) == "<s> Once");
 }
 
-TEST_CASE("BOS comes once, and only where the configuration wants it") {
+TEST_CASE("a prompt has one BOS, and only where the configuration wants it") {
   const auto standard = load_with_config("{}");
-  CHECK(standard->encode("<s>Once", true).front() == 1);
-  CHECK(standard->encode("<s>Once", true) == standard->encode("<s>Once", false));
+  CHECK(standard->encode_prompt("<s>Once") == standard->encode("<s>Once", false));
+  CHECK(standard->encode("<s>Once", true) == join({{1}, standard->encode("<s>Once", false)}));
   CHECK(standard->encode("Once", true) == join({{1}, standard->encode("Once", false)}));
   const auto without = load_with_config(R"({"add_bos_token": false, "add_eos_token": true})");
   CHECK(without->encode("Once", true) == join({without->encode("Once", false), {2}}));

@@ -84,11 +84,11 @@ TEST_CASE("macros of many parameters and namespaces of many names count what is 
   }
   const std::string loop = "{% for i in range(100000) %}{% for j in range(100000) %}";
   const std::string end = "{% endfor %}{% endfor %}";
-  for (const std::string& source :
-       {"{% macro m(" + parameters + ") %}{% endmacro %}" + loop + "{{ m(" + arguments + ") }}" +
-            end,
-        "{% set n = namespace(" + names + ") %}" + loop + "{% set x = n.p0 %}" + end,
-        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", loop + end}) {
+  for (const std::string& source : std::vector<std::string>{
+           "{% macro m(" + parameters + ") %}{% endmacro %}" + loop + "{{ m(" + arguments + ") }}" +
+               end,
+           "{% set n = namespace(" + names + ") %}" + loop + "{% set x = n.p0 %}" + end,
+           "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", loop + end}) {
     const auto start = std::chrono::steady_clock::now();
     CHECK_FALSE(error_of(source).empty());
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));

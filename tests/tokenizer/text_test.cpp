@@ -1,22 +1,33 @@
-// The parts that work on characters and words: UTF-8, NFC, added tokens, split patterns, merges.
+// The parts that work on characters and words: UTF-8, normal forms, clusters, added tokens,
+// patterns, merges.
 #include <doctest/doctest.h>
 
 #include "tests/tokenizer/test_data.h"
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/merge_table.h"
-#include "tokenizer/nfc.h"
-#include "tokenizer/split_pattern.h"
+#include "tokenizer/models/merge_table.h"
+#include "tokenizer/regex/known_patterns.h"
+#include "tokenizer/regex/regex.h"
+#include "tokenizer/unicode/characters.h"
+#include "tokenizer/unicode/graphemes.h"
+#include "tokenizer/unicode/normal_forms.h"
 #include "tokenizer/utf8.h"
 
 using namespace eet;
 
 namespace {
 
-std::vector<std::string> split(const char* pattern, SplitPattern::Keep keep, const char* text) {
-  const SplitPattern split_pattern(pattern, SplitPattern::Syntax::kRegex, keep, "test");
-  std::vector<std::string_view> pieces;
-  split_pattern.split(text, pieces);
-  return {pieces.begin(), pieces.end()};
+std::vector<std::string> matches(const char* pattern, std::string_view text) {
+  std::vector<TextRange> ranges;
+  Regex(pattern, "test").find_all(text, ranges);
+  std::vector<std::string> found;
+  for (const TextRange& range : ranges) {
+    found.emplace_back(text.substr(range.begin, range.end - range.begin));
+  }
+  return found;
+}
+
+std::string to_nfc(std::string_view text) {
+  return to_normal_form(text, NormalForm::kC);
 }
 
 std::vector<int32_t> merged(const MergeTable& table, std::vector<int32_t> symbols) {
@@ -79,44 +90,124 @@ TEST_CASE("NFC composes, reorders and recurses") {
   CHECK(to_nfc("a\u0305\u0301") == "a\u0305\u0301");  // blocked by the same class
 }
 
-// FNV-1a over the normal forms of "A" c U+0323 U+0301 c for all c below U+30000, as Python's
-// unicodedata 14.0 gives them:
+TEST_CASE("the four normal forms differ where they should") {
+  const std::string text = "\uFB01\u00E9";
+  CHECK(to_normal_form(text, NormalForm::kC) == "\uFB01\u00E9");
+  CHECK(to_normal_form(text, NormalForm::kD) == "\uFB01e\u0301");
+  CHECK(to_normal_form(text, NormalForm::kKC) == "fi\u00E9");
+  CHECK(to_normal_form(text, NormalForm::kKD) == "fie\u0301");
+}
+
+// FNV-1a over the normal forms of "A" c U+0323 U+0301 c for all c below U+30000, as tokenizers
+// 0.23.3 gives them:
 //   h = 0xcbf29ce484222325
 //   for c in (c for c in range(0x30000) if not 0xD800 <= c < 0xE000):
-//     for b in unicodedata.normalize("NFC", f"A{chr(c)}\u0323\u0301{chr(c)}").encode():
+//     for b in normalizers.NFC().normalize_str(f"A{chr(c)}\u0323\u0301{chr(c)}").encode():
 //       h = (h ^ b) * 0x100000001b3 % 2**64
-TEST_CASE("NFC of every character equals Python's") {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char32_t c = 0; c < 0x30000; ++c) {
-    if (c >= 0xD800 && c < 0xE000) continue;
-    std::string character;
-    append_code_point(character, c);
-    std::string text = "A";
-    text.append(character).append("\u0323\u0301").append(character);
-    for (char byte : to_nfc(text)) {
-      hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3;
+TEST_CASE("the normal forms of every character equal the reference's") {
+  const std::pair<NormalForm, uint64_t> expected[] = {{NormalForm::kC, 0x28069512f6509fe},
+                                                      {NormalForm::kD, 0x9d2525c57aa12d11},
+                                                      {NormalForm::kKC, 0xad46d49ef8a4d95f},
+                                                      {NormalForm::kKD, 0xfea40163f7c846b5}};
+  for (const auto& [form, expected_hash] : expected) {
+    uint64_t hash = 0xcbf29ce484222325;
+    for (char32_t c = 0; c < 0x30000; ++c) {
+      if (c >= 0xD800 && c < 0xE000) continue;
+      std::string character;
+      append_code_point(character, c);
+      std::string text = "A";
+      text.append(character).append("\u0323\u0301").append(character);
+      for (char byte : to_normal_form(text, form)) {
+        hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3;
+      }
+    }
+    CHECK(hash == expected_hash);
+  }
+}
+
+TEST_CASE("lower case knows no context") {
+  const auto lowercase = [](std::initializer_list<char32_t> characters) {
+    std::string text;
+    for (char32_t c : characters) append_lowercase(text, c);
+    return text;
+  };
+  CHECK(lowercase({U'A', U'z', U'\u00C4', U'\u0130'}) == "az\u00E4i\u0307");
+  CHECK(lowercase({U'\u03A3', U'\u0100', U'\u0101', U'\u1E9E'}) == "\u03C3\u0101\u0101\u00DF");
+}
+
+TEST_CASE("grapheme clusters keep together what belongs together") {
+  const auto count = [](std::string_view text) {
+    size_t clusters = 0;
+    for (size_t at = 0; at < text.size(); ++clusters) at = end_of_grapheme(text, at);
+    return clusters;
+  };
+  CHECK(count("abc") == 3);
+  CHECK(count("e\u0301x") == 2);
+  CHECK(count("\r\n\n") == 2);
+  CHECK(count("\n\u0301") == 2);
+  CHECK(count("\u1112\u1161\u11AB") == 1);  // Hangul
+  CHECK(count("\u0915\u094D\u0937") == 1);  // a conjunct
+  CHECK(count("\u0915\u0937") == 2);
+  CHECK(count("\U0001F469\u200D\U0001F467") == 1);      // joined pictures
+  CHECK(count("\U0001F1E9\U0001F1EA\U0001F1EB") == 2);  // flags are pairs
+  CHECK(count("\u0600"
+              "1") == 1);
+}
+
+TEST_CASE("a pattern's empty matches do not follow upon other matches") {
+  CHECK(matches("[0-9]+", "ab12c3") == std::vector<std::string>{"12", "3"});
+  CHECK(matches("x*", "a\u00E9xb") == std::vector<std::string>{"", "", "x", ""});
+  CHECK(matches("a|b*", "ab") == std::vector<std::string>{"a", "b"});
+  CHECK(matches(R"(\s)", "a\u180Eb\u3000c") == std::vector<std::string>{"\u3000"});
+}
+
+TEST_CASE("a pattern that does not compile or never ends is refused") {
+  CHECK_THROWS_WITH_AS(matches("(", "a"), doctest::Contains("does not compile"), TokenizerError);
+  CHECK_THROWS_WITH_AS(matches("(a|aa)+$", std::string(64, 'a') + '!'),
+                       doctest::Contains("gave up"), TokenizerError);
+}
+
+// Text of the characters that the known patterns tell apart, and of any others.
+std::string random_text(std::mt19937& random) {
+  static const std::vector<std::string> kParts = {
+      "a",  "B",  "\u00E9", "\u4E2D",  "\u0301", "1",      "\u00BD",     "\u2167",     " ",
+      " ",  "  ", "\t",     "\n",      "\r\n",   "\u00A0", "\u3000",     "\u2028",     "\u0085",
+      "'",  "'s", "'S",     "'\u017F", "'re",    "'LL",    "'ve",        "'d",         "'m",
+      "'T", "!",  "_",      "-",       "\u200B", "\u180E", "\U0001F600", "\U0001FAE9", "<"};
+  std::string text;
+  std::uniform_int_distribution<size_t> part(0, kParts.size() + 1);
+  std::uniform_int_distribution<char32_t> any(0, 0x2FFFF);
+  for (size_t i = random() % 16; i > 0; --i) {
+    const size_t index = part(random);
+    const char32_t c = any(random);
+    if (index < kParts.size()) {
+      text += kParts[index];
+    } else if (c < 0xD800 || c > 0xDFFF) {
+      append_code_point(text, c);
     }
   }
-  CHECK(hash == 0xe17aa606f18e2364);
+  return text;
 }
 
-TEST_CASE("split patterns keep matches, gaps or both") {
-  const std::vector<std::string> all = {"ab", "12", "c"};
-  CHECK(split("[0-9]+", SplitPattern::Keep::kAll, "ab12c") == all);
-  CHECK(split("[0-9]+", SplitPattern::Keep::kMatches, "ab12c") == std::vector<std::string>{"12"});
-  CHECK(split("[0-9]+", SplitPattern::Keep::kGaps, "ab12c") == std::vector<std::string>{"ab", "c"});
-  CHECK(split("x*", SplitPattern::Keep::kAll, "a\u00E9xb") ==
-        std::vector<std::string>{"a", "\u00E9", "x", "b"});
-  CHECK(split(R"(\s)", SplitPattern::Keep::kGaps, "a\u180Eb\u3000c") ==
-        std::vector<std::string>{"a\u180Eb", "c"});  // U+180E is no white space any more
-}
-
-TEST_CASE("a split pattern that does not compile or never ends is refused") {
-  CHECK_THROWS_WITH_AS(split("(", SplitPattern::Keep::kAll, "a"),
-                       doctest::Contains("does not compile"), TokenizerError);
-  const std::string text = std::string(64, 'a') + '!';
-  CHECK_THROWS_WITH_AS(split("(a|aa)+$", SplitPattern::Keep::kAll, text.c_str()),
-                       doctest::Contains("gave up"), TokenizerError);
+TEST_CASE("the known patterns match what their regular expressions match") {
+  std::mt19937 random(5);
+  for (std::string_view source : {kGpt2Pattern, kQwen2Pattern, kLlama3Pattern}) {
+    const auto known = make_known_pattern(source);
+    REQUIRE(known != nullptr);
+    const Regex regex(std::string(source), "test");
+    for (int round = 0; round < 30000; ++round) {
+      const std::string text = random_text(random);
+      std::vector<TextRange> expected;
+      std::vector<TextRange> got;
+      regex.find_all(text, expected);
+      known->find_all(text, got);
+      CAPTURE(text);
+      REQUIRE(std::equal(got.begin(), got.end(), expected.begin(), expected.end(),
+                         [](const TextRange& a, const TextRange& b) {
+                           return a.begin == b.begin && a.end == b.end;
+                         }));
+    }
+  }
 }
 
 TEST_CASE("the longest added token wins, flags apply") {

@@ -85,6 +85,10 @@ void read_rope_object(RopeConfig& rope, JsonObject json, const ModelConfig& conf
   } else if (type != "default") {
     json.refuse(type_key, "default, linear, dynamic, llama3, yarn or longrope");
   }
+  // Parameters of the other types, which transformers does not read for this one either.
+  json.ignore({"factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim",
+               "truncate", "low_freq_factor", "high_freq_factor", "short_factor", "long_factor",
+               "finetuned"});
   json.refuse_unknown_keys();
 }
 

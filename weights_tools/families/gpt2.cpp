@@ -16,7 +16,6 @@ ModelConfig read_config(JsonObject& json) {
   config.vocab_size = json.size("vocab_size");
   config.hidden_size = config.embedding_size = json.size("n_embd");
   config.max_position_embeddings = json.size("n_positions");
-  json.expect("n_ctx", config.max_position_embeddings);
   config.learned_positions = true;
   config.norm = {.kind = NormKind::kLayerNorm,
                  .eps = json.number_or("layer_norm_epsilon", 1e-5),
@@ -38,8 +37,8 @@ ModelConfig read_config(JsonObject& json) {
                .bias = true};
   config.set_uniform_layers(layer, json.size("n_layer"));
 
-  // How transformers computes.
-  json.ignore({"reorder_and_upcast_attn"});
+  // How transformers computes, and a size that only OpenAI's own code read.
+  json.ignore({"reorder_and_upcast_attn", "n_ctx"});
   return config;
 }
 

@@ -87,7 +87,8 @@ std::vector<int32_t> PromptEncoder::encode_text(std::string_view text, bool add_
   const std::string_view used = cut_text(text);
   truncated = used.size() < text.size();
   try {
-    return tokenizer_->encode(used, add_special_tokens);
+    return add_special_tokens ? tokenizer_->encode_prompt(used)
+                              : tokenizer_->encode(used, /*add_special_tokens=*/false);
   } catch (const TokenizerError& error) {
     throw BadRow({"invalid_prompt", concat("prompt: ", error.what())});
   }

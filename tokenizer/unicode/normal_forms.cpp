@@ -1,6 +1,6 @@
-// A generated table of 30 KB instead of ICU or utf8proc: one function is needed, its data does not
-// change for assigned characters, and a dependency would have to be found or shipped everywhere.
-#include "tokenizer/nfc.h"
+// Tables of our own instead of ICU or utf8proc: those of the reference are of an older Unicode than
+// any library in use has, and marks added since then stay where they are.
+#include "tokenizer/unicode/normal_forms.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -14,20 +14,26 @@
 namespace eet {
 namespace {
 
+// `length` characters of kDecompositionPool from `start` on.
 struct Decomposition {
-  uint32_t composed;
-  uint32_t first;
-  uint32_t second;
-  bool composes;
+  char32_t composed;
+  uint16_t start;
+  uint16_t length;
+};
+
+struct Composition {
+  char32_t first;
+  char32_t second;
+  char32_t composed;
 };
 
 struct CombiningRange {
-  uint32_t first;
-  uint32_t last;
+  char32_t first;
+  char32_t last;
   uint8_t combining_class;
 };
 
-#include "tokenizer/nfc_data.inc"
+#include "tokenizer/unicode/normal_form_data.inc"
 
 constexpr char32_t kFirstAffected = 0x300;  // below, every character is its own normal form
 
@@ -41,11 +47,12 @@ constexpr char32_t kVowelCount = 21;
 constexpr char32_t kTrailingCount = 28;
 constexpr char32_t kSyllableCount = kLeadingCount * kVowelCount * kTrailingCount;
 
-const Decomposition* find_decomposition(char32_t c) {
+template <size_t kSize>
+const Decomposition* find_decomposition(const Decomposition (&table)[kSize], char32_t c) {
   const auto* found = std::lower_bound(
-      std::begin(kDecompositions), std::end(kDecompositions), c,
+      std::begin(table), std::end(table), c,
       [](const Decomposition& entry, char32_t value) { return entry.composed < value; });
-  return found != std::end(kDecompositions) && found->composed == c ? found : nullptr;
+  return found != std::end(table) && found->composed == c ? found : nullptr;
 }
 
 uint8_t combining_class(char32_t c) {
@@ -55,25 +62,6 @@ uint8_t combining_class(char32_t c) {
       [](const CombiningRange& range, char32_t value) { return range.last < value; });
   const bool inside = found != std::end(kCombiningClasses) && found->first <= c;
   return inside ? found->combining_class : 0;
-}
-
-// Pairs that compose, sorted by (first, second).
-struct Composition {
-  std::pair<char32_t, char32_t> parts;
-  char32_t composed;
-};
-
-const std::vector<Composition>& compositions() {
-  static const std::vector<Composition> sorted = [] {
-    std::vector<Composition> list;
-    for (const Decomposition& entry : kDecompositions) {
-      if (entry.composes) list.push_back({{entry.first, entry.second}, entry.composed});
-    }
-    std::sort(list.begin(), list.end(),
-              [](const Composition& a, const Composition& b) { return a.parts < b.parts; });
-    return list;
-  }();
-  return sorted;
 }
 
 // The character that the two form; 0 if none.
@@ -88,19 +76,22 @@ char32_t compose(char32_t first, char32_t second) {
       trailing < kTrailingCount) {
     return first + trailing;
   }
-  const std::pair parts(first, second);
-  const auto found = std::lower_bound(
-      compositions().begin(), compositions().end(), parts,
-      [](const Composition& entry, const auto& value) { return entry.parts < value; });
-  return found != compositions().end() && found->parts == parts ? found->composed : 0;
+  const auto* found =
+      std::lower_bound(std::begin(kCompositions), std::end(kCompositions), std::pair(first, second),
+                       [](const Composition& entry, const auto& parts) {
+                         return std::pair(entry.first, entry.second) < parts;
+                       });
+  const bool composes =
+      found != std::end(kCompositions) && found->first == first && found->second == second;
+  return composes ? found->composed : 0;
 }
 
 // Characters that may combine with the one before them although their combining class is 0.
 const std::vector<char32_t>& composing_starters() {
   static const std::vector<char32_t> sorted = [] {
     std::vector<char32_t> list;
-    for (const Composition& entry : compositions()) {
-      if (combining_class(entry.parts.second) == 0) list.push_back(entry.parts.second);
+    for (const Composition& entry : kCompositions) {
+      if (combining_class(entry.second) == 0) list.push_back(entry.second);
     }
     std::sort(list.begin(), list.end());
     list.erase(std::unique(list.begin(), list.end()), list.end());
@@ -109,13 +100,22 @@ const std::vector<char32_t>& composing_starters() {
   return sorted;
 }
 
-// Whether `c` stays as it is whatever stands around it, unless a following character joins it.
+// Whether NFC gives the character itself again.
+bool recomposes(const Decomposition& entry) {
+  char32_t joined = kDecompositionPool[entry.start];
+  for (size_t i = 1; i < entry.length; ++i) {
+    joined = compose(joined, kDecompositionPool[entry.start + i]);
+  }
+  return joined == entry.composed;
+}
+
+// Whether NFC leaves `c` as it is whatever stands around it, unless a following character joins it.
 bool is_inert(char32_t c) {
   if (c < kFirstAffected) return true;
   if (c - kVowelBase < kVowelCount || c - kTrailingBase < kTrailingCount) return false;
   if (combining_class(c) != 0) return false;
-  const Decomposition* decomposition = find_decomposition(c);
-  if (decomposition != nullptr && !decomposition->composes) return false;
+  const Decomposition* decomposition = find_decomposition(kCanonicalDecompositions, c);
+  if (decomposition != nullptr && !recomposes(*decomposition)) return false;
   return !std::binary_search(composing_starters().begin(), composing_starters().end(), c);
 }
 
@@ -136,7 +136,7 @@ struct Character {
   uint8_t combining_class;
 };
 
-void append_decomposed(char32_t c, std::vector<Character>& out) {
+void append_decomposed(char32_t c, bool compatibility, std::vector<Character>& out) {
   const char32_t syllable = c - kSyllableBase;
   if (syllable < kSyllableCount) {
     out.push_back({kLeadingBase + syllable / (kVowelCount * kTrailingCount), 0});
@@ -144,11 +144,18 @@ void append_decomposed(char32_t c, std::vector<Character>& out) {
     if (syllable % kTrailingCount != 0) {
       out.push_back({kTrailingBase + syllable % kTrailingCount, 0});
     }
-  } else if (const Decomposition* entry = find_decomposition(c)) {
-    append_decomposed(entry->first, out);
-    if (entry->second != 0) append_decomposed(entry->second, out);
-  } else {
+    return;
+  }
+  const Decomposition* entry =
+      compatibility ? find_decomposition(kCompatibilityDecompositions, c) : nullptr;
+  if (entry == nullptr) entry = find_decomposition(kCanonicalDecompositions, c);
+  if (entry == nullptr) {
     out.push_back({c, combining_class(c)});
+    return;
+  }
+  for (size_t i = 0; i < entry->length; ++i) {
+    const char32_t part = kDecompositionPool[entry->start + i];
+    out.push_back({part, combining_class(part)});
   }
 }
 
@@ -188,13 +195,16 @@ void compose_in_place(std::vector<Character>& characters) {
 
 }  // namespace
 
-std::string to_nfc(std::string_view text) {
-  if (is_composed(text)) return std::string(text);
+std::string to_normal_form(std::string_view text, NormalForm form) {
+  if (form == NormalForm::kC && is_composed(text)) return std::string(text);
+  const bool compatibility = form == NormalForm::kKC || form == NormalForm::kKD;
   std::vector<Character> characters;
   characters.reserve(text.size());
-  for (size_t at = 0; at < text.size();) append_decomposed(next_code_point(text, at), characters);
+  for (size_t at = 0; at < text.size();) {
+    append_decomposed(next_code_point(text, at), compatibility, characters);
+  }
   order_marks(characters);
-  compose_in_place(characters);
+  if (form == NormalForm::kC || form == NormalForm::kKC) compose_in_place(characters);
   std::string normal;
   normal.reserve(text.size());
   for (const Character& c : characters) append_code_point(normal, c.code_point);
