@@ -17,9 +17,9 @@ constexpr int64_t kMaxIntermediateSize = int64_t{1} << 20;
 // What the kernels are built and tested for.
 constexpr int64_t kMaxHiddenSize = 16384;
 constexpr int64_t kMaxPositions = 131072;
-constexpr int64_t kMaxHeadDim = 256;
+constexpr int64_t kMaxHeadDim = 512;
 constexpr int64_t kHeadDimStep = 8;
-constexpr int64_t kMaxGroup = 16;
+constexpr int64_t kMaxGroup = 128;
 
 // Checks of single values; messages start with where the configuration comes from.
 struct Checker {

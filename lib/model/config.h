@@ -165,7 +165,7 @@ struct ModelConfig {
 };
 
 // Throws Error naming the first value that the engine does not support, with its limits: head_dim a
-// multiple of 8 in [8, 256], num_heads a multiple of num_kv_heads with a group of at most 16,
+// multiple of 8 in [8, 512], num_heads a multiple of num_kv_heads with a group of at most 128,
 // hidden_size at most 16384, max_position_embeddings at most 131072, and so on. Messages start with
 // `where` the configuration comes from.
 void validate(const ModelConfig& config, const std::string& where = "model config");

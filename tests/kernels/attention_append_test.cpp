@@ -93,7 +93,8 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, Attention
 }
 
 void check_same_bits(const Context& ctx, DType type, const AttentionShape& shape,
-                     const Rotation& rotation, const PerHead& per_head = {}) {
+                     const Rotation& rotation, const std::vector<int32_t>& context_lens,
+                     const PerHead& per_head = {}) {
   CAPTURE(dtype_name(type));
   CAPTURE(shape.num_heads);
   CAPTURE(shape.head_dim);
@@ -102,8 +103,6 @@ void check_same_bits(const Context& ctx, DType type, const AttentionShape& shape
   CAPTURE(rotation.rotary_dim);
   CAPTURE(rotation.interleaved);
   CAPTURE(rotation.has_rows);
-  const std::vector<int32_t> context_lens = {
-      1, 2, 15, 17, 64, 65, 128, 129, 700, kLongestUnsplit, kLongestUnsplit + 1, 2100};
   const auto run = [&](bool in_one) {
     return append_and_attend(ctx, type, shape, context_lens, rotation, per_head, in_one);
   };
@@ -113,13 +112,15 @@ void check_same_bits(const Context& ctx, DType type, const AttentionShape& shape
 TEST_CASE("appending and attending in one kernel gives the bits of two") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
+  const std::vector<int32_t> lens = {
+      1, 2, 15, 17, 64, 65, 128, 129, 700, kLongestUnsplit, kLongestUnsplit + 1, 2100};
   const AttentionShape shapes[] = {heads(12, 12, 64), heads(32, 8, 128), heads(8, 1, 80),
                                    heads(16, 1, 96),  heads(6, 2, 256),  heads(4, 4, 112),
                                    heads(4, 2, 40),   heads(2, 1, 32)};
   for (const DType type : {DType::kF16, DType::kBF16, DType::kF32}) {
     for (const AttentionShape& shape : shapes) {
-      check_same_bits(devices->cuda, type, shape, {.rotary_dim = shape.head_dim});
-      check_same_bits(devices->cuda, type, shape, {});
+      check_same_bits(devices->cuda, type, shape, {.rotary_dim = shape.head_dim}, lens);
+      check_same_bits(devices->cuda, type, shape, {}, lens);
     }
   }
 }
@@ -127,6 +128,8 @@ TEST_CASE("appending and attending in one kernel gives the bits of two") {
 TEST_CASE("appending in one kernel gives the bits of two for every rotation and rule") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
+  const std::vector<int32_t> lens = {1, 17, 129, 300};
+  const std::vector<int32_t> split_lens = {kLongestUnsplit + 1};
   for (const DType type : {DType::kF16, DType::kBF16, DType::kF32}) {
     // Groups of one block and of several, and the whole of the last warp's fetch.
     for (AttentionShape shape : {heads(8, 8, 64), heads(16, 1, 80), heads(8, 2, 128),
@@ -139,13 +142,15 @@ TEST_CASE("appending in one kernel gives the bits of two for every rotation and 
             Rotation{.rotary_dim = shape.head_dim}, Rotation{}}) {
         shape.window = 0;
         shape.softcap = 0;
-        check_same_bits(devices->cuda, type, shape, rotation);
+        check_same_bits(devices->cuda, type, shape, rotation, lens);
         shape.window = 150;
-        check_same_bits(devices->cuda, type, shape, rotation, {.has_sinks = true});
+        check_same_bits(devices->cuda, type, shape, rotation, lens, {.has_sinks = true});
         shape.softcap = 2.0F;
-        check_same_bits(devices->cuda, type, shape, rotation,
+        check_same_bits(devices->cuda, type, shape, rotation, lens,
                         {.has_sinks = true, .has_alibi = true});
       }
+      check_same_bits(devices->cuda, type, shape, {.rotary_dim = 20}, split_lens,
+                      {.has_sinks = true, .has_alibi = true});
     }
   }
 }
