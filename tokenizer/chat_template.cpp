@@ -36,11 +36,13 @@ std::optional<std::string> default_template(const JsonView& field) {
 }
 
 // The tokens with a role that a file names become variables, but for those that are known already.
-// Null stands for a role without a token.
+// Null stands for a role without a token so far.
 void add_special_tokens(const JsonView& file, nlohmann::ordered_json& variables) {
   for (const char* role : {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token",
                            "cls_token", "mask_token"}) {
-    if (variables.contains(role) || !file.object().contains(role)) continue;
+    const auto known = variables.find(role);
+    const bool is_known = known != variables.end() && !known->is_null();
+    if (is_known || !file.object().contains(role)) continue;
     const JsonView token = file[role];
     variables[role] = token.is_null() ? nlohmann::ordered_json()
                                       : nlohmann::ordered_json(read_added_token(token).content);

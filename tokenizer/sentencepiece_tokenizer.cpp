@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <exception>
+#include <unordered_map>
 #include <utility>
 
 #include "tokenizer/sentencepiece_check.h"
@@ -114,16 +115,16 @@ void SentencePieceTokenizer::read_pieces(const std::string& file) {
 void SentencePieceTokenizer::read_added_tokens(const TokenizerConfig& config,
                                                const std::string& file) {
   std::vector<AddedToken> tokens = config.added_tokens;
+  std::unordered_map<std::string, std::vector<size_t>> places;  // by content
+  for (size_t i = 0; i < tokens.size(); ++i) places[tokens[i].content].push_back(i);
   const auto add_special = [&](AddedToken token) {
     token.special = true;
-    for (AddedToken& known : tokens) {
-      if (known.content == token.content) {
-        known.special = true;
-        return;
-      }
-    }
-    if (const auto id = piece_id(token.content)) {
+    const auto known = places.find(token.content);
+    if (known != places.end()) {
+      for (size_t place : known->second) tokens[place].special = true;
+    } else if (const auto id = piece_id(token.content)) {
       token.id = *id;
+      places[token.content].push_back(tokens.size());
       tokens.push_back(std::move(token));
     }
   };

@@ -1,6 +1,5 @@
 #include "tokenizer/tokenizer_json.h"
 
-#include <algorithm>
 #include <sstream>
 #include <unordered_map>
 #include <utility>
@@ -28,21 +27,19 @@ class TokenCollector {
                            (known ? "the vocabulary's id " : "the next id, ") + std::to_string(id) +
                            ", got " + std::to_string(token.id));
     }
-    ids_.emplace(token.content, id);
-    tokens_.push_back(token);
+    keep(token);
   }
 
   // A token with a role, which is special wherever its text stands, if it has an id at all.
   void add_special(AddedToken token) {
     const std::optional<int32_t> id = find(token.content);
     if (!id || token.content.empty()) return;
-    const auto added = std::find_if(tokens_.rbegin(), tokens_.rend(),
-                                    [&](const AddedToken& known) { return known.id == *id; });
-    if (added != tokens_.rend()) token = *added;
+    if (const auto added = places_.find(*id); added != places_.end()) {
+      token = tokens_[added->second];
+    }
     token.id = *id;
     token.special = true;
-    ids_.emplace(token.content, *id);
-    tokens_.push_back(std::move(token));
+    keep(std::move(token));
   }
 
   std::optional<int32_t> find(const std::string& content) const {
@@ -53,10 +50,17 @@ class TokenCollector {
   std::vector<AddedToken> take() { return std::move(tokens_); }
 
  private:
+  void keep(AddedToken token) {
+    ids_.emplace(token.content, token.id);
+    places_[token.id] = tokens_.size();
+    tokens_.push_back(std::move(token));
+  }
+
   const Vocabulary& vocabulary_;
   std::string file_;
   int32_t next_id_;
   std::unordered_map<std::string, int32_t> ids_;
+  std::unordered_map<int32_t, size_t> places_;  // of an id's last entry in tokens_
   std::vector<AddedToken> tokens_;
 };
 

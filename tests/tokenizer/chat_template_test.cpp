@@ -122,6 +122,21 @@ TEST_CASE("published chat templates render every conversation as transformers do
   }
 }
 
+TEST_CASE("what no file names is the tokenizer class's") {
+  const auto render = [](const char* config, const char* model) {
+    Directory directory;
+    directory.write("tokenizer_config.json", config);
+    directory.write("config.json", model);
+    directory.write("chat_template.jinja",
+                    "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}");
+    return ChatTemplate::load(directory.path())->render(kHello, false);
+  };
+  CHECK(render(R"({"tokenizer_class": "LlamaTokenizerFast"})", "{}") == "<s>Hi</s>");
+  CHECK(render(R"({"tokenizer_class": "LlamaTokenizer", "bos_token": null})", "{}") == "Hi</s>");
+  CHECK(render("{}", R"({"model_type": "gpt2"})") == "<|endoftext|>Hi<|endoftext|>");
+  CHECK(render("{}", R"({"model_type": "none"})") == "Hi");
+}
+
 TEST_CASE("a directory's template sees its special tokens") {
   Directory directory;
   directory.write("tokenizer_config.json",

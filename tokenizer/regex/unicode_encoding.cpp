@@ -161,6 +161,13 @@ ChangedProperties& changed_properties() {
 }
 
 int property_name_to_ctype(OnigEncoding, OnigUChar* begin, OnigUChar* end) {
+  if (plain_name(begin, end) == "punct") {
+    // The reference's [[:punct:]] has symbols, its \p{Punct} none. Older libraries have one for
+    // both.
+    constexpr std::string_view kPunctuation = "punctuation";
+    const auto* name = reinterpret_cast<const OnigUChar*>(kPunctuation.data());
+    return ChangedProperties::library_ctype(name, name + kPunctuation.size());
+  }
   const int ctype = ChangedProperties::library_ctype(begin, end);
   if (ctype >= 0) return ctype;
   const PropertyChange* change = find_change(plain_name(begin, end));
