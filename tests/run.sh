@@ -11,4 +11,7 @@ build=${BUILD_DIR:-build-test}
 samples/install_packages.sh doctest-dev
 cmake -S . -B "$build" -G Ninja -DEET_CUDA="${EET_CUDA:-AUTO}" -DEET_TESTS=ON "$@"
 cmake --build "$build"
-ctest --test-dir "$build" --output-on-failure
+# A test may take most of a GPU's memory: where there is one, they take turns.
+jobs=$(nproc)
+nvidia-smi -L >/dev/null 2>&1 && jobs=1
+ctest --test-dir "$build" -j "$jobs" --output-on-failure
