@@ -16,7 +16,8 @@ SchedulerOptions scheduler_options(const EngineOptions& options, const EngineSha
           .prompt_policy = options.prompt_policy,
           .max_num_seqs = max_num_seqs,
           .max_batched_tokens = shape.max_batched_tokens,
-          .sort_window = options.rows_sorted_together(max_num_seqs)};
+          .sort_window = options.rows_sorted_together(max_num_seqs),
+          .kv_window = shape.kv_window};
 }
 
 TokenOutput non_finite(const Sequence& sequence) {

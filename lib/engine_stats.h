@@ -18,11 +18,13 @@ struct EngineStats {
   int64_t scored_tokens = 0;
   int64_t batches = 0;  // groups of rows that started together
   int64_t prefill_passes = 0;
-  int64_t prefill_tokens = 0;          // prompt tokens that the prompt passes fed, without pads
-  int64_t prefill_context_tokens = 0;  // tokens that each of those attends to, itself included
+  int64_t prefill_tokens = 0;  // prompt tokens that the prompt passes fed, without pads
+  int64_t prefill_context_tokens =
+      0;  // keys that each of those sees, itself included, averaged over layers
   int64_t decode_steps = 0;
-  int64_t decode_row_steps = 0;       // rows summed over decode steps
-  int64_t decode_context_tokens = 0;  // cached tokens read, summed over rows and decode steps
+  int64_t decode_row_steps = 0;  // rows summed over decode steps
+  int64_t decode_context_tokens =
+      0;  // cached tokens read by a layer, summed over rows and decode steps
   std::vector<int64_t> decode_steps_by_rows;  // how many decode steps ran with [i] rows
 };
 

@@ -62,6 +62,7 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
   shape.max_model_len =
       options.max_model_len > 0 ? options.max_model_len : config.max_position_embeddings;
 
+  shape.kv_window = config.kv_window();
   const int64_t bytes = weight_bytes(device.context(), config, shape.dtype, shape.max_model_len,
                                      /*from_checkpoint=*/true);
   const int64_t free_bytes = device.memory().free_bytes;

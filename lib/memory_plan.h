@@ -17,6 +17,7 @@ struct EngineShape {
   int max_num_seqs = 0;
   int max_batched_tokens = 0;  // of one pass; at least max_num_seqs
   int64_t max_model_len = 0;
+  int64_t kv_window = 0;  // positions back that any layer reads; 0: all
 };
 
 // Throws Error when an option is out of range, or the weights alone exceed the memory.

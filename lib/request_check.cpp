@@ -42,8 +42,10 @@ std::optional<RowError> check_pages(const Request& request, const EngineShape& s
                                     int64_t num_pages_without_others) {
   const int64_t prompt_len = fed_tokens(request);
   const int64_t max_positions = prompt_len + tokens_that_fit(request, shape) - 1;
-  const int64_t needed = pages_of_samples(request.params.num_samples(), prompt_len, max_positions,
-                                          !replays_prompts(prompt_policy));
+  const int32_t num_samples = request.params.num_samples();
+  const int64_t needed = page_needs(num_samples, prompt_len, max_positions,
+                                    !replays_prompts(prompt_policy), ring_pages(shape.kv_window))
+                             .of_samples(num_samples);
   if (needed <= num_pages) return std::nullopt;
   // What a row gets must not depend on what else runs on the machine.
   require(needed > num_pages_without_others, "not enough memory for a row of ", needed * kPageSize,

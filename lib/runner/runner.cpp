@@ -20,12 +20,6 @@ bool penalises_prompt(const Sequence& sequence) {
   return sequence.params.repetition_penalty != 1.0F;
 }
 
-// Tokens that the tokens of a segment attend to, added up: each to those before it and to itself.
-int64_t attended_tokens(const PromptSegment& segment) {
-  const int64_t count = segment.count;
-  return count * segment.first + count * (count + 1) / 2;
-}
-
 // Rows of the graph that runs a decode step of `rows` rows.
 size_t graph_rows(size_t rows, int max_num_seqs) {
   const size_t step = rows <= 8 ? 1 : rows <= 64 ? 8 : 16;
@@ -128,7 +122,7 @@ void Runner::issue(const PromptPass& pass) {
   for (const PromptSegment& segment : pass) {
     const SequencePtr& sequence = segment.sequence;
     stats_.prefill_tokens += segment.count;
-    stats_.prefill_context_tokens += attended_tokens(segment);
+    stats_.prefill_context_tokens += keys_.of_queries(segment.first, segment.count);
     penalised |= penalises_prompt(*sequence);
     if (segment.first_scored() < segment.end()) {
       issued_pass.scored.push_back({.sequence = sequence,
@@ -168,7 +162,7 @@ void Runner::issue_decode_step(const std::vector<SequencePtr>& rows) {
     }
     slots.push_back(sequence->slot);
     max_context_len = std::max(max_context_len, ++sequence->position);
-    stats_.decode_context_tokens += sequence->position;
+    stats_.decode_context_tokens += keys_.of_query(sequence->position);
     if (sequence->position >= sequence->prompt_len()) ++sequence->num_issued;
   }
   ++stats_.decode_steps;

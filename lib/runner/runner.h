@@ -13,6 +13,7 @@
 #include "lib/engine_stats.h"
 #include "lib/memory_plan.h"
 #include "lib/model/decoder.h"
+#include "lib/runner/key_counter.h"
 #include "lib/runner/pass_clock.h"
 #include "lib/runner/pass_inputs.h"
 #include "lib/sampling/sampler.h"
@@ -84,6 +85,7 @@ class Runner {
   const int64_t free_bytes_at_start_ = device_.memory().free_bytes;
   EngineShape shape_;
   const int64_t num_pages_alone_;
+  const KeyCounter keys_{config_};
   PlacedWeights weights_;
   Decoder decoder_;
   PassInputs inputs_;

@@ -29,8 +29,9 @@ BatchPlanner::Group BatchPlanner::next_group(size_t max_samples, int64_t free_pa
     }
     const Sequence& sequence = *sorted_[group.rows];
     const auto samples = static_cast<size_t>(sequence.num_samples());
-    const int64_t pages = pages_of_samples(sequence.num_samples(), sequence.prompt_len(),
-                                           sequence.max_positions(), share_prompts_);
+    const int64_t pages = page_needs(sequence.num_samples(), sequence.prompt_len(),
+                                     sequence.max_positions(), share_prompts_, ring_pages_)
+                              .of_samples(sequence.num_samples());
     if (samples > max_samples - group.samples || pages > free_pages) break;
     free_pages -= pages;
     ++group.rows;

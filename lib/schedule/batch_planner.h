@@ -21,9 +21,10 @@ class BatchPlanner {
   //               end; by prompt among equals
   enum class Order { kByPrompt, kByOutput };
 
-  // `share_prompts`: the samples of a row have the pages of its prompt in common.
-  BatchPlanner(Order order, size_t window, bool share_prompts = true)
-      : order_(order), window_(window), share_prompts_(share_prompts) {}
+  // `share_prompts`: the samples of a row have the pages of its prompt in common. `ring_pages` as
+  // in page_needs().
+  BatchPlanner(Order order, size_t window, bool share_prompts = true, int64_t ring_pages = 0)
+      : order_(order), window_(window), share_prompts_(share_prompts), ring_pages_(ring_pages) {}
 
   void add(SequencePtr sequence) { waiting_.push_back(std::move(sequence)); }
   size_t num_waiting() const { return waiting_.size() + sorted_.size(); }
@@ -47,6 +48,7 @@ class BatchPlanner {
   Order order_;
   size_t window_;
   bool share_prompts_;
+  int64_t ring_pages_;
   std::deque<SequencePtr> waiting_;
   std::deque<SequencePtr> sorted_;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
+#include <utility>
 
 #include "lib/sampling/sampling_params.h"
 
@@ -10,10 +12,11 @@ namespace eet {
 Scheduler::Scheduler(const SchedulerOptions& options, int64_t num_pages)
     : options_(options),
       share_prompts_(!replays_prompts(options.prompt_policy)),
+      ring_pages_(ring_pages(options.kv_window)),
       pages_(num_pages),
       planner_(options.schedule == Schedule::kStatic ? BatchPlanner::Order::kByPrompt
                                                      : BatchPlanner::Order::kByOutput,
-               options.sort_window, share_prompts_) {
+               options.sort_window, share_prompts_, ring_pages_) {
   for (auto slot = static_cast<int>(options.max_num_seqs); slot-- > 0;) free_slots_.push_back(slot);
 }
 
@@ -50,24 +53,46 @@ std::vector<SequencePtr> Scheduler::with_samples(const std::vector<SequencePtr>&
 }
 
 // Gives a starting sequence its slot and pages. A follower shares the pages that the prompt of its
-// leader, who has them already, fills.
+// leader, who has them already, fills. Behind the pages held the block table goes on with those
+// that the window has left by then.
 void Scheduler::place(Sequence& sequence, const Sequence& leader) {
   sequence.slot = free_slots_.back();
   free_slots_.pop_back();
+  const PageNeeds needs = page_needs(sequence.num_samples(), sequence.prompt_len(),
+                                     sequence.max_positions(), share_prompts_, ring_pages_);
   if (sequence.follows) {
-    const int32_t num_shared = sequence.prompt_len() / kPageSize;
-    sequence.pages.assign(leader.pages.begin(), leader.pages.begin() + num_shared);
-    pages_.share(sequence.pages);
+    sequence.held.assign(leader.pages.begin(), leader.pages.begin() + needs.shared);
+    pages_.share(sequence.held);
     sequence.position = leader.position;
   }
-  const auto num_shared = static_cast<int64_t>(sequence.pages.size());
-  const std::vector<int32_t> own =
-      pages_.take(PagePool::pages_for(sequence.max_positions()) - num_shared);
-  sequence.pages.insert(sequence.pages.end(), own.begin(), own.end());
+  const auto num_held = static_cast<int64_t>(sequence.held.size());
+  const std::vector<int32_t> own = pages_.take(needs.shared + needs.own - num_held);
+  sequence.held.insert(sequence.held.end(), own.begin(), own.end());
+  sequence.pages = sequence.held;
+  while (static_cast<int64_t>(sequence.pages.size()) < needs.total) {
+    sequence.pages.push_back(*(sequence.pages.end() - ring_pages_));
+  }
+}
+
+// Once a prompt has been fed, nothing reads those of its pages that lie behind the window of the
+// token after it. The passes that do are before any later owner's in the stream.
+void Scheduler::give_back_behind_windows() {
+  for (const SequencePtr& sequence : std::exchange(prompts_under_way_, {})) {
+    if (sequence->ended || ring_pages_ == 0 || sequence->position < sequence->prompt_len())
+      continue;
+    // The last pages of the ring are written again.
+    const int64_t first_visible = sequence->prompt_len() - options_.kv_window + 1;
+    const int64_t behind = std::min(first_visible / kPageSize,
+                                    static_cast<int64_t>(sequence->held.size()) - ring_pages_);
+    if (behind <= 0) continue;
+    pages_.give_back(std::span(sequence->held).first(static_cast<size_t>(behind)));
+    sequence->held.erase(sequence->held.begin(), sequence->held.begin() + behind);
+  }
 }
 
 std::vector<SequencePtr> Scheduler::start_rows(bool device_idle) {
   if (!prompt_passes_.empty()) return {};
+  give_back_behind_windows();
   drop_finished_rows();
   if (options_.schedule == Schedule::kStatic && !(live_.empty() && device_idle)) return {};
   const BatchPlanner::Group group = planner_.next_group(free_slots_.size(), pages_.num_free());
@@ -87,6 +112,7 @@ std::vector<SequencePtr> Scheduler::start_rows(bool device_idle) {
   prompt_passes_.assign(std::make_move_iterator(plan.passes.begin()),
                         std::make_move_iterator(plan.passes.end()));
   live_.insert(live_.end(), rows.begin(), rows.end());
+  prompts_under_way_ = rows;
   return rows;
 }
 
@@ -114,7 +140,7 @@ SequencePtr Scheduler::find(uint64_t row, int32_t sample) const {
 
 void Scheduler::end(Sequence& sequence) {
   sequence.ended = true;
-  pages_.give_back(sequence.pages);
+  pages_.give_back(sequence.held);
   free_slots_.push_back(sequence.slot);
   running_.erase(Key(sequence.request.row, sequence.sample));
 }

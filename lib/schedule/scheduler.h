@@ -22,6 +22,7 @@ struct SchedulerOptions {
   size_t max_num_seqs = 1;
   int max_batched_tokens = 1;  // of one prompt pass
   size_t sort_window = 1;
+  int64_t kv_window = 0;  // positions back that any layer reads; 0: all
 };
 
 // Host bookkeeping only: it knows slots and pages by number and never touches a device.
@@ -69,18 +70,21 @@ class Scheduler {
 
   std::vector<SequencePtr> with_samples(const std::vector<SequencePtr>& rows) const;
   void place(Sequence& sequence, const Sequence& leader);
+  void give_back_behind_windows();
   bool worth_starting(const BatchPlanner::Group& group) const;
   void drop_finished_rows();
 
   SchedulerOptions options_;
   // Whether one sample of a row feeds the prompt for all; replayed prompts are fed by each.
   bool share_prompts_;
+  int64_t ring_pages_;  // as in page_needs()
   PagePool pages_;
   BatchPlanner planner_;
   std::vector<int> free_slots_;  // the lowest last
   std::map<Key, SequencePtr> running_;
   std::deque<PromptPass> prompt_passes_;
-  std::vector<SequencePtr> live_;  // started, and with tokens still to be issued
+  std::vector<SequencePtr> prompts_under_way_;  // of prompt_passes_, and followers
+  std::vector<SequencePtr> live_;               // started, and with tokens still to be issued
 };
 
 }  // namespace eet

@@ -1,6 +1,7 @@
 // One sample of one row on its way through the engine.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -21,7 +22,9 @@ struct Sequence {
   int32_t sample = 0;          // of num_samples()
   SlotParams params;           // what the device knows of the request
   int slot = -1;               // place in the device's tables while running
-  std::vector<int32_t> pages;  // of the KV cache, for prompt and all tokens it may generate
+  std::vector<int32_t> pages;  // of the KV cache, for prompt and all tokens it may generate, in
+                               // order; where all layers have windows one may come again
+  std::vector<int32_t> held;   // those of them that it owns or shares, each once
   int32_t position = 0;        // of the token that is fed next
   int32_t num_issued = 0;      // tokens whose sampling has been issued
   int32_t num_generated = 0;   // tokens the host has seen
@@ -42,12 +45,34 @@ struct Sequence {
 
 using SequencePtr = std::shared_ptr<Sequence>;
 
-// Pages that all samples of a row need together. Where they share the prompt, they have the pages
-// that it fills in common, and one each for what is left of it.
-inline int64_t pages_of_samples(int64_t num_samples, int64_t prompt_len, int64_t max_positions,
-                                bool share_prompt) {
-  const int64_t shared = share_prompt ? prompt_len / kPageSize : 0;
-  return shared + num_samples * (PagePool::pages_for(max_positions) - shared);
+// Pages that a row's samples hold together.
+//
+// Where every layer has a sliding window, a page that lies behind it is written again: `ring_pages`
+// in a row are enough from the end of the prompt on (0: no windows, every position keeps its page).
+struct PageNeeds {
+  int64_t shared = 0;  // filled by a prompt that several samples have in common
+  int64_t own = 0;     // of each sample
+  int64_t total = 0;   // entries of a sample's block table
+  int64_t of_samples(int64_t num_samples) const { return shared + num_samples * own; }
+};
+
+// The pages that hold what the window of any token reaches, when its last page has just begun.
+inline int64_t ring_pages(int64_t window) {
+  return window == 0 ? 0 : 1 + PagePool::pages_for(window - 1);
+}
+
+// `share_prompt`: the samples have the pages of the prompt in common that it fills.
+inline PageNeeds page_needs(int64_t num_samples, int64_t prompt_len, int64_t max_positions,
+                            bool share_prompt, int64_t ring) {
+  PageNeeds needs;
+  needs.total = PagePool::pages_for(max_positions);
+  needs.shared = share_prompt && num_samples > 1 ? prompt_len / kPageSize : 0;
+  needs.own = needs.total - needs.shared;
+  if (ring > 0) {
+    const int64_t of_prompt = PagePool::pages_for(prompt_len) - needs.shared;
+    needs.own = std::min(needs.own, std::max(of_prompt, ring));
+  }
+  return needs;
 }
 
 }  // namespace eet
