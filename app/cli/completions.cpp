@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/cli/command_tree.h"
+#include "lib/core/error.h"
 
 namespace eet {
 namespace {
@@ -39,6 +40,7 @@ std::string in_single_quotes(std::string_view text) {
 
 std::vector<std::string> names_of(const std::vector<CommandDescription>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const CommandDescription& command : commands) names.push_back(command.name);
   return names;
 }
@@ -66,7 +68,7 @@ std::string zsh_flag(const FlagDescription& flag) {
   std::string line;
   for (const std::string& name : flag.names) {
     const std::string names = flag.names.size() > 1 ? "(" + join(flag.names, " ") + ")" : "";
-    line += " \\\n        " + in_single_quotes(names + name + spec);
+    line.append(" \\\n        ").append(in_single_quotes(concat(names, name, spec)));
   }
   return line;
 }

@@ -141,7 +141,7 @@ class TomlReader {
   // A boolean or a number. What numbers a flag takes is the flag's to say.
   std::string read_word() {
     const size_t end = std::min(rest_.find_first_of(" \t\r\n,]#"), rest_.size());
-    const std::string word(rest_.substr(0, end));
+    std::string word(rest_.substr(0, end));
     rest_.remove_prefix(end);
     if (word == "true" || word == "false") return word;
     std::string number = word;

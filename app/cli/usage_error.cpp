@@ -77,7 +77,7 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 std::string reason(const CLI::App& app, const CLI::App& command, const CLI::ParseError& error) {
-  const std::string message = error.what();
+  std::string message = error.what();
   const std::vector<std::string> left = app.remaining(/*recurse=*/true);
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !left.empty()) {
     return unexpected(app, command, left.front());

@@ -99,8 +99,7 @@ class Simulation {
   }
 
   // As many decode steps as there are until a row ends or begins to generate.
-  void decode(const std::vector<SequencePtr>& live) {
-    const std::vector<SequencePtr> rows = live;
+  void decode(const std::vector<SequencePtr>& rows) {
     int32_t steps = rows.empty() ? 0 : std::max(1, steps_until_change(*rows.front()));
     double context = 0;
     for (const SequencePtr& sequence : rows) {

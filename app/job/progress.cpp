@@ -107,7 +107,7 @@ std::string format_bar(const ProgressReport& report, size_t columns) {
   }
   constexpr std::array kChoices = {Parts{}, Parts{.speed = false}, Parts{false, false}};
   for (const Parts& parts : kChoices) {
-    const std::string text = share + text_of(report, parts);
+    std::string text = share + text_of(report, parts);
     if (text.size() > columns) continue;
     const size_t room = columns - text.size();
     if (!report.done || room < kNarrowest + 1) return text;

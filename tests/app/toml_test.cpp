@@ -65,7 +65,11 @@ TEST_CASE("entries know their table and line; blanks, comments and CR do not cou
 }
 
 TEST_CASE("what is no TOML, or nothing that a flag can be, is refused with its line") {
-  const std::vector<std::pair<std::string, std::string>> cases = {
+  struct Case {
+    std::string text;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
       {"a = 1\nb", "line 2: expected = after b"},
       {"a = ", "line 1: expected a number, true, false, or text in quotes, got ''"},
       {"a = word", "got 'word'"},
@@ -92,12 +96,12 @@ TEST_CASE("what is no TOML, or nothing that a flag can be, is refused with its l
       {"= 1", "expected the name of a flag"},
       {"a = \"\xFF\"", "expected UTF-8"},
   };
-  for (const auto& [text, message] : cases) {
-    CAPTURE(text);
-    const std::string error = error_of(text);
+  for (const Case& each : cases) {
+    CAPTURE(each.text);
+    const std::string error = error_of(each.text);
     CAPTURE(error);
     CHECK(error.starts_with("job.toml: line "));
-    CHECK(error.find(message) != std::string::npos);
+    CHECK(error.find(each.message) != std::string::npos);
   }
 }
 
