@@ -37,16 +37,16 @@ TEST_CASE("validate names the value it refuses and its limits") {
   CHECK(message_after([](auto&) {}) == "no error");
   CHECK(message_after([](auto& c) { attention(c).head_dim = 20; }) ==
         "here: head_dim: expected a multiple of 8 up to 256, got 20");
-  CHECK(message_after([](auto& c) { attention(c).head_dim = 264; }).find("head_dim") !=
+  CHECK(message_after([](auto& c) { attention(c).head_dim = 520; }).find("head_dim") !=
         std::string::npos);
   CHECK(message_after([](auto& c) { attention(c).num_kv_heads = 4; }) ==
         "here: num_kv_heads: expected a divisor of num_heads 6, got 4");
-  CHECK(message_after([](auto& c) { attention(c).num_heads = 34; }) ==
-        "here: num_heads / num_kv_heads: expected 1 to 16, got 17");
+  CHECK(message_after([](auto& c) { attention(c).num_heads = 258; }) ==
+        "here: num_heads / num_kv_heads: expected 1 to 128, got 129");
   CHECK(message_after([](auto& c) { c.hidden_size = 16385; }) ==
         "here: hidden_size: expected 1 to 16384, got 16385");
-  CHECK(message_after([](auto& c) { c.max_position_embeddings = 131073; }) ==
-        "here: max_position_embeddings: expected 1 to 131072, got 131073");
+  CHECK(message_after([](auto& c) { c.max_position_embeddings = 16777217; }) ==
+        "here: max_position_embeddings: expected 1 to 16777216, got 16777217");
   CHECK(message_after([](auto& c) { c.layers.clear(); }).find("num_layers") != std::string::npos);
   CHECK(message_after([](auto& c) {
           c.eos_token_ids = {5, 100};
