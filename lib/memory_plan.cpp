@@ -46,9 +46,10 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
   require_range("--max-num-seqs", options.max_num_seqs, 0, 4096);
   require_range("--max-num-batched-tokens", options.max_num_batched_tokens, 0, 1 << 20);
   require_range("--gpu-memory-utilization", options.gpu_memory_utilization, 0.01, 1.0);
-  require(options.max_model_len >= 0 && options.max_model_len <= config.max_position_embeddings,
-          "--max-model-len: expected at most the model's ", config.max_position_embeddings,
-          " positions, got ", options.max_model_len);
+  const int64_t positions = std::min(config.max_position_embeddings, kMaxContext);
+  require(options.max_model_len >= 0 && options.max_model_len <= positions,
+          "--max-model-len: expected at most ", positions, " of the model's ",
+          config.max_position_embeddings, " positions, got ", options.max_model_len);
 
   EngineShape shape;
   shape.dtype = choose_dtype(config, options, on_cuda);
@@ -59,8 +60,11 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
                              : on_cuda                          ? kCudaBatchedTokens
                                                                 : kCpuBatchedTokens;
   shape.max_batched_tokens = std::max(shape.max_batched_tokens, shape.max_num_seqs);
-  shape.max_model_len =
-      options.max_model_len > 0 ? options.max_model_len : config.max_position_embeddings;
+  shape.max_model_len = options.max_model_len > 0 ? options.max_model_len : positions;
+  const RopeConfig* longrope = config.longrope();
+  if (longrope != nullptr && longrope->original_max_position_embeddings < shape.max_model_len) {
+    shape.short_context = longrope->original_max_position_embeddings;
+  }
 
   shape.kv_window = config.kv_window();
   const int64_t bytes = weight_bytes(device.context(), config, shape.dtype, shape.max_model_len,

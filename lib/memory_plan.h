@@ -18,6 +18,9 @@ struct EngineShape {
   int max_batched_tokens = 0;  // of one pass; at least max_num_seqs
   int64_t max_model_len = 0;
   int64_t kv_window = 0;  // positions back that any layer reads; 0: all
+  // Of a model that turns otherwise beyond it (longrope): where rows end whose prompt fits in it.
+  // 0: no such border.
+  int64_t short_context = 0;
 };
 
 // Throws Error when an option is out of range, or the weights alone exceed the memory.

@@ -33,7 +33,9 @@ std::optional<RowError> check_request(const Request& request, const ModelConfig&
 
 int32_t tokens_that_fit(const Request& request, const EngineShape& shape) {
   if (request.score_from) return 1;
-  const int64_t room = shape.max_model_len - fed_tokens(request) + 1;
+  const bool is_short = static_cast<int64_t>(request.prompt.size()) <= shape.short_context;
+  const int64_t positions = is_short ? shape.short_context : shape.max_model_len;
+  const int64_t room = positions - fed_tokens(request) + 1;
   return static_cast<int32_t>(std::min<int64_t>(request.params.max_tokens, room));
 }
 

@@ -18,7 +18,8 @@ std::optional<RowError> check_request(const Request& request, const ModelConfig&
                                       const EngineShape& shape);
 
 // Tokens that the request may get: max_tokens, cut to the positions that the prompt leaves (one
-// token can follow the last), and one where it is scored. For a request that check_request()
+// token can follow the last), and one where it is scored. A row of a longrope model that begins
+// within the original context ends with it. For a request that check_request()
 // accepts.
 int32_t tokens_that_fit(const Request& request, const EngineShape& shape);
 

@@ -88,7 +88,8 @@ std::vector<int64_t> part_rows(const TensorSpec& spec, const AttentionConfig& he
 // How part `i` of a tensor lies: a vector the same way whether its matrix is transposed or not, and
 // values are not rotated.
 SourceLayout part_layout(SourceLayout layout, const TensorSpec& spec, size_t i) {
-  const bool same = (layout == SourceLayout::kTransposed && spec.shape.size() == 1) ||
+  const bool same = layout == SourceLayout::kHeadRows ||
+                    (layout == SourceLayout::kTransposed && spec.shape.size() == 1) ||
                     (layout == SourceLayout::kInterleavedPairs && i == 2);
   return same ? SourceLayout::kSame : layout;
 }
@@ -113,19 +114,13 @@ std::vector<Source> sources_as(const StoredAs& stored, const TensorSpec& spec,
   for (size_t i = 0; i < names.size(); ++i) {
     std::vector<int64_t> shape = spec.shape;
     shape[0] = rows[i];
+    if (stored.layout == SourceLayout::kHeadRows) {
+      shape = {rows[i] / heads.head_dim, heads.head_dim};
+    }
     sources.push_back({std::move(names[i]), std::move(shape), part_layout(stored.layout, spec, i),
                        stored.skipped_rows});
   }
   return sources;
-}
-
-std::vector<Source> sources_of(const NameMap& map, const TensorSpec& spec,
-                               const AttentionConfig& heads) {
-  if (map.tensors.empty()) return {{spec.name(), spec.shape}};
-  const auto found = std::find_if(map.tensors.begin(), map.tensors.end(),
-                                  [&](const StoredAs& stored) { return stored.id == spec.key.id; });
-  require(found != map.tensors.end(), "internal error: no name for tensor ", spec.name());
-  return sources_as(*found, spec, heads);
 }
 
 // Finds stored tensors by name, with a prefix or without, and remembers which were used.
@@ -187,6 +182,21 @@ class Finder {
   std::string where_;
   std::set<std::string_view> used_;
 };
+
+// Where the map gives a tensor several entries, the first whose tensor is stored, else the first.
+std::vector<Source> sources_of(const NameMap& map, const TensorSpec& spec,
+                               const AttentionConfig& heads, const Finder& finder) {
+  if (map.tensors.empty()) return {{spec.name(), spec.shape}};
+  std::vector<Source> sources;
+  for (const StoredAs& stored : map.tensors) {
+    if (stored.id != spec.key.id) continue;
+    std::vector<Source> these = sources_as(stored, spec, heads);
+    if (finder.look_up(these.front().name) != nullptr) return these;
+    if (sources.empty()) sources = std::move(these);
+  }
+  require(!sources.empty(), "internal error: no name for tensor ", spec.name());
+  return sources;
+}
 
 // The type all parts share, or fp32, which holds every value of the others.
 DType common_dtype(const std::vector<Part>& parts) {
@@ -275,6 +285,7 @@ void assemble_part(std::byte* out, const Part& part, DType dtype, const Attentio
   const size_t row_bytes = count / static_cast<size_t>(rows) * dtype_size(dtype);
   switch (part.source.layout) {
     case SourceLayout::kSame:
+    case SourceLayout::kHeadRows:
       std::memcpy(out, in, count * dtype_size(dtype));
       return;
     case SourceLayout::kTransposed: {
@@ -352,7 +363,7 @@ void settle_tied_head(Checkpoint& checkpoint, Finder& finder, const NameMap& nam
   const auto stored_as = [&](TensorId id) {
     const TensorSpec spec{
         {.id = id}, TensorKind::kTable, {config.vocab_size, config.embedding_size}};
-    return finder.look_up(sources_of(names, spec, config.attention()).front().name);
+    return finder.look_up(sources_of(names, spec, config.attention(), finder).front().name);
   };
   const auto* head = stored_as(TensorId::kLmHead);
   const auto* embedding = stored_as(TensorId::kTokenEmbedding);
@@ -381,12 +392,12 @@ void bind_tensors(Checkpoint& checkpoint, const StoredTensors& stored, const Nam
   const ModelConfig& config = checkpoint.config;
   for (TensorSpec& spec : tensor_specs(config)) {
     Binding binding{spec, DType::kF32, config.attention(), {}};
-    std::vector<Source> sources = sources_of(names, spec, config.attention());
+    std::vector<Source> sources = sources_of(names, spec, config.attention(), finder);
     if (config.tie_word_embeddings && spec.key.id == TensorId::kTokenEmbedding &&
         finder.look_up(sources.front().name) == nullptr) {
       TensorSpec head = spec;
       head.key.id = TensorId::kLmHead;
-      const std::vector<Source> of_head = sources_of(names, head, config.attention());
+      const std::vector<Source> of_head = sources_of(names, head, config.attention(), finder);
       if (finder.look_up(of_head.front().name) != nullptr) sources = of_head;
     }
     for (const Source& source : sources) binding.parts.push_back(finder.find(source));

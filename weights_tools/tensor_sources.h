@@ -23,12 +23,13 @@ enum class SourceLayout {
   kInterleavedPairs,
   // Rows of each key head: its queries, its key, its value; canonical: all q, all k, all v.
   kGroupedQkv,
+  kHeadRows,  // a vector stored as [heads, head_dim]
 };
 
 // Where a canonical tensor is stored: in one tensor, or in several that follow each other along
 // dimension 0 (q, k, v; gate, up). In a name '#' stands for the layer and '*' for a head, of which
 // each has a tensor of its own; ".weight" or ".bias" comes behind it, or nothing where the name
-// ends in '!'.
+// ends in '!'. A tensor may have several entries, of which the first that is stored counts.
 struct StoredAs {
   TensorId id;
   std::vector<std::string_view> names;

@@ -16,7 +16,7 @@ constexpr int64_t kMaxHeads = 1024;
 constexpr int64_t kMaxIntermediateSize = int64_t{1} << 20;
 // What the kernels are built and tested for.
 constexpr int64_t kMaxHiddenSize = 16384;
-constexpr int64_t kMaxPositions = 131072;
+constexpr int64_t kMaxPositions = int64_t{1} << 24;
 constexpr int64_t kMaxHeadDim = 512;
 constexpr int64_t kHeadDimStep = 8;
 constexpr int64_t kMaxGroup = 128;
@@ -117,7 +117,27 @@ void check_layer(const Checker& check, const LayerConfig& layer) {
           check.where, ": a layer whose MLP runs beside its attention: expected norms before both");
 }
 
+// A token has one row in the tables of all layers.
+void check_longrope(const Checker& check, const ModelConfig& config) {
+  const RopeConfig* longrope = config.longrope();
+  if (longrope == nullptr) return;
+  for (const LayerConfig& kind : config.layer_kinds) {
+    const RopeConfig& rope = kind.attention.rope;
+    require(rope.rotary_dim == 0 || (rope.scaling == longrope->scaling &&
+                                     rope.original_max_position_embeddings ==
+                                         longrope->original_max_position_embeddings),
+            check.where, ": longrope: expected the same in all layers that turn");
+  }
+}
+
 }  // namespace
+
+const RopeConfig* ModelConfig::longrope() const {
+  for (const LayerConfig& kind : layer_kinds) {
+    if (kind.attention.rope.scaling == RopeConfig::Scaling::kLongrope) return &kind.attention.rope;
+  }
+  return nullptr;
+}
 
 void ModelConfig::set_uniform_layers(const LayerConfig& layer, int64_t count) {
   layer_kinds = {layer};
@@ -153,6 +173,10 @@ void validate(const ModelConfig& config, const std::string& where) {
                 kind.attention.head_dim == first.head_dim,
             where, ": expected the same heads in every layer");
   }
+  check_longrope(check, config);
+  require(config.embedding_size == config.hidden_size || config.learned_positions, where,
+          ": embedding_size: expected hidden_size ", config.hidden_size,
+          " in a model without learned positions, got ", config.embedding_size);
   for (const int64_t kind : config.layers) {
     check.between("layers", kind, 0, static_cast<int64_t>(config.layer_kinds.size()) - 1);
   }

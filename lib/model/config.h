@@ -148,6 +148,8 @@ struct ModelConfig {
   const LayerConfig& layer(int64_t i) const { return layer_kinds[layers[i]]; }
   // The heads of every layer.
   const AttentionConfig& attention() const { return layer_kinds.front().attention; }
+  // The rotation with two lists of factors, where the layers turn by one; else null.
+  const RopeConfig* longrope() const;
   // The largest of a size over the layers.
   template <typename SizeOfLayer>
   int64_t largest(SizeOfLayer size) const {
@@ -166,9 +168,12 @@ struct ModelConfig {
   void set_uniform_layers(const LayerConfig& layer, int64_t count);
 };
 
+// The longest context that rows may have, whatever a model says.
+inline constexpr int64_t kMaxContext = 131072;
+
 // Throws Error naming the first value that the engine does not support, with its limits: head_dim a
 // multiple of 8 in [8, 512], num_heads a multiple of num_kv_heads with a group of at most 128,
-// hidden_size at most 16384, max_position_embeddings at most 131072, and so on. Messages start with
+// hidden_size at most 16384, max_position_embeddings at most 2^24, and so on. Messages start with
 // `where` the configuration comes from.
 void validate(const ModelConfig& config, const std::string& where = "model config");
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/cache/page_pool.h"
+#include "lib/model/rope_table.h"
 
 namespace eet {
 
@@ -25,6 +26,8 @@ PassInputs::Layout PassInputs::make_layout(int64_t max_tokens, int64_t max_rows)
   layout.positions = place(max_tokens);
   layout.token_slots = place(max_tokens);
   layout.token_part = next;
+  layout.rope_rows = place(max_tokens);
+  layout.rope_part = next;
   layout.scored_tokens = place(max_tokens);
   layout.scored_targets = place(max_tokens);
   layout.total = next;
@@ -46,9 +49,12 @@ MemoryItem PassInputs::memory(int max_tokens, int max_rows, int64_t max_model_le
                                table_bytes(max_rows, max_model_len))};
 }
 
-PassInputs::PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len)
+PassInputs::PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len,
+                       const RopeConfig* longrope)
     : ctx_(ctx),
       layout_(make_layout(max_tokens, max_rows)),
+      longrope_(longrope),
+      max_model_len_(max_model_len),
       block_table_stride_(static_cast<int>(PagePool::pages_for(max_model_len))) {
   const size_t block = block_bytes(max_tokens, max_rows);
   const size_t tables = table_bytes(max_rows, max_model_len);
@@ -71,8 +77,8 @@ int32_t* PassInputs::begin_block() {
   return staging_.as<int32_t>() + static_cast<int64_t>(next_block_) * layout_.total;
 }
 
-void PassInputs::end_block(const int32_t* block, int64_t count) {
-  upload(ctx_, device_.data(), block, count * sizeof(int32_t));
+void PassInputs::end_block(const int32_t* block, int64_t first, int64_t end) {
+  upload(ctx_, device_.as<int32_t>() + first, block + first, (end - first) * sizeof(int32_t));
   copied_[next_block_]->record();
   next_block_ = (next_block_ + 1) % kPassPlaces;
 }
@@ -106,7 +112,29 @@ void PassInputs::add_columns(int32_t* block, ForwardBatch& batch,
     block[layout_.token_ids + token] = sequence.request.prompt[std::max(position, 0)];
     block[layout_.positions + token] = position;
     block[layout_.token_slots + token] = sequence.slot;
+    if (longrope_ != nullptr) {
+      block[layout_.rope_rows + token] = rope_row(sequence, std::max(position, 0));
+    }
   }
+}
+
+int32_t PassInputs::rope_row(const Sequence& sequence, int32_t position) const {
+  const auto prompt_len = static_cast<int64_t>(sequence.request.prompt.size());
+  return static_cast<int32_t>(rope_table_row(*longrope_, max_model_len_, position, prompt_len));
+}
+
+// Tokens that are generated are where their positions say; those of long prompts, which may be
+// replayed beside them, are not.
+void PassInputs::upload_replayed_rope_rows(ForwardBatch& batch,
+                                           const std::vector<SequencePtr>& rows) {
+  int32_t* block = begin_block();
+  int32_t* rope_rows = block + layout_.rope_rows;
+  for (const SequencePtr& sequence : rows) {
+    *rope_rows++ = rope_row(*sequence, sequence->position - 1);  // it has been moved on
+  }
+  std::fill_n(rope_rows, batch.num_rows - static_cast<int>(rows.size()), 0);
+  end_block(block, layout_.rope_rows, layout_.rope_rows + batch.num_rows);
+  batch.rope_positions = device_.as<int32_t>() + layout_.rope_rows;
 }
 
 // The segment's columns are the last ones of the batch, here and in add_scored().
@@ -148,12 +176,14 @@ ForwardBatch PassInputs::prompt_pass(const PromptPass& pass) {
     batch.max_context_len = std::max(batch.max_context_len, segment.end());
   }
   block[layout_.cu_seqlens + batch.num_rows] = batch.num_tokens;
-  end_block(block, batch.num_scored > 0 ? layout_.total : layout_.token_part);
+  const int64_t token_part = longrope_ != nullptr ? layout_.rope_part : layout_.token_part;
+  end_block(block, 0, batch.num_scored > 0 ? layout_.total : token_part);
+  if (longrope_ != nullptr) batch.rope_positions = device_.as<int32_t>() + layout_.rope_rows;
   return batch;
 }
 
 ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_prompt_rows,
-                                     int max_context_len) {
+                                     int max_context_len, const std::vector<SequencePtr>& rows) {
   if (slots != decode_slots_) {
     int32_t* block = begin_block();
     for (size_t i = 0; i < slots.size(); ++i) {
@@ -166,7 +196,7 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_
     }
     block[layout_.cu_seqlens + static_cast<int64_t>(slots.size())] =
         static_cast<int32_t>(slots.size());
-    end_block(block, layout_.row_part);
+    end_block(block, 0, layout_.row_part);
     decode_slots_ = slots;
   }
   ForwardBatch batch = view();
@@ -178,6 +208,7 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_
   batch.num_logits = batch.num_rows;
   batch.max_query_len = 1;
   batch.max_context_len = max_context_len;
+  if (longrope_ != nullptr && num_prompt_rows > 0) upload_replayed_rope_rows(batch, rows);
   return batch;
 }
 

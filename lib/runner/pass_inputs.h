@@ -7,6 +7,7 @@
 
 #include "lib/core/memory.h"
 #include "lib/core/pipeline.h"
+#include "lib/model/config.h"
 #include "lib/ops/ops.h"
 #include "lib/schedule/prompt_passes.h"
 
@@ -17,7 +18,9 @@ namespace eet {
 // written again only when its copy is done.
 class PassInputs {
  public:
-  PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len);
+  // `longrope`: the rotation of a model whose long prompts turn by rows of their own, else null.
+  PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len,
+             const RopeConfig* longrope);
 
   // Makes `pages` the row of `slot` in the block tables.
   void set_pages(int slot, const std::vector<int32_t>& pages);
@@ -28,9 +31,10 @@ class PassInputs {
 
   // Batch of a decode step over rows in `slots`, of which the first `num_prompt_rows` feed a token
   // of their prompt. Uploads the slots only when they differ from the step before; tokens and
-  // positions are filled in on the device.
+  // positions are filled in on the device. Where prompts are replayed, `rows` are those that run,
+  // in the order of their slots.
   ForwardBatch decode_step(const std::vector<int32_t>& slots, int num_prompt_rows,
-                           int max_context_len);
+                           int max_context_len, const std::vector<SequencePtr>& rows);
   void fill_decode_step(const ForwardBatch& batch, const SlotTables& tables);
 
   // What one takes on the device.
@@ -44,21 +48,28 @@ class PassInputs {
     int64_t row_part;                                         // elements up to here
     int64_t token_ids, positions, token_slots;                // [max_tokens]
     int64_t token_part;                                       // elements up to here
+    int64_t rope_rows;                                        // [max_tokens]
+    int64_t rope_part;                                        // elements up to here
     int64_t scored_tokens, scored_targets;                    // [max_tokens]
     int64_t total;
   };
   static Layout make_layout(int64_t max_tokens, int64_t max_rows);
   static size_t block_bytes(int max_tokens, int max_rows);
   static size_t table_bytes(int max_rows, int64_t max_model_len);
-  int32_t* begin_block();                               // a staging block whose last copy is done
-  void end_block(const int32_t* block, int64_t count);  // uploads its first `count` elements
+  int32_t* begin_block();  // a staging block whose last copy is done
+  // Uploads elements [first, end) of it.
+  void end_block(const int32_t* block, int64_t first, int64_t end);
   ForwardBatch view() const;
   void add_columns(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
+  int32_t rope_row(const Sequence& sequence, int32_t position) const;
+  void upload_replayed_rope_rows(ForwardBatch& batch, const std::vector<SequencePtr>& rows);
   void add_logits(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
   void add_scored(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
 
   const Context& ctx_;
   Layout layout_;
+  const RopeConfig* longrope_;
+  int64_t max_model_len_;
   int block_table_stride_;
   Buffer device_;
   Buffer block_tables_;   // [max_rows, block_table_stride]

@@ -42,7 +42,8 @@ Runner::Runner(const ModelConfig& config, const TensorLoader& loader, const Engi
       num_pages_alone_(pages_without_others(config_, options, shape_, device_)),
       weights_(place(ctx_, config_, shape_, loader, options.seed)),
       decoder_(ctx_, config_, weights_.weights, pass_limits(shape_)),
-      inputs_(ctx_, shape_.max_batched_tokens, shape_.max_num_seqs, shape_.max_model_len),
+      inputs_(ctx_, shape_.max_batched_tokens, shape_.max_num_seqs, shape_.max_model_len,
+              config_.longrope()),
       sampler_(ctx_, config_.vocab_size, shape_.max_num_seqs, shape_.max_model_len,
                replays_prompts(options.prompt_policy)),
       scorer_(ctx_, config_.vocab_size, shape_.max_batched_tokens),
@@ -175,7 +176,7 @@ void Runner::issue_decode_step(const std::vector<SequencePtr>& rows) {
     slots.resize(graph_rows(slots.size(), shape_.max_num_seqs), sampler_.idle_slot());
     max_context_len = graph_context_len(ctx_, max_context_len, shape_.max_model_len);
   }
-  const ForwardBatch batch = inputs_.decode_step(slots, replayed, max_context_len);
+  const ForwardBatch batch = inputs_.decode_step(slots, replayed, max_context_len, rows);
   const auto issue_step = [&] {
     inputs_.fill_decode_step(batch, sampler_.tables());
     count_prompts(batch, penalised);

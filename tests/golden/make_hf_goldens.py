@@ -17,7 +17,10 @@ import pathlib
 import tempfile
 
 import torch
-from transformers import (AutoModelForCausalLM, GPT2Config, LlamaConfig, MistralConfig, Qwen2Config)
+from transformers import (AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, GPT2Config,
+                          LlamaConfig, MistralConfig, Qwen2Config)
+
+import family_models
 
 HERE = pathlib.Path(__file__).resolve().parent
 NEW_TOKENS = 32
@@ -90,10 +93,40 @@ MODELS = {
 }
 
 
-def random_model(config, dtype, seed):
+def auto_class(config):
+    return (AutoModelForImageTextToText if hasattr(config, "vision_config") else AutoModelForCausalLM)
+
+
+def move_off_defaults(model, generator):
+    """Random weights of any family. Norms, whose defaults differ, stay near theirs."""
+    for name, p in model.named_parameters():
+        noise = torch.randn(p.shape, generator=generator)
+        if "norm" in name or "ln_" in name:
+            p.data = p.data + noise * 0.25
+        elif p.dim() == 1:
+            p.data = noise * 0.2
+        elif "lm_head" in name:
+            p.data = noise * (2.0 / p.shape[-1]**0.5)
+        elif "embed" in name or "wte" in name:  # a tied head must not give the last token back
+            p.data = noise * (1.2 / p.shape[-1]**0.5)
+        else:
+            p.data = noise * (1.3 / p.shape[-1]**0.5)
+
+
+def random_model(config, dtype, seed, is_family_model):
     """Random weights wide enough that every part of the model moves the output."""
     generator = torch.Generator().manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    model = auto_class(config).from_config(config, attn_implementation="eager").eval()
+    if is_family_model:
+        move_off_defaults(model, generator)
+    else:
+        move_llama_or_gpt2(model, config, generator)
+    for p in model.parameters():  # values that every floating type holds exactly
+        p.data = p.data.to(torch.bfloat16).to(torch.float16).float()
+    return model.to(dtype)
+
+
+def move_llama_or_gpt2(model, config, generator):
     hidden = config.hidden_size
     for name, p in model.named_parameters():
         noise = torch.randn(p.shape, generator=generator)
@@ -109,16 +142,13 @@ def random_model(config, dtype, seed):
             fan_in = p.shape[0] if config.model_type == "gpt2" else p.shape[1]
             gain = 2.5 if "proj" in name and config.model_type == "gpt2" else 1.3
             p.data = noise * (gain / fan_in**0.5)
-    for p in model.parameters():  # values that every floating type holds exactly
-        p.data = p.data.to(torch.bfloat16).to(torch.float16).float()
-    return model.to(dtype)
 
 
 @torch.no_grad()
-def greedy(model, prompt, eos):
+def greedy(model, prompt, eos, count):
     """Greedy ids, log-probabilities and top-2 logit gaps, the whole row recomputed for each token."""
     ids, logprobs, gaps = list(prompt), [], []
-    for _ in range(NEW_TOKENS):
+    for _ in range(count):
         logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].double()
         top = torch.topk(logits, 2)
         token = int(top.indices[0])
@@ -146,17 +176,20 @@ def gap_where_left(row, tokens):
 
 def load(folder, dtype):
     """As a user would load it: casting a whole model with .to() would round RoPE's frequencies too."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
-    return model.eval()
+    config = AutoConfig.from_pretrained(folder)
+    # Falcon's eager attention adds ALiBi to scores and mask both; by default it is added once.
+    attention = "sdpa" if config.model_type == "falcon" else "eager"
+    cls = auto_class(config)
+    return cls.from_pretrained(folder, dtype=dtype, attn_implementation=attention).eval()
 
 
-def judge(rows, folder):
+def judge(rows, folder, count):
     """What is wrong with a seed (lower is better), and why it cannot be used at all (or nothing)."""
     gaps = [gap for row in rows for gap in row["top2_gaps"]]
     narrow = sum(gap < 0.02 for gap in gaps) / len(gaps)
     varied = sum(len(set(row["greedy_token_ids"])) for row in rows) / len(gaps)
     reasons = []
-    if any(len(row["greedy_token_ids"]) < 24 for row in rows):
+    if any(len(row["greedy_token_ids"]) < count * 3 // 4 for row in rows):
         reasons.append("a row ends early")
     if min(gaps) < 1e-4:
         reasons.append(f"gap {min(gaps)}")
@@ -184,30 +217,43 @@ def write_old_style(path):
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def prompts_for(config, seed):
+def prompts_for(vocab_size, lengths, seed):
     generator = torch.Generator().manual_seed(1000 + seed)
-    return [torch.randint(3, config.vocab_size, (n,), generator=generator).tolist()
-            for n in PROMPT_LENGTHS]
+    return [torch.randint(3, vocab_size, (n,), generator=generator).tolist() for n in lengths]
+
+
+def described(name):
+    """config, dtype, old style, prompt lengths, new tokens"""
+    if name in MODELS:
+        return *MODELS[name], PROMPT_LENGTHS, NEW_TOKENS
+    config = family_models.FAMILY_MODELS[name]
+    return config, torch.bfloat16, False, family_models.PROMPTS, family_models.NEW_TOKENS
 
 
 def make(name, seeds):
-    config, dtype, old_style = MODELS[name]
-    eos = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    config, dtype, old_style, lengths, count = described(name)
+    text = config.get_text_config()
+    eos = text.eos_token_id if isinstance(text.eos_token_id, list) else [text.eos_token_id]
+    is_family_model = name not in MODELS
     best = None
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            random_model(config, dtype, seed).save_pretrained(folder)
+            random_model(config, dtype, seed, is_family_model).save_pretrained(folder)
             fp32 = load(folder, torch.float32)
-            rows = [greedy(fp32, prompt, eos) for prompt in prompts_for(config, seed)]
-            score, reasons, summary = judge(rows, folder)
+            rows = [greedy(fp32, prompt, eos, count)
+                    for prompt in prompts_for(text.vocab_size - 3 * is_family_model, lengths, seed)]
+            score, reasons, summary = judge(rows, folder, count)
         print(f"{name} seed {seed}: {summary} {'; '.join(reasons) or 'usable'}", flush=True)
         if not reasons and (best is None or score < best[0]):
             best = (score, seed, rows)
+            if is_family_model:  # there are many, and each has its log-probabilities
+                break
     if best is None:
-        raise SystemExit(f"{name}: no usable seed among {seeds}")
+        print(f"{name}: no usable seed among {seeds}", flush=True)
+        return
     _, seed, rows = best
     folder = HERE / "models" / name
-    random_model(config, dtype, seed).save_pretrained(folder)
+    random_model(config, dtype, seed, is_family_model).save_pretrained(folder)
     if old_style:
         write_old_style(folder / "config.json")
     with open(folder / "golden.jsonl", "w") as file:
@@ -221,7 +267,7 @@ def main():
     parser.add_argument("names", nargs="*", help="models to make (default: all)")
     parser.add_argument("--seeds", type=int, default=6)
     args = parser.parse_args()
-    for name in args.names or MODELS:
+    for name in args.names or [*MODELS, *family_models.FAMILY_MODELS]:
         make(name, args.seeds)
 
 

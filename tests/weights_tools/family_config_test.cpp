@@ -123,8 +123,8 @@ TEST_CASE("LLaMA values that are not understood are refused by name and value") 
   CHECK(contains(message_for(llama_with({{"hidden_size", nullptr}})), "hidden_size: missing"));
   CHECK(contains(message_for(llama_with({{"num_attention_heads", 3}})),
                  "num_attention_heads: expected a divisor of the hidden size 16, got 3"));
-  CHECK(contains(message_for(llama_with({{"max_position_embeddings", 1'000'000}})),
-                 "config.json: max_position_embeddings: expected 1 to 131072"));
+  CHECK(contains(message_for(llama_with({{"max_position_embeddings", 100'000'000}})),
+                 "config.json: max_position_embeddings: expected 1 to 16777216"));
   CHECK(contains(message_for(llama_with({{"pruned_heads", {{"0", {1}}}}})), "pruned_heads"));
   CHECK(contains(message_for({{"vocab_size", 5}}), "model_type: missing"));
   CHECK(

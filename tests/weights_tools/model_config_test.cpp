@@ -45,8 +45,8 @@ TEST_CASE("validate names the value it refuses and its limits") {
         "here: num_heads / num_kv_heads: expected 1 to 128, got 129");
   CHECK(message_after([](auto& c) { c.hidden_size = 16385; }) ==
         "here: hidden_size: expected 1 to 16384, got 16385");
-  CHECK(message_after([](auto& c) { c.max_position_embeddings = 131073; }) ==
-        "here: max_position_embeddings: expected 1 to 131072, got 131073");
+  CHECK(message_after([](auto& c) { c.max_position_embeddings = 16777217; }) ==
+        "here: max_position_embeddings: expected 1 to 16777216, got 16777217");
   CHECK(message_after([](auto& c) { c.layers.clear(); }).find("num_layers") != std::string::npos);
   CHECK(message_after([](auto& c) {
           c.eos_token_ids = {5, 100};

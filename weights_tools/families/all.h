@@ -5,9 +5,36 @@
 
 namespace eet {
 
+extern const Family kBloomFamily;
+extern const Family kCohereFamily;
+extern const Family kExaone4Family;
+extern const Family kFalconFamily;
+extern const Family kGemmaFamily;
+extern const Family kGemma2Family;
+extern const Family kGemma3Family;
+extern const Family kGemma3MultimodalFamily;
 extern const Family kGpt2Family;
+extern const Family kGptjFamily;
+extern const Family kGptNeoxFamily;
+extern const Family kGraniteFamily;
 extern const Family kLlamaFamily;
+extern const Family kNemotronFamily;
+extern const Family kOlmoFamily;
+extern const Family kOlmo2Family;
+extern const Family kOptFamily;
+extern const Family kPhiFamily;
+extern const Family kPhi3Family;
+extern const Family kSeedOssFamily;
+extern const Family kSmolLm3Family;
+extern const Family kStableLmFamily;
+extern const Family kStarcoder2Family;
 
-inline constexpr const Family* kFamilies[] = {&kGpt2Family, &kLlamaFamily};
+inline constexpr const Family* kFamilies[] = {
+    &kBloomFamily,   &kCohereFamily,   &kExaone4Family,   &kFalconFamily,
+    &kGemmaFamily,   &kGemma2Family,   &kGemma3Family,    &kGemma3MultimodalFamily,
+    &kGpt2Family,    &kGptjFamily,     &kGptNeoxFamily,   &kGraniteFamily,
+    &kLlamaFamily,   &kNemotronFamily, &kOlmoFamily,      &kOlmo2Family,
+    &kOptFamily,     &kPhiFamily,      &kPhi3Family,      &kSeedOssFamily,
+    &kSmolLm3Family, &kStableLmFamily, &kStarcoder2Family};
 
 }  // namespace eet

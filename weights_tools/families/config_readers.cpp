@@ -1,5 +1,6 @@
 #include "weights_tools/families/config_readers.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -53,17 +54,24 @@ void read_longrope(JsonObject& json, RopeConfig& rope, const ModelConfig& config
   rope.attention_factor = json.number_or("attention_factor", from_factor);
 }
 
+// The part of each head that turns, where `key` says it.
+void read_part(RopeConfig& rope, JsonObject& json, const char* key, int64_t head_dim,
+               const RopeDefaults& defaults) {
+  if (defaults.partial_rotary_factor == 0) {
+    json.expect(key, 1.0);
+  } else if (json.has(key)) {
+    rope.rotary_dim = static_cast<int64_t>(static_cast<double>(head_dim) * json.number(key));
+  }
+}
+
 // The dictionary's own keys. `original` is the outer original_max_position_embeddings, or 0.
 void read_rope_object(RopeConfig& rope, JsonObject json, const ModelConfig& config,
-                      int64_t head_dim, int64_t original) {
+                      int64_t head_dim, const RopeDefaults& defaults, int64_t original) {
   if (json.has("rope_type") && json.has("type")) json.ignore({"type"});
   const char* type_key = json.has("rope_type") ? "rope_type" : "type";
   const std::string type = json.string_or(type_key, "default");
   rope.theta = json.number_or("rope_theta", rope.theta);
-  if (json.has("partial_rotary_factor")) {
-    rope.rotary_dim =
-        static_cast<int64_t>(static_cast<double>(head_dim) * json.number("partial_rotary_factor"));
-  }
+  read_part(rope, json, "partial_rotary_factor", head_dim, defaults);
   const int64_t inner =
       json.size_or("original_max_position_embeddings", config.max_position_embeddings);
   rope.original_max_position_embeddings = original > 0 ? original : inner;
@@ -97,7 +105,7 @@ std::optional<std::string> rope_key(JsonObject& json) {
   json.ignore({"rope_parameters", "rope_scaling"});
   // rope_scaling comes first in transformers' convert_rope_params_to_dict.
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    if (json.has(key)) return key;
+    if (json.has(key) && !json.value(key).empty()) return key;
   }
   return std::nullopt;
 }
@@ -105,9 +113,11 @@ std::optional<std::string> rope_key(JsonObject& json) {
 // What stands beside the dictionary.
 RopeConfig read_outer_rope(JsonObject& json, int64_t head_dim, const RopeDefaults& defaults) {
   RopeConfig rope;
-  rope.theta = json.number_or("rope_theta", defaults.theta);
-  const double part = json.number_or("partial_rotary_factor", defaults.partial_rotary_factor);
+  rope.theta = defaults.theta_key == nullptr ? defaults.theta
+                                             : json.number_or(defaults.theta_key, defaults.theta);
+  const double part = defaults.partial_rotary_factor == 0 ? 1.0 : defaults.partial_rotary_factor;
   rope.rotary_dim = static_cast<int64_t>(static_cast<double>(head_dim) * part);
+  read_part(rope, json, defaults.partial_key, head_dim, defaults);
   return rope;
 }
 
@@ -128,13 +138,14 @@ double default_scale(int64_t head_dim) {
 int64_t read_sizes(JsonObject& json, ModelConfig& config, LayerConfig& layer,
                    const SizeDefaults& defaults, const SizeKeys& keys) {
   AttentionConfig& attention = layer.attention;
-  config.vocab_size = json.size("vocab_size");
-  config.hidden_size = config.embedding_size = json.size(keys.hidden_size);
-  config.max_position_embeddings = defaults.max_positions > 0
-                                       ? json.size_or(keys.max_positions, defaults.max_positions)
-                                       : json.size(keys.max_positions);
-  layer.mlp.intermediate_size = json.size(keys.intermediate_size);
-  attention.num_heads = json.size(keys.num_heads);
+  const auto read = [&](const char* key, int64_t otherwise) {
+    return otherwise > 0 ? json.size_or(key, otherwise) : json.size(key);
+  };
+  config.vocab_size = read("vocab_size", defaults.vocab_size);
+  config.hidden_size = config.embedding_size = read(keys.hidden_size, defaults.hidden_size);
+  config.max_position_embeddings = read(keys.max_positions, defaults.max_positions);
+  layer.mlp.intermediate_size = read(keys.intermediate_size, defaults.intermediate_size);
+  attention.num_heads = read(keys.num_heads, defaults.num_heads);
   // Absent is the class's default, null as many as heads.
   const int64_t kv_default = json.contains(keys.num_kv_heads) || defaults.num_kv_heads == 0
                                  ? attention.num_heads
@@ -149,7 +160,19 @@ int64_t read_sizes(JsonObject& json, ModelConfig& config, LayerConfig& layer,
     attention.head_dim = head_dim_of(json, keys.num_heads, config.hidden_size, attention.num_heads);
   }
   attention.scale = default_scale(attention.head_dim);
-  return json.size(keys.num_layers);
+  return read(keys.num_layers, defaults.num_layers);
+}
+
+const char* first_present(const JsonObject& json, const char* key, const char* other) {
+  return !json.has(key) && json.has(other) ? other : key;
+}
+
+double number_unless_null(JsonObject& json, const char* key, double otherwise) {
+  return json.number_or(key, json.contains(key) ? 0.0 : otherwise);
+}
+
+int64_t size_unless_null(JsonObject& json, const char* key, int64_t otherwise) {
+  return json.size_or(key, json.contains(key) ? 0 : otherwise);
 }
 
 Activation read_activation(JsonObject& json, const char* key, const std::string& otherwise) {
@@ -178,27 +201,32 @@ Activation read_activation(JsonObject& json, const char* key, const std::string&
 RopeConfig read_rope(JsonObject& json, const ModelConfig& config, int64_t head_dim,
                      const RopeDefaults& defaults) {
   RopeConfig rope = read_outer_rope(json, head_dim, defaults);
-  const int64_t original = json.size_or("original_max_position_embeddings", 0);
+  const int64_t original =
+      json.size_or("original_max_position_embeddings", defaults.original_max_position_embeddings);
   if (const std::optional<std::string> key = rope_key(json)) {
-    read_rope_object(rope, json.object(*key), config, head_dim, original);
+    read_rope_object(rope, json.object(*key), config, head_dim, defaults, original);
   }
   return rope;
 }
 
 RopeConfig read_rope_of(JsonObject& json, const std::string& layer_type, const ModelConfig& config,
                         int64_t head_dim, const RopeDefaults& defaults) {
-  const std::optional<std::string> key = rope_key(json);
-  if (!key) return read_rope(json, config, head_dim, defaults);
-  JsonObject dictionary = json.object(*key);
-  if (!dictionary.has("full_attention") && !dictionary.has("sliding_attention")) {
-    return read_rope(json, config, head_dim, defaults);
-  }
+  json.ignore({"rope_parameters", "rope_scaling"});
   RopeConfig rope = read_outer_rope(json, head_dim, defaults);
-  if (dictionary.has(layer_type)) {
-    read_rope_object(rope, dictionary.object(layer_type), config, head_dim, 0);
+  nlohmann::json merged = nlohmann::json::object();
+  if (json.has("rope_parameters")) {
+    JsonObject dictionary = json.object("rope_parameters");
+    dictionary.ignore({"full_attention", "sliding_attention"});
+    dictionary.refuse_unknown_keys();
+    if (dictionary.has(layer_type)) merged = dictionary.value(layer_type);
   }
-  dictionary.ignore({"full_attention", "sliding_attention"});
-  dictionary.refuse_unknown_keys();
+  if (layer_type == "full_attention" && json.has("rope_scaling")) {
+    merged.update(json.value("rope_scaling"));
+  }
+  read_rope_object(rope, JsonObject(merged, json.file(), "rope_parameters." + layer_type + "."),
+                   config, head_dim, defaults, 0);
+  // Where transformers looks for it, dictionaries of several types have none.
+  rope.truncate = true;
   return rope;
 }
 
@@ -222,19 +250,22 @@ std::vector<bool> read_sliding_layers(JsonObject& json, int64_t num_layers,
   return sliding;
 }
 
-void set_layers(ModelConfig& config, const LayerConfig& full, const LayerConfig& windowed,
-                const std::vector<bool>& sliding) {
-  config.layer_kinds.clear();
-  config.layers.clear();
-  for (const bool slides : sliding) {
-    const LayerConfig& kind = slides ? windowed : full;
-    const auto found = std::find(config.layer_kinds.begin(), config.layer_kinds.end(), kind);
-    config.layers.push_back(found - config.layer_kinds.begin());
-    if (found == config.layer_kinds.end()) config.layer_kinds.push_back(kind);
-  }
+void add_layer(ModelConfig& config, const LayerConfig& layer) {
+  const auto found = std::find(config.layer_kinds.begin(), config.layer_kinds.end(), layer);
+  config.layers.push_back(found - config.layer_kinds.begin());
+  if (found == config.layer_kinds.end()) config.layer_kinds.push_back(layer);
 }
 
-int64_t effective_window(int64_t window, const ModelConfig& config) {
+void set_layers(ModelConfig& config, const LayerConfig& full, const LayerConfig& windowed,
+                const std::vector<bool>& sliding) {
+  for (const bool slides : sliding) add_layer(config, slides ? windowed : full);
+}
+
+int64_t effective_window(JsonObject& json, int64_t window, const ModelConfig& config,
+                         const std::vector<bool>& sliding) {
+  if (window == 0 && std::find(sliding.begin(), sliding.end(), true) != sliding.end()) {
+    json.refuse("sliding_window", "a window: some layers have sliding_attention");
+  }
   return window < config.max_position_embeddings ? window : 0;
 }
 

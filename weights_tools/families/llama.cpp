@@ -4,6 +4,7 @@
 #include <array>
 
 #include "weights_tools/families/all.h"
+#include "weights_tools/families/llama_names.h"
 
 namespace eet {
 namespace {
@@ -24,14 +25,13 @@ SizeDefaults size_defaults(const std::string& family) {
 void read_windows(JsonObject& json, ModelConfig& config, const LayerConfig& layer,
                   int64_t num_layers) {
   const bool is_qwen = config.family.starts_with("qwen");
-  const bool implied = !is_qwen && !json.contains("sliding_window");
-  int64_t window = json.size_or("sliding_window", implied ? 4096 : 0);
+  int64_t window = size_unless_null(json, "sliding_window", 4096);
   if (is_qwen && !json.boolean_or("use_sliding_window", false)) window = 0;
   const int64_t first = is_qwen ? json.integer_or("max_window_layers", 28) : 0;
   const std::vector<bool> sliding =
       read_sliding_layers(json, num_layers, [&](int64_t i) { return window > 0 && i >= first; });
   LayerConfig windowed = layer;
-  windowed.attention.window = effective_window(window, config);
+  windowed.attention.window = effective_window(json, window, config, sliding);
   set_layers(config, layer, windowed, sliding);
 }
 
@@ -71,7 +71,9 @@ ModelConfig read_config(JsonObject& json) {
   return config;
 }
 
-NameMap name_map(const ModelConfig& /*config*/) {
+}  // namespace
+
+NameMap llama_names(const ModelConfig& /*config*/) {
   return {.tensors = {{TensorId::kTokenEmbedding, {"embed_tokens"}},
                       {TensorId::kAttnNorm, {"layers.#.input_layernorm"}},
                       {TensorId::kQkv,
@@ -90,8 +92,6 @@ NameMap name_map(const ModelConfig& /*config*/) {
           .ignorable = {"rotary_emb.inv_freq", "layers.#.self_attn.rotary_emb.inv_freq"}};
 }
 
-}  // namespace
-
-const Family kLlamaFamily = {kModelTypes, read_config, name_map};
+const Family kLlamaFamily = {kModelTypes, read_config, llama_names};
 
 }  // namespace eet

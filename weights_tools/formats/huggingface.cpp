@@ -15,6 +15,11 @@ namespace {
 
 using nlohmann::json;
 
+// Of models that have a text model among their parts.
+constexpr std::initializer_list<const char*> kKeysOfOtherParts = {
+    "boi_token_index", "eoi_token_index",     "image_token_index", "image_token_id", "boi_token_id",
+    "eoi_token_id",    "mm_tokens_per_image", "vision_config",     "audio_config"};
+
 // Keys of every family that would change the model, understood only with the value that does not.
 void read_common_keys(JsonObject& config) {
   config.expect("add_cross_attention", false);
@@ -66,8 +71,11 @@ void read_token_ids(ModelConfig& config, JsonObject& source, JsonObject* generat
 
 const Family& family_of(JsonObject& config) {
   const Family* family = find_family(config.string("model_type"));
-  if (family == nullptr) config.refuse("model_type", "one of " + known_model_types());
-  return *family;
+  if (family != nullptr) return *family;
+  const std::string_view missing = missing_feature(config.string("model_type"));
+  config.refuse("model_type", concat(missing.empty() ? "" : "a model without ", missing,
+                                     missing.empty() ? "" : ", which is not supported: ", "one of ",
+                                     known_model_types()));
 }
 
 }  // namespace
@@ -77,11 +85,25 @@ ModelConfig read_huggingface_config(const std::filesystem::path& path,
                                     const ConfigPolicy& policy,
                                     std::vector<std::string>& warnings) {
   JsonObject source = JsonObject::read(path, policy);
-  ModelConfig config = family_of(source).read_config(source);
+  const Family& family = family_of(source);
+  std::optional<JsonObject> text;
+  if (family.is_text_part) text = source.object("text_config");
+  ModelConfig config = family.read_config(text ? *text : source);
+  config.family = source.string("model_type");
+  if (text) {
+    config.tie_word_embeddings = source.boolean_or("tie_word_embeddings", true);
+    read_common_keys(*text);
+    source.ignore(kKeysOfOtherParts);
+  }
   read_common_keys(source);
   std::optional<JsonObject> generation;
   if (std::filesystem::exists(generation_config)) {
     generation = JsonObject::read(generation_config);
+  }
+  if (text) {
+    text->ignore({"model_type"});
+    read_token_ids(config, *text, nullptr, warnings);
+    text->settle_unknown_keys(policy, warnings);
   }
   read_token_ids(config, source, generation ? &*generation : nullptr, warnings);
   source.settle_unknown_keys(policy, warnings);
