@@ -2,6 +2,7 @@
 // defaults, nulls, what is refused, and published sizes.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "lib/core/error.h"
@@ -179,9 +180,12 @@ TEST_CASE("values that would be computed wrongly are refused by name") {
       {"ministral", {{"layer_types", json::array({"chunked_attention"})}}}};
   for (const auto& [type, changes] : refused) {
     CAPTURE(type);
-    const std::string key = changes.begin().key();
-    CAPTURE(key);
-    CHECK(contains(message_for(config_of(type, changes)), key + ": expected "));
+    const std::string message = message_for(config_of(type, changes));
+    CAPTURE(message);
+    const bool named = std::any_of(
+        changes.items().begin(), changes.items().end(),
+        [&](const auto& change) { return contains(message, change.key() + ": expected "); });
+    CHECK(named);
   }
 }
 
