@@ -40,13 +40,19 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
+template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    scale_logits_kernel(float* logits, float scale, float softcap, int64_t count, bool vectorised) {
+    scale_logits_kernel(float* logits, const T* bias, int num_biases, float scale, float softcap,
+                        int64_t count, int columns, bool vectorised) {
   wait_for_previous_kernel();
   for_each_element(count, vectorised, [&]<int N>(int64_t first) {
     Vec<float, N> scaled = load_vec<N>(logits + first);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
+      if (bias != nullptr) {
+        const auto column = static_cast<int>((first + i) % columns);
+        if (column < num_biases) scaled.value[i] += to_float(bias[column]);
+      }
       scaled.value[i] *= scale;
       if (softcap > 0.0F) scaled.value[i] = softcap * tanhf(scaled.value[i] / softcap);
     }
@@ -68,11 +74,18 @@ void add_scaled(float* residual, const T* delta, float scale, int64_t count, cud
                     scale, count, vectorised);
 }
 
-void scale_logits(float* logits, float scale, float softcap, int64_t count, cudaStream_t stream) {
+template <typename T>
+void scale_logits(float* logits, const T* bias, int num_biases, float scale, float softcap,
+                  int64_t count, int columns, cudaStream_t stream) {
   if (count == 0) return;
-  launch_overlapped(scale_logits_kernel, num_blocks(count), kThreads, 0, stream, logits, scale,
-                    softcap, count, is_vectorisable<kWidth>(logits, 0));
+  launch_overlapped(scale_logits_kernel<T>, num_blocks(count), kThreads, 0, stream, logits, bias,
+                    num_biases, scale, softcap, count, columns, is_vectorisable<kWidth>(logits, 0));
 }
+
+template void scale_logits(float*, const float*, int, float, float, int64_t, int, cudaStream_t);
+template void scale_logits(float*, const __half*, int, float, float, int64_t, int, cudaStream_t);
+template void scale_logits(float*, const __nv_bfloat16*, int, float, float, int64_t, int,
+                           cudaStream_t);
 
 template void add_scaled(float*, const float*, float, int64_t, cudaStream_t);
 template void add_scaled(float*, const __half*, float, int64_t, cudaStream_t);

@@ -114,9 +114,11 @@ TensorView Decoder::logits(const int32_t* tokens, int64_t count) {
     ops::linear(ctx_, projected, last, weights_.output_projection.weight, {});
     last = projected;
   }
-  ops::linear(ctx_, logits, last, weights_.lm_head.weight, weights_.lm_head.bias);
-  if (config_.logit_multiplier != 1.0 || config_.logit_softcap != 0) {
-    ops::scale_logits(ctx_, logits, static_cast<float>(config_.logit_multiplier),
+  // Its rows may be padded, its bias is not.
+  ops::linear(ctx_, logits, last, weights_.lm_head.weight, {});
+  if (weights_.lm_head.bias || config_.logit_multiplier != 1.0 || config_.logit_softcap != 0) {
+    ops::scale_logits(ctx_, logits, weights_.lm_head.bias,
+                      static_cast<float>(config_.logit_multiplier),
                       static_cast<float>(config_.logit_softcap));
   }
   return logits;

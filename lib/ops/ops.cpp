@@ -313,11 +313,13 @@ void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, c
   EET_DISPATCH(sample(ctx, sampled, logits, slots, tables, scratch));
 }
 
-void scale_logits(const Context& ctx, TensorView logits, float scale, float softcap) {
-  check(logits.dtype == DType::kF32, "scale_logits: logits", logits);
+void scale_logits(const Context& ctx, TensorView logits, TensorView bias, float scale,
+                  float softcap) {
+  check(logits.rank == 2 && logits.dtype == DType::kF32, "scale_logits: logits", logits);
+  check(!bias || bias.numel() <= logits.dim(1), "scale_logits: bias", bias);
   require(softcap >= 0, "internal error: scale_logits: softcap: got ", softcap);
   if (logits.numel() == 0) return;
-  EET_DISPATCH(scale_logits(ctx, logits, scale, softcap));
+  EET_DISPATCH(scale_logits(ctx, logits, bias, scale, softcap));
 }
 
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,

@@ -208,9 +208,10 @@ void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, c
             const SlotTables& tables, void* scratch);
 size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size);
 
-// logits = softcap * tanh(scale * logits / softcap) where softcap > 0, else scale * logits.
-// logits: fp32, any shape.
-void scale_logits(const Context& ctx, TensorView logits, float scale, float softcap);
+// logits = softcap * tanh(x / softcap) where softcap > 0, else x, of x = scale * (logits + bias).
+// logits: fp32 [n, padded vocabulary]; bias: T [vocabulary] or empty.
+void scale_logits(const Context& ctx, TensorView logits, TensorView bias, float scale,
+                  float softcap);
 
 // Scores a given token for each row of logits, of which the first vocab_size columns count:
 // logprobs[i] = logit of targets[i] - logsumexp(logits); is_argmax[i] = 1 when greedy sampling

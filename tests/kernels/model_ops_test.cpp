@@ -377,16 +377,22 @@ TEST_CASE("ReLU and its square match double precision, gated and not, and pass N
   }
 }
 
-TEST_CASE("scale_logits scales, and caps where there is a cap") {
+TEST_CASE("scale_logits adds a bias to the columns that have one, scales, and caps") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
   for (const int64_t columns : {1, 3, 1025, 50304}) {
     for (const float softcap : {0.0F, 30.0F, 0.5F}) {
       const std::vector<float> values = random_values(3 * columns, 1, 40.0F);
       const Tensor logits(devices->cuda, DType::kF32, {3, columns}, values);
-      ops::scale_logits(devices->cuda, logits, 0.0625F, softcap);
+      const int64_t num_biases = softcap == 0.5F ? 0 : columns - columns / 2;
+      const std::vector<float> biases = random_values(num_biases, 2, 10.0F);
+      const Tensor bias(devices->cuda, DType::kF32, {num_biases}, biases);
+      ops::scale_logits(devices->cuda, logits, num_biases > 0 ? bias.view() : TensorView(), 0.0625F,
+                        softcap);
       std::vector<float> expected;
-      for (const float l : values) {
+      for (size_t i = 0; i < values.size(); ++i) {
+        const auto column = static_cast<int64_t>(i) % columns;
+        const double l = values[i] + (column < num_biases ? double{biases[column]} : 0.0);
         const double scaled = 0.0625 * l;
         expected.push_back(
             static_cast<float>(softcap > 0 ? softcap * std::tanh(scaled / softcap) : scaled));

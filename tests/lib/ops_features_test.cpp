@@ -188,16 +188,19 @@ TEST_CASE("ReLU and its square match, gated and not, and pass NaN on") {
   }
 }
 
-TEST_CASE("scale_logits scales, and caps where there is a cap") {
+TEST_CASE("scale_logits adds a bias to the columns that have one, scales, and caps") {
   Fixture f;
   for (const float softcap : {0.0F, 30.0F, 0.5F}) {
     auto logits = f.random(3 * 101, 40.0F);
+    auto bias = f.random(90, 10.0F);
     std::vector<double> want;
-    for (const float l : logits) {
+    for (size_t i = 0; i < logits.size(); ++i) {
+      const size_t column = i % 101;
+      const double l = logits[i] + (column < bias.size() ? double{bias[column]} : 0.0);
       const double scaled = 0.0625 * l;
       want.push_back(softcap > 0 ? softcap * std::tanh(scaled / softcap) : scaled);
     }
-    ops::scale_logits(f.ctx, view(logits, {3, 101}), 0.0625F, softcap);
+    ops::scale_logits(f.ctx, view(logits, {3, 101}), view(bias, {90}), 0.0625F, softcap);
     CHECK(relative_error(logits, want) < 1e-6);
   }
 }

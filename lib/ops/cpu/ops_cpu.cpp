@@ -85,10 +85,14 @@ void activation(const Context& ctx, TensorView out, TensorView x, Activation kin
   });
 }
 
-void scale_logits(const Context& ctx, TensorView logits, float scale, float softcap) {
+void scale_logits(const Context& ctx, TensorView logits, TensorView bias, float scale,
+                  float softcap) {
+  const int64_t num_biases = bias ? bias.numel() : 0;
   for_rows(ctx, logits.numel(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       float& logit = logits.as<float>()[i];
+      const int64_t column = i % logits.dim(1);
+      if (column < num_biases) logit += bias.as<float>()[column];
       logit *= scale;
       if (softcap > 0) logit = softcap * std::tanh(logit / softcap);
     }

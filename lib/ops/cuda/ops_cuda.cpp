@@ -131,8 +131,12 @@ void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, co
   });
 }
 
-void scale_logits(const Context& ctx, TensorView logits, float scale, float softcap) {
-  kernels::scale_logits(logits.as<float>(), scale, softcap, logits.numel(), ctx.cuda->stream());
+void scale_logits(const Context& ctx, TensorView logits, TensorView bias, float scale,
+                  float softcap) {
+  dispatch(bias ? bias.dtype : DType::kF32, [&]<typename T>() {
+    kernels::scale_logits(logits.as<float>(), bias.as<T>(), to_int(bias ? bias.numel() : 0), scale,
+                          softcap, logits.numel(), to_int(logits.dim(1)), ctx.cuda->stream());
+  });
 }
 
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,

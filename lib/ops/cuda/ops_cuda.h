@@ -58,7 +58,8 @@ void count_prompt_tokens(const Context& ctx, const SlotTables& slots, const int3
 void sample(const Context& ctx, const SampledRing& sampled, TensorView logits, const int32_t* slots,
             const SlotTables& tables, void* scratch);
 size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size);
-void scale_logits(const Context& ctx, TensorView logits, float scale, float softcap);
+void scale_logits(const Context& ctx, TensorView logits, TensorView bias, float scale,
+                  float softcap);
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,
            const int32_t* targets, int64_t vocab_size);
 
