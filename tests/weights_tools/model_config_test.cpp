@@ -36,7 +36,7 @@ std::string message_after(Change change) {
 TEST_CASE("validate names the value it refuses and its limits") {
   CHECK(message_after([](auto&) {}) == "no error");
   CHECK(message_after([](auto& c) { attention(c).head_dim = 20; }) ==
-        "here: head_dim: expected a multiple of 8 up to 256, got 20");
+        "here: head_dim: expected a multiple of 8 up to 512, got 20");
   CHECK(message_after([](auto& c) { attention(c).head_dim = 520; }).find("head_dim") !=
         std::string::npos);
   CHECK(message_after([](auto& c) { attention(c).num_kv_heads = 4; }) ==
