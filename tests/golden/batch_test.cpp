@@ -166,6 +166,14 @@ TEST_CASE("on the CPU a row's log-probabilities keep their bits in any batch of 
       {golden_model("gpt2-hd64-erf-inner"), on_device("cpu", DType::kF32), true});
 }
 
+// Rows of different lengths see different windows and slopes.
+TEST_CASE("on the CPU a row's log-probabilities keep their bits with windows, QK-norm and ALiBi") {
+  for (const char* name : {"gemma3-text", "falcon-rw-kind"}) {
+    CAPTURE(name);
+    check_all_arrangements({golden_model(name), on_device("cpu", DType::kF32), true});
+  }
+}
+
 TEST_CASE("on the CPU a row's log-probabilities keep their bits for any number of threads") {
   const BatchCheck check(sample_model("tales-llama"), on_device("cpu", DType::kF32), true);
   for (const int num_threads : {1, 2, 3}) {
@@ -198,6 +206,8 @@ TEST_CASE("on CUDA in 16 bit a row's log-probabilities keep their bits in any ba
     CAPTURE(std::string(dtype_name(dtype)));
     check_all_arrangements({sample_model("tales-llama"), on_device("cuda", dtype), true});
     check_all_arrangements({sample_model("tales-gpt2"), on_device("cuda", dtype), true});
+    check_all_arrangements({golden_model("gemma3-text"), on_device("cuda", dtype), true});
+    check_all_arrangements({golden_model("falcon-rw-kind"), on_device("cuda", dtype), true});
   }
 }
 

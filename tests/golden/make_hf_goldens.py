@@ -227,7 +227,8 @@ def described(name):
     if name in MODELS:
         return *MODELS[name], PROMPT_LENGTHS, NEW_TOKENS
     config = family_models.FAMILY_MODELS[name]
-    return config, torch.bfloat16, False, family_models.PROMPTS, family_models.NEW_TOKENS
+    lengths = family_models.PROMPTS_OF.get(name, family_models.PROMPTS)
+    return config, torch.bfloat16, False, lengths, family_models.NEW_TOKENS
 
 
 def make(name, seeds):

@@ -320,6 +320,13 @@ def first_gap(row, tokens):
     return None if tokens else float("inf")
 
 
+def crosses(config, length):
+    """Whether the row would leave longrope's original context, where it ends."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    original = rope.get("original_max_position_embeddings", 0)
+    return rope.get("rope_type") == "longrope" and length <= original < length + NEW_TOKENS
+
+
 def try_one(name, seed, eet):
     """What differs, or nothing."""
     draw = Draw(f"{name} {seed}")
@@ -335,8 +342,10 @@ def try_one(name, seed, eet):
         if got is None:
             return f"{error}\n{json.dumps(config.to_diff_dict(), default=str)}"
         for length, row, line in zip(lengths, rows, got):
-            gap = first_gap(row, line.get("token_ids", []))
-            if gap is not None and gap > CLOSE:
+            tokens = line.get("token_ids", [])
+            gap = first_gap(row, tokens)
+            ends_early = len(tokens) < len(row["greedy_token_ids"]) and not crosses(config, length)
+            if ends_early or (gap is not None and gap > CLOSE):
                 return (f"prompt of {length}: want {row['greedy_token_ids']}, got {line}, gap {gap}\n"
                         f"{json.dumps(config.to_diff_dict(), default=str)}")
     return None
