@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -97,6 +99,37 @@ TEST_CASE("echo puts the prompt in front, and its text never stops the row") {
                                    "abx", FinishReason::kLength, /*echo=*/true);
   CHECK(done.text == "xyab");
   CHECK(done.token_ids.size() == 3);
+}
+
+TEST_CASE("the text of a row is what its tokens add to the decode of the prompt") {
+  std::map<std::string, std::unique_ptr<Tokenizer>> tokenizers;
+  const std::string folder = EET_SOURCE_DIR "/tests/app/continuation_goldens.json";
+  for (const nlohmann::json& golden : nlohmann::json::parse(read_text(folder))) {
+    CAPTURE(golden.dump());
+    const std::string model = golden["model"];
+    std::unique_ptr<Tokenizer>& tokenizer = tokenizers[model];
+    if (!tokenizer) tokenizer = load_tokenizer(EET_SOURCE_DIR "/samples/models/" + model);
+    InputRow row = row_of(R"({"prompt": ""})");
+    row.prompt_ids = golden["prompt_token_ids"].get<std::vector<int32_t>>();
+    row.params.n = 2;
+    CompletionBuilder builder(row, tokenizer.get(), /*echo=*/false);
+    const auto ids = golden["new_token_ids"].get<std::vector<int32_t>>();
+    for (TokenOutput output; output.sample < 2; ++output.sample) {
+      for (size_t i = 0; i < ids.size(); ++i) {
+        output.token_id = ids[i];
+        output.finish = i + 1 == ids.size() ? FinishReason::kLength : FinishReason::kNone;
+        builder.push(output);
+      }
+    }
+    const Completion done = builder.take();
+    CHECK(done.text == golden["text"]);
+    CHECK(done.other_choices[0].text == golden["text"]);
+  }
+}
+
+TEST_CASE("a character that the prompt begins and the completion ends is the completion's") {
+  CHECK(generate(row_of(R"({"prompt_token_ids": [120, 195]})"), "\xBCx", FinishReason::kLength)
+            .text == "\xC3\xBCx");
 }
 
 TEST_CASE("without a tokenizer there are tokens and no text") {

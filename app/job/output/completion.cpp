@@ -57,12 +57,10 @@ Completion failed_completion(InputRow row) {
   return completion;
 }
 
-ChoiceBuilder::ChoiceBuilder(const InputRow& row, const Tokenizer* tokenizer, bool echo)
-    : min_tokens_(row.params.min_tokens), stops_(row.stop) {
-  if (tokenizer == nullptr || row.score_from) return;
-  decoder_.emplace(*tokenizer, /*skip_special_tokens=*/true);
-  if (!echo) return;
-  for (const int32_t id : row.prompt_ids) choice_.text += decoder_->push(id);
+ChoiceBuilder::ChoiceBuilder(const InputRow& row, std::optional<IncrementalDecoder> decoder,
+                             std::string echo)
+    : min_tokens_(row.params.min_tokens), decoder_(std::move(decoder)), stops_(row.stop) {
+  choice_.text = std::move(echo);
 }
 
 void ChoiceBuilder::append(std::string_view piece) {
@@ -91,13 +89,23 @@ void ChoiceBuilder::push(const TokenOutput& output) {
 CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo)
     : row_(std::move(row)), tokenizer_(tokenizer), echo_(echo), num_running_(num_samples()) {}
 
-bool CompletionBuilder::push(const TokenOutput& output) {
-  if (samples_.empty()) {
-    samples_.reserve(num_samples());
-    while (num_samples() > static_cast<int32_t>(samples_.size())) {
-      samples_.emplace_back(row_, tokenizer_, echo_);
-    }
+// The prompt is decoded once for all samples.
+void CompletionBuilder::start_samples() {
+  std::optional<IncrementalDecoder> decoder;
+  std::string prompt_text;
+  if (tokenizer_ != nullptr && !row_.score_from) {
+    decoder.emplace(*tokenizer_, /*skip_special_tokens=*/true);
+    prompt_text = decoder->push(row_.prompt_ids);
+    if (!echo_) prompt_text.clear();
   }
+  samples_.reserve(num_samples());
+  while (num_samples() > static_cast<int32_t>(samples_.size())) {
+    samples_.emplace_back(row_, decoder, prompt_text);
+  }
+}
+
+bool CompletionBuilder::push(const TokenOutput& output) {
+  if (samples_.empty()) start_samples();
   ChoiceBuilder& sample = samples_[output.sample];
   if (sample.ended()) return true;
   if (output.finish == FinishReason::kError) {

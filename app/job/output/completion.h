@@ -50,14 +50,14 @@ const char* finish_name(FinishReason reason);
 // The completion of a row that never ran or failed. `row` has an error.
 Completion failed_completion(InputRow row);
 
-// Gathers one sample's tokens and turns them into text. The text is the tokenizer's decode of all
-// generated ids (with `echo`, of the prompt's and the generated) without special tokens, cut before
-// the first stop string; a stop token ends it without being part of it. Stop strings are not looked
-// for in the prompt nor in the first min_tokens tokens.
+// Gathers one sample's tokens and turns them into text: what the generated ids add to the decode of
+// the prompt's, without special tokens, cut before the first stop string. A stop token ends it
+// without being part of it. Stop strings are not looked for in the first min_tokens tokens.
 class ChoiceBuilder {
  public:
-  // Without a tokenizer the text stays empty. `tokenizer` must outlive the builder.
-  ChoiceBuilder(const InputRow& row, const Tokenizer* tokenizer, bool echo);
+  // `decoder` has taken the prompt; without one the text stays empty. `echo` is the prompt's text,
+  // which goes in front, and in which no stop string is looked for.
+  ChoiceBuilder(const InputRow& row, std::optional<IncrementalDecoder> decoder, std::string echo);
 
   // Takes the next token; none may come once the sample has ended.
   void push(const TokenOutput& output);
@@ -78,7 +78,7 @@ class ChoiceBuilder {
 // Gathers the tokens of all samples of a running row.
 class CompletionBuilder {
  public:
-  // As ChoiceBuilder.
+  // Without a tokenizer texts stay empty. `tokenizer` must outlive the builder.
   CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo);
 
   // Takes the next token of one of the samples. False when that has ended the sample, which the
@@ -96,6 +96,8 @@ class CompletionBuilder {
   Completion take();
 
  private:
+  void start_samples();
+
   InputRow row_;
   const Tokenizer* tokenizer_;
   bool echo_;
