@@ -56,7 +56,6 @@ JobIdentity identify(const GenerateOptions& options, const Checkpoint& checkpoin
   job.dtype = dtype_name(engine.dtype());
   job.format = options.format;
   job.format.model = options.model;
-  job.echo = options.echo;
   job.seed = options.engine.seed;
   job.max_model_len = engine.max_model_len();
   return job;
@@ -86,13 +85,27 @@ std::optional<int64_t> input_bytes_of_shard(const RequestReader& reader, const S
   return *bytes / static_cast<int64_t>(shard.count);
 }
 
+// What conversations are rendered with, for shards to have in common.
+std::string describe(const ChatSettings& chat) {
+  return concat(chat.wraps_prompts, '\n', chat.variables.dump(), '\n', chat.template_file, '\n',
+                chat.system_prompt ? "system:" + *chat.system_prompt : "");
+}
+
 // The last line of a shard's output; a whole one needs none. Valid at the end of the input.
 std::string trailer_of(const GenerateOptions& options, const JobIdentity& identity,
                        const RequestReader& reader) {
   const Shard& shard = options.input_options.shard;
   if (shard.count == 1) return {};
-  return format_trailer({shard, reader.input_rows(), reader.lines().content_hash(),
-                         shards_hash(identity, options.params, options.stop).low});
+  return format_trailer(
+      {shard, reader.input_rows(), reader.lines().content_hash(),
+       shards_hash(identity, options.row_defaults(), describe(options.chat)).low});
+}
+
+void warn_of_raw_prompts(const GenerateOptions& options) {
+  if (options.format.style == RowStyle::kScore) return;
+  std::cerr << "eet: warning: " << options.model
+            << " has a chat template, and prompts are given to it as they are: --chat renders each "
+               "as a message of the user\n";
 }
 
 // True when the output is complete, false when a signal ended the job before. What is thrown says
@@ -108,14 +121,12 @@ bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<std::str
 
 }  // namespace
 
-int run_job(const GenerateOptions& options) {
+int run_job(GenerateOptions options) {
   const Stopwatch load_watch;
   const Checkpoint checkpoint = open_model(options.model);
-  check_defaults(options.params, checkpoint.config);
+  const std::string sampling = settle_sampling(options, checkpoint.config);
   check_shard(options);
-  RequestReader reader(options.input,
-                       {options.params, options.stop, options.format.logprobs, options.echo},
-                       options.input_options);
+  RequestReader reader(options.input, options.row_defaults(), options.input_options);
   const int input = reader.lines().descriptor();
   JobOutput output(options.output, options.safety, {input});
   std::optional<ResultFile> report;
@@ -125,10 +136,10 @@ int run_job(const GenerateOptions& options) {
   }
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(options.tokenizer, checkpoint.tokenizer_directory);
-  const ModelChat chat(options.tokenizer.empty() ? checkpoint.tokenizer_directory
-                                                 : std::filesystem::path(options.tokenizer));
+  const ModelChat chat = open_chat(options, checkpoint);
   Engine engine(checkpoint.config, checkpoint.loader, options.engine);
   JobStats stats = describe(options, engine);
+  stats.sampling = sampling;
   stats.load_seconds = load_watch.seconds();
   if (!options.quiet) std::cerr << format_ledger(stats.memory);
 
@@ -137,11 +148,12 @@ int run_job(const GenerateOptions& options) {
   CompletionSink& sink = output.start(identity);
   report_recovery(output, options.quiet);
   RowSource source(
-      reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts));
+      reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts),
+      [&] { warn_of_raw_prompts(options); });
   Progress progress(
       stderr, [&] { return input_bytes_of_shard(reader, options.input_options.shard); },
       options.quiet ? ProgressStyle::kNone : options.progress);
-  Job job(source, engine, tokenizer.get(), sink, progress, {options.echo, options.fail_on_bad_row});
+  Job job(source, engine, tokenizer.get(), sink, progress, {options.fail_on_bad_row});
   const Interrupt interrupt([&reader] { reader.cancel(); });
   const bool complete =
       run_to_the_end(job, sink, [&] { return trailer_of(options, identity, reader); });

@@ -65,10 +65,8 @@ InputSurvey survey_input(const GenerateOptions& job, const Checkpoint& checkpoin
   const size_t window = job.engine.rows_sorted_together(batch_rows);
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(job.tokenizer, checkpoint.tokenizer_directory);
-  const ModelChat chat(job.tokenizer.empty() ? checkpoint.tokenizer_directory
-                                             : std::filesystem::path(job.tokenizer));
-  RequestReader reader(job.input, {job.params, job.stop, job.format.logprobs, job.echo},
-                       job.input_options);
+  const ModelChat chat = open_chat(job, checkpoint);
+  RequestReader reader(job.input, job.row_defaults(), job.input_options);
   RowSource source(
       reader, PromptEncoder(tokenizer.get(), chat, plan.shape.max_model_len, job.long_prompts));
   InputSurvey survey(batch_rows, window, max_listed);
@@ -190,9 +188,9 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
 
 }  // namespace
 
-int validate(const GenerateOptions& job, const ValidateOptions& options) {
+int validate(GenerateOptions job, const ValidateOptions& options) {
   const Checkpoint checkpoint = open_model(job.model);
-  check_defaults(job.params, checkpoint.config);
+  settle_sampling(job, checkpoint.config);
   JobPlan plan = plan_job(job, checkpoint.config);
   const InputSurvey survey = survey_input(job, checkpoint, plan, options.max_listed);
   if (options.calibrate) {

@@ -184,6 +184,10 @@ void ByteLevelBpe::check_surrounding_ids(const std::vector<int32_t>& ids,
   }
 }
 
+std::string ByteLevelBpe::token_bytes(int32_t id) const {
+  return id >= 0 && id < vocab_size() ? token_bytes_[id] : std::string();
+}
+
 bool ByteLevelBpe::is_special(int32_t id) const {
   const AddedToken* token = added_tokens_.find(id);
   return token != nullptr && token->special;

@@ -50,6 +50,15 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
   return text;
 }
 
+std::string Tokenizer::token_bytes(int32_t id) const {
+  std::string text;
+  DecodeState state = begin_decoding();
+  state.at_start = false;
+  append_text(id, /*skip_special_tokens=*/false, state, text);
+  finish_text(state, text);
+  return text;
+}
+
 void Tokenizer::check_text(std::string_view text) {
   if (text.size() > kMaxTextBytes) {
     throw TokenizerError("text: expected at most " + std::to_string(kMaxTextBytes) +

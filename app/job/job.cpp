@@ -88,7 +88,7 @@ void Job::submit(InputRow row) {
     return;
   }
   bytes_running_ += static_cast<size_t>(input_bytes);
-  running_.try_emplace(request.row, std::move(row), tokenizer_, options_.echo);
+  running_.try_emplace(request.row, std::move(row), tokenizer_);
   engine_.add_request(std::move(request));
 }
 

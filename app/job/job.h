@@ -18,7 +18,6 @@
 namespace eet {
 
 struct JobOptions {
-  bool echo = false;
   bool fail_on_bad_row = false;  // instead of giving it its place in the output
 };
 

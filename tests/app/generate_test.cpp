@@ -171,6 +171,13 @@ TEST_CASE("stop tokens, min_tokens and ignore_eos do what their names say") {
   const size_t length = golden["greedy_token_ids"].size();
   const json third = golden["greedy_token_ids"][2];
   const std::string prompt = golden["prompt"];
+  // A stop string that is a special token, which has no text, ends a row as the token does.
+  const json special = {{"prompt", prompt}, {"ignore_eos", true}, {"stop", "<|endoftext|>"}};
+  const json stopped = generate(model, {special}, {"--temperature", "0", "--max-tokens", "48"})[0];
+  CHECK(stopped["token_ids"] == golden["greedy_token_ids"]);
+  CHECK(stopped["text"] == continuation("tales-gpt2", golden));
+  CHECK(stopped["finish_reason"] == "stop");
+
   const Rows rows = generate(model,
                              {{{"prompt", prompt}, {"stop_token_ids", {third}}},
                               {{"prompt", prompt}, {"ignore_eos", true}},

@@ -1,6 +1,7 @@
 #include "app/job/output/completion.h"
 
 #include <algorithm>
+#include <ctime>
 #include <iterator>
 #include <numeric>
 #include <utility>
@@ -15,6 +16,7 @@ void take_identity(Completion& completion, InputRow& row) {
   completion.extra = std::move(row.extra);
   completion.model = std::move(row.model);
   completion.is_chat = row.is_chat;
+  completion.has_logprobs = row.logprobs;
   completion.truncated = row.truncated;
   completion.num_choices = row.params.n;
   const auto num_ids = static_cast<int64_t>(row.prompt_ids.size());
@@ -86,8 +88,8 @@ void ChoiceBuilder::push(const TokenOutput& output) {
   if (stops_.matched()) choice_.finish = FinishReason::kStop;
 }
 
-CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo)
-    : row_(std::move(row)), tokenizer_(tokenizer), echo_(echo), num_running_(num_samples()) {}
+CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer)
+    : row_(std::move(row)), tokenizer_(tokenizer), num_running_(num_samples()) {}
 
 // The prompt is decoded once for all samples.
 void CompletionBuilder::start_samples() {
@@ -96,7 +98,7 @@ void CompletionBuilder::start_samples() {
   if (tokenizer_ != nullptr && !row_.score_from) {
     decoder.emplace(*tokenizer_, /*skip_special_tokens=*/true);
     prompt_text = decoder->push(row_.prompt_ids);
-    if (!echo_) prompt_text.clear();
+    if (!row_.echo) prompt_text.clear();
   }
   samples_.reserve(num_samples());
   while (num_samples() > static_cast<int32_t>(samples_.size())) {
@@ -125,7 +127,13 @@ Completion CompletionBuilder::take() {
   if (row_.error) return failed_completion(std::move(row_));
   std::vector<Choice> choices;
   choices.reserve(samples_.size());
-  for (ChoiceBuilder& sample : samples_) choices.push_back(sample.take());
+  for (ChoiceBuilder& sample : samples_) {
+    choices.push_back(sample.take());
+    if (!row_.logprobs || row_.score_from || tokenizer_ == nullptr) continue;
+    for (const int32_t id : choices.back().token_ids) {
+      choices.back().token_bytes.push_back(tokenizer_->token_bytes(id));
+    }
+  }
   keep_likeliest(choices, static_cast<size_t>(row_.params.n));
 
   Completion completion;
@@ -135,6 +143,7 @@ Completion CompletionBuilder::take() {
   take_identity(completion, row_);
   completion.completion_tokens = num_tokens_;
   completion.is_greedy = is_greedy_;
+  completion.created = std::time(nullptr);
   completion.seconds = watch_.seconds();
   return completion;
 }

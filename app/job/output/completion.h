@@ -21,8 +21,9 @@ namespace eet {
 // One generated text.
 struct Choice {
   std::string text;
-  std::vector<int32_t> token_ids;  // all generated, the stop token included; or those scored
-  std::vector<float> logprobs;     // of token_ids
+  std::vector<int32_t> token_ids;        // all generated, the stop token included; or those scored
+  std::vector<float> logprobs;           // of token_ids
+  std::vector<std::string> token_bytes;  // of token_ids, where the row has logprobs
   FinishReason finish = FinishReason::kNone;
 };
 
@@ -34,12 +35,14 @@ struct Completion : Choice {
   std::string extra;  // JSON text of the fields that pass through: ,"key":value for each
   std::string model;  // JSON text of the model that the row names, or empty
   bool is_chat = false;
-  bool truncated = false;  // the prompt that ran is not all of the row's
+  bool has_logprobs = false;  // the row of the output has them
+  bool truncated = false;     // the prompt that ran is not all of the row's
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;  // of all samples, wanted or not
   int32_t num_choices = 1;        // n
   std::vector<Choice> other_choices;
   bool is_greedy = true;  // of a scored row: greedy decoding would have given just these tokens
+  int64_t created = 0;    // when it was complete, in seconds of Unix time
   double seconds = 0;     // from when the row was ready to run to its end, its wait included
   std::optional<RowError> error;  // with kError, and then without text and tokens
 };
@@ -79,7 +82,7 @@ class ChoiceBuilder {
 class CompletionBuilder {
  public:
   // Without a tokenizer texts stay empty. `tokenizer` must outlive the builder.
-  CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo);
+  CompletionBuilder(InputRow row, const Tokenizer* tokenizer);
 
   // Takes the next token of one of the samples. False when that has ended the sample, which the
   // engine does not know where the output does not say so. What comes for an ended sample is left
@@ -100,7 +103,6 @@ class CompletionBuilder {
 
   InputRow row_;
   const Tokenizer* tokenizer_;
-  bool echo_;
   std::vector<ChoiceBuilder> samples_;  // made when the row starts: those that wait need none
   int64_t num_running_;
   int64_t num_tokens_ = 0;
