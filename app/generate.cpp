@@ -1,11 +1,14 @@
 #include "app/generate.h"
 
 #include <CLI/Error.hpp>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <vector>
 
+#include "app/complete_output.h"
 #include "app/exit_code.h"
 #include "app/job/input/request_reader.h"
 #include "app/job/input/row_source.h"
@@ -16,6 +19,7 @@
 #include "app/job/output/completion_sink.h"
 #include "app/job/output/job_output.h"
 #include "app/job/output/result_file.h"
+#include "app/job/output/whole_file.h"
 #include "app/job/progress.h"
 #include "app/job/shard.h"
 #include "app/job/stopwatch.h"
@@ -91,14 +95,58 @@ std::string describe(const ChatSettings& chat) {
                 chat.system_prompt ? "system:" + *chat.system_prompt : "");
 }
 
-// The last line of a shard's output; a whole one needs none. Valid at the end of the input.
-std::string trailer_of(const GenerateOptions& options, const JobIdentity& identity,
+// Hash of all flags that results may depend on, beside the rows.
+Hash128 flags_hash(const GenerateOptions& options, const JobIdentity& identity) {
+  return shards_hash(identity, options.row_defaults(), describe(options.chat));
+}
+
+// Of all that may change a finished row's result, beside the row: the device's kind, too.
+Hash128 journal_hash(const GenerateOptions& options, const JobIdentity& identity) {
+  const Hash128 flags = flags_hash(options, identity);
+  const Hash128 job = job_hash(identity);
+  return hash128(concat(flags.low, ' ', flags.high, ' ', job.low, ' ', job.high));
+}
+
+// Puts a file beside a shard's output that says what it is a part of, once the output is complete
+// and the input is at its end.
+void write_shard_check(const GenerateOptions& options, const JobIdentity& identity,
                        const RequestReader& reader) {
   const Shard& shard = options.input_options.shard;
-  if (shard.count == 1) return {};
-  return format_trailer(
-      {shard, reader.input_rows(), reader.lines().content_hash(),
-       shards_hash(identity, options.row_defaults(), describe(options.chat)).low});
+  if (shard.count == 1) return;
+  if (!is_file_or_absent(options.output)) {
+    std::cerr << "eet: warning: the shard's output is no file: `eet merge` cannot know it\n";
+    return;
+  }
+  ByteSource rows(options.output);
+  std::vector<char> piece(size_t{1} << 18);
+  while (rows.read(piece) > 0) {
+  }
+  WholeFile file(shard_check_path(options.output));
+  file.write(format_shard_check({shard, reader.input_rows(), reader.lines().content_hash(),
+                                 flags_hash(options, identity).low, rows.hash()}));
+  file.finish();
+}
+
+// Before anything runs again: how many finished rows of a journal will, as they were made with
+// other flags. An input that can be read once only is not looked at.
+void report_changed_rows(const GenerateOptions& options, const JobOutput& output, Engine& engine,
+                         const PromptEncoder& encoder) {
+  const JournalRecovery* recovery = output.recovery();
+  if (recovery == nullptr || !recovery->other_job || recovery->rows == 0) return;
+  std::string changed = "those that depend on them";
+  if (std::filesystem::is_regular_file(options.input)) {
+    RequestReader reader(options.input, options.row_defaults(), options.input_options);
+    uint64_t count = 0;
+    uint64_t place = 0;
+    for (std::optional<InputRow> row = reader.next(); row; row = reader.next(), ++place) {
+      if (!row->error) encoder.encode(*row);
+      check(*row, engine);
+      if (output.journal_sink()->has_changed(place, *row)) ++count;
+    }
+    changed = std::to_string(count);
+  }
+  std::cerr << "eet: warning: the journal is of other flags, another model or program: of its "
+            << recovery->rows << " finished rows run again " << changed << '\n';
 }
 
 void warn_of_raw_prompts(const GenerateOptions& options) {
@@ -110,10 +158,10 @@ void warn_of_raw_prompts(const GenerateOptions& options) {
 
 // True when the output is complete, false when a signal ended the job before. What is thrown says
 // how to go on.
-bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<std::string()>& trailer) {
+bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<void()>& on_complete) {
   const StopRequested stop = [] { return Interrupt::signal() != 0; };
   try {
-    return job.run(stop) && sink.finish(trailer(), stop);
+    return job.run(stop) && sink.finish(on_complete, stop);
   } catch (const std::exception& error) {
     throw Error(concat(error.what(), "; ", sink.suspend()));
   }
@@ -122,6 +170,7 @@ bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<std::str
 }  // namespace
 
 int run_job(GenerateOptions options) {
+  if (const std::optional<int> exit_code = exit_code_of_complete_output(options)) return *exit_code;
   const Stopwatch load_watch;
   const Checkpoint checkpoint = open_model(options.model);
   const std::string sampling = settle_sampling(options, checkpoint.config);
@@ -145,18 +194,19 @@ int run_job(GenerateOptions options) {
 
   const Stopwatch job_watch;
   const JobIdentity identity = identify(options, checkpoint, engine);
-  CompletionSink& sink = output.start(identity);
+  CompletionSink& sink = output.start(identity, journal_hash(options, identity));
   report_recovery(output, options.quiet);
-  RowSource source(
-      reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts),
-      [&] { warn_of_raw_prompts(options); });
+  const PromptEncoder encoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts);
+  report_changed_rows(options, output, engine, encoder);
+  RowSource source(reader, encoder, [&] { warn_of_raw_prompts(options); });
   Progress progress(
       stderr, [&] { return input_bytes_of_shard(reader, options.input_options.shard); },
       options.quiet ? ProgressStyle::kNone : options.progress);
-  Job job(source, engine, tokenizer.get(), sink, progress, {options.fail_on_bad_row});
+  Job job(source, engine, tokenizer.get(), sink, progress,
+          {options.fail_on_bad_row, options.keep_going});
   const Interrupt interrupt([&reader] { reader.cancel(); });
   const bool complete =
-      run_to_the_end(job, sink, [&] { return trailer_of(options, identity, reader); });
+      run_to_the_end(job, sink, [&] { write_shard_check(options, identity, reader); });
   progress.finish();
   if (!complete) {
     std::cerr << "eet: interrupted: " << sink.suspend() << '\n';

@@ -137,6 +137,8 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
       ->check(CLI::IsMember({"row", "fail"}))
       ->type_name("row|fail")
       ->default_str("row");
+  command.add_flag("--keep-going", options.keep_going,
+                   "Run the rest also when the first 200 rows all fail for the same reason");
   command.add_flag("-q,--quiet", options.quiet, "Print errors and warnings only");
 }
 

@@ -31,6 +31,7 @@ struct GenerateOptions {
   InputOptions input_options;
   LongPrompts long_prompts = LongPrompts::kError;
   bool fail_on_bad_row = false;
+  bool keep_going = false;  // also when the first rows all fail alike
   bool echo = false;
   bool logprobs = false;
   ChatSettings chat;

@@ -190,10 +190,10 @@ void parse_members(InputRow& row, std::vector<JsonMember> members, const RowDefa
 }
 
 InputRow parse(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
-               const PromptOptions& options, Forms forms) {
+               const PromptOptions& options, Forms forms, uint64_t number) {
   InputRow row;
   row.line = line_number;
-  row.id = std::to_string(line_number);
+  row.id = std::to_string(number);
   row.params = defaults.params;
   row.stop = defaults.stop;
   row.logprobs = defaults.logprobs;
@@ -214,13 +214,13 @@ void InputRow::fail(RowError reason) {
 }
 
 InputRow parse_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
-                   const PromptOptions& options) {
-  return parse(text, line_number, defaults, options, Forms::kAny);
+                   const PromptOptions& options, std::optional<uint64_t> number) {
+  return parse(text, line_number, defaults, options, Forms::kAny, number.value_or(line_number));
 }
 
 InputRow parse_plain_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
                          const PromptOptions& options) {
-  return parse(text, line_number, defaults, options, Forms::kPlain);
+  return parse(text, line_number, defaults, options, Forms::kPlain, line_number);
 }
 
 }  // namespace eet

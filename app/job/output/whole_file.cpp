@@ -20,8 +20,14 @@ std::unique_ptr<OutputFile> create(const std::string& path) {
 
 }  // namespace
 
+std::string link_target(const std::string& path) {
+  return fs::is_symlink(path) ? fs::weakly_canonical(path).string() : path;
+}
+
 WholeFile::WholeFile(const std::string& path)
-    : path_(path), partial_path_(path + ".eet-partial"), file_(create(partial_path_)) {
+    : path_(link_target(path)),
+      partial_path_(path_ + ".eet-partial"),
+      file_(create(partial_path_)) {
   sink_ = make_byte_sink(compression_of_name(path),
                          [this](std::string_view data) { file_->write(data); });
 }

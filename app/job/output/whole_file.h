@@ -10,8 +10,12 @@
 
 namespace eet {
 
-// Built beside `path`, compressed where that name says so, and put in its place by finish().
-// Without that, what was at `path` stays as it was, and nothing else stays.
+// The file that `path` leads to where it is a symbolic link, else `path`.
+std::string link_target(const std::string& path);
+
+// Built beside `path`, or beside the file that it leads to as a symbolic link, compressed where
+// that name says so, and put in its place by finish(). Without that, what was at `path` stays as it
+// was, and nothing else stays.
 class WholeFile {
  public:
   // Throws Error when it cannot be created.
