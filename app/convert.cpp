@@ -3,6 +3,7 @@
 #include <CLI/Error.hpp>
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -57,6 +58,11 @@ int run(const ConvertCommand& command) {
   if (options.tokenizer_files.empty()) {
     std::cerr << "eet: warning: " << checkpoint.tokenizer_directory.string()
               << ": no tokenizer files to copy; the converted model will take token ids only\n";
+  }
+  // The defaults of rows, which stay with the model.
+  const auto generation_config = checkpoint.tokenizer_directory / "generation_config.json";
+  if (std::filesystem::is_regular_file(generation_config)) {
+    options.tokenizer_files.push_back(generation_config);
   }
   try {
     convert(checkpoint, command.destination, options);

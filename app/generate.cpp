@@ -5,11 +5,14 @@
 #include <CLI/Error.hpp>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <vector>
 
+#include "app/complete_output.h"
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
 #include "app/job/input/request_reader.h"
@@ -21,6 +24,7 @@
 #include "app/job/output/completion_sink.h"
 #include "app/job/output/job_output.h"
 #include "app/job/output/result_file.h"
+#include "app/job/output/whole_file.h"
 #include "app/job/progress.h"
 #include "app/job/shard.h"
 #include "app/job/stopwatch.h"
@@ -58,20 +62,18 @@ JobIdentity identify(const GenerateOptions& options, const ModelFiles& files,
   job.dtype = dtype_name(engine.dtype());
   job.format = options.format;
   job.format.model = options.model;
-  job.echo = options.echo;
   job.seed = options.engine.seed;
   job.max_model_len = engine.max_model_len();
   return job;
 }
 
 // About what a row of the output has for each token beside the text.
-size_t json_bytes_per_token(const OutputFormat& format) {
+size_t json_bytes_per_token(const OutputFormat& format, bool logprobs) {
   constexpr size_t kIdBytes = 8;
   constexpr size_t kLogprobBytes = 16;
   constexpr size_t kChatLogprobBytes = 96;
   size_t bytes = format.token_ids ? kIdBytes : 0;
-  if (format.logprobs)
-    bytes += format.style == RowStyle::kOpenAi ? kChatLogprobBytes : kLogprobBytes;
+  if (logprobs) bytes += format.style == RowStyle::kOpenAi ? kChatLogprobBytes : kLogprobBytes;
   return bytes;
 }
 
@@ -104,21 +106,79 @@ std::optional<int64_t> input_bytes_of_shard(const RequestReader& reader, const S
   return *bytes / static_cast<int64_t>(shard.count);
 }
 
-// The last line of a shard's output; a whole one needs none. Valid at the end of the input.
-std::string trailer_of(const GenerateOptions& options, const JobIdentity& identity,
+// What conversations are rendered with, for shards to have in common.
+std::string describe(const ChatSettings& chat) {
+  return concat(chat.wraps_prompts, '\n', chat.variables.dump(), '\n', chat.template_file, '\n',
+                chat.system_prompt ? "system:" + *chat.system_prompt : "");
+}
+
+// Hash of all flags that results may depend on, beside the rows.
+Hash128 flags_hash(const GenerateOptions& options, const JobIdentity& identity) {
+  return shards_hash(identity, options.row_defaults(), describe(options.chat));
+}
+
+// Of all that may change a finished row's result, beside the row: the device's kind, too.
+Hash128 journal_hash(const GenerateOptions& options, const JobIdentity& identity) {
+  const Hash128 flags = flags_hash(options, identity);
+  const Hash128 job = job_hash(identity);
+  return hash128(concat(flags.low, ' ', flags.high, ' ', job.low, ' ', job.high));
+}
+
+// Puts a file beside a shard's output that says what it is a part of, once the output is complete
+// and the input is at its end.
+void write_shard_check(const GenerateOptions& options, const JobIdentity& identity,
                        const RequestReader& reader) {
   const Shard& shard = options.input_options.shard;
-  if (shard.count == 1) return {};
-  return format_trailer({shard, reader.input_rows(), reader.lines().content_hash(),
-                         shards_hash(identity, options.params, options.stop).low});
+  if (shard.count == 1) return;
+  if (!is_file_or_absent(options.output)) {
+    std::cerr << "eet: warning: the shard's output is no file: `eet merge` cannot know it\n";
+    return;
+  }
+  ByteSource rows(options.output);
+  std::vector<char> piece(size_t{1} << 18);
+  while (rows.read(piece) > 0) {
+  }
+  WholeFile file{OutputPlace(shard_check_path(options.output))};
+  file.write(format_shard_check({shard, reader.input_rows(), reader.lines().content_hash(),
+                                 flags_hash(options, identity).low, rows.hash()}));
+  file.finish();
+}
+
+// Before anything runs again: how many finished rows of a journal will, as they were made with
+// other flags. An input that can be read once only is not looked at.
+void report_changed_rows(const GenerateOptions& options, const JobOutput& output, Engine& engine,
+                         const PromptEncoder& encoder) {
+  const JournalRecovery* recovery = output.recovery();
+  if (recovery == nullptr || !recovery->other_job || recovery->rows == 0) return;
+  std::string changed = "those that depend on them";
+  if (std::filesystem::is_regular_file(options.input)) {
+    RequestReader reader(options.input, options.row_defaults(), options.input_options);
+    uint64_t count = 0;
+    uint64_t place = 0;
+    for (std::optional<InputRow> row = reader.next(); row; row = reader.next(), ++place) {
+      if (!row->error) encoder.encode(*row);
+      check(*row, engine);
+      if (output.journal_sink()->has_changed(place, *row)) ++count;
+    }
+    changed = std::to_string(count);
+  }
+  std::cerr << "eet: warning: the journal is of other flags, another model or program: of its "
+            << recovery->rows << " finished rows run again " << changed << '\n';
+}
+
+void warn_of_raw_prompts(const GenerateOptions& options) {
+  if (options.format.style == RowStyle::kScore) return;
+  std::cerr << "eet: warning: " << options.model
+            << " has a chat template, and prompts are given to it as they are: --chat renders each "
+               "as a message of the user\n";
 }
 
 // True when the output is complete, false when a signal ended the job before. What is thrown says
 // how to go on.
-bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<std::string()>& trailer) {
+bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<void()>& on_complete) {
   const StopRequested stop = [] { return Interrupt::signal() != 0; };
   try {
-    return job.run(stop) && sink.finish(trailer(), stop);
+    return job.run(stop) && sink.finish(on_complete, stop);
   } catch (const std::exception& error) {
     throw Error(concat(error.what(), "; ", sink.suspend()));
   }
@@ -143,7 +203,8 @@ constexpr std::string_view kEndedInRowWithJournal =
 
 }  // namespace
 
-int run_job(const GenerateOptions& options) {
+int run_job(GenerateOptions options) {
+  if (const std::optional<int> exit_code = exit_code_of_complete_output(options)) return *exit_code;
   const Stopwatch load_watch;
   const std::string model = locate_model(options.model);
   const Checkpoint checkpoint = open_model(model);
@@ -151,11 +212,9 @@ int run_job(const GenerateOptions& options) {
                                                    ? checkpoint.tokenizer_directory
                                                    : std::filesystem::path(options.tokenizer);
   const ModelFiles files(model, tokenizer_files(tokenizer_path));
-  check_defaults(options.params, checkpoint.config);
+  const std::string sampling = settle_sampling(options, checkpoint.config);
   check_shard(options);
-  RequestReader reader(options.input,
-                       {options.params, options.stop, options.format.logprobs, options.echo},
-                       options.input_options);
+  RequestReader reader(options.input, options.row_defaults(), options.input_options);
   const int input = reader.lines().descriptor();
   JobOutput output(options.output, options.safety, {input});
   for (const std::filesystem::path& file : files.paths()) output.refuse_as_other(file.string());
@@ -166,18 +225,21 @@ int run_job(const GenerateOptions& options) {
   }
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(options.tokenizer, checkpoint.tokenizer_directory);
-  ModelChat chat(tokenizer_path);
+  ModelChat chat = open_chat(options, checkpoint);
   Engine engine(checkpoint.config, checkpoint.loader, options.engine);
   JobStats stats = describe(options, engine);
+  stats.sampling = sampling;
   stats.load_seconds = load_watch.seconds();
   if (!options.quiet) std::cerr << format_ledger(stats.memory);
 
   const Stopwatch job_watch;
   const JobIdentity identity = identify(options, files, engine);
   const int64_t now = seconds_now();
-  CompletionSink& sink = output.start(identity, now);
+  CompletionSink& sink = output.start(identity, journal_hash(options, identity), now);
   chat.set_start(output.start_seconds(now));
   report_recovery(output, options.quiet);
+  const PromptEncoder encoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts);
+  report_changed_rows(options, output, engine, encoder);
   // Before the threads that it is to end.
   std::atomic<bool> reported = false;
   const Interrupt interrupt(
@@ -185,19 +247,19 @@ int run_job(const GenerateOptions& options) {
       [&] {
         end_at_once(reported ? "" : output.recovery() ? kEndedInRowWithJournal : kEndedInRow);
       });
-  RowSource source(
-      reader, PromptEncoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts));
+  RowSource source(reader, encoder, [&] { warn_of_raw_prompts(options); });
   const auto job_size = [&] {
     return JobSize{input_bytes_of_shard(reader, options.input_options.shard), source.total_rows()};
   };
   Progress progress(stderr, job_size, progress_style(options));
-  const JobOptions job_options = {.live_input = !reader.lines().total_bytes(),
-                                  .echo = options.echo,
-                                  .fail_on_bad_row = options.fail_on_bad_row,
-                                  .token_bytes = json_bytes_per_token(options.format)};
+  const JobOptions job_options = {
+      .live_input = !reader.lines().total_bytes(),
+      .fail_on_bad_row = options.fail_on_bad_row,
+      .keep_going = options.keep_going,
+      .token_bytes = json_bytes_per_token(options.format, options.logprobs)};
   Job job(source, engine, tokenizer.get(), sink, progress, job_options);
   const bool complete =
-      run_to_the_end(job, sink, [&] { return trailer_of(options, identity, reader); });
+      run_to_the_end(job, sink, [&] { write_shard_check(options, identity, reader); });
   progress.finish();
   if (!complete) {
     std::cerr << "eet: interrupted: " << sink.suspend() << '\n';

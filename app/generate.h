@@ -8,7 +8,7 @@
 namespace eet {
 
 // Runs a job; returns the exit code. Throws Error.
-int run_job(const GenerateOptions& options);
+int run_job(GenerateOptions options);
 
 // Adds the subcommand; running it sets `exit_code` (0, or 3 when rows failed).
 void add_generate_command(CLI::App& app, int& exit_code);

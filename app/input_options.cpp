@@ -78,6 +78,13 @@ void add_input_options(CLI::App& command, InputOptions& input, LongPrompts& long
       ->type_name("TEXT")
       ->group(group);
   command
+      .add_option_function<uint64_t>(
+          "--limit", [&input](uint64_t rows) { input.limit = rows; },
+          "The first N rows of the input only")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
+      ->group(group);
+  command
       .add_option_function<std::string>(
           "--shard", [&input](const std::string& text) { input.shard = shard_of(text); },
           "Part I, from 0, of N: every N-th row from row I on, as in a run of all; `eet merge` "

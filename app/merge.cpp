@@ -19,6 +19,7 @@ namespace eet {
 namespace {
 
 constexpr size_t kMaxLineBytes = size_t{1} << 30;  // more than any row of the output has
+constexpr size_t kMaxCheckBytes = size_t{1} << 12;
 
 struct MergeCommand {
   std::string output;
@@ -28,7 +29,7 @@ struct MergeCommand {
 // A shard's output that has proved complete in itself.
 struct Part {
   std::string path;
-  ShardTrailer trailer;
+  ShardCheck check;
 };
 
 Line checked(const LineReader& reader, const Line& line) {
@@ -37,40 +38,58 @@ Line checked(const LineReader& reader, const Line& line) {
   return line;
 }
 
+// What the file beside a part says; nothing where there is none.
+std::optional<ShardCheck> read_check(const std::string& part) {
+  const std::string path = shard_check_path(part);
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  LineReader reader(path, kMaxCheckBytes);
+  const std::optional<Line> line = reader.next();
+  std::optional<ShardCheck> check;
+  if (line) check = parse_shard_check(line->text);
+  require(check.has_value(), path,
+          ": expected what `eet generate --shard` writes, got something "
+          "else: make the shard again");
+  return check;
+}
+
 // Reads all of a part, to know it is whole before anything is written.
 Part check_part(const std::string& path) {
   require(std::filesystem::is_regular_file(path), path,
           ": expected a file, which is read twice: give the outputs of `eet generate --shard`");
+  std::optional<ShardCheck> check = read_check(path);
+  const bool has_check = check.has_value();
   LineReader reader(path, kMaxLineBytes);
-  std::optional<ShardTrailer> trailer;
   uint64_t rows = 0;
   while (const std::optional<Line> line = reader.next()) {
-    require(!trailer, path, ": line ", line->number,
+    require(has_check || !check, path, ": line ", line->number,
             ": more follows the line that should be the last of a shard's output; give each "
             "shard's output as a file of its own");
-    trailer = parse_trailer(checked(reader, *line).text);
-    if (!trailer) ++rows;
+    const Line good = checked(reader, *line);
+    if (!has_check) check = parse_shard_check(good.text);  // the last line, up to eet 0.1
+    if (has_check || !check) ++rows;
   }
-  require(trailer.has_value(), path, ": after ", rows,
-          " rows, expected a last line about the shard, got none: the file is cut short, or not "
-          "from a finished `eet generate --shard`");
-  const uint64_t expected = trailer->shard.rows_of(trailer->input_rows);
+  require(check.has_value(), path, ": expected ", shard_check_path(path),
+          " beside it, which `eet generate --shard` writes once the shard is finished, got none");
+  const uint64_t expected = check->shard.rows_of(check->input_rows);
   require(rows == expected, path, ": expected the ", expected, " rows of shard ",
-          format_shard(trailer->shard), " of ", trailer->input_rows, " rows, got ", rows,
+          format_shard(check->shard), " of ", check->input_rows, " rows, got ", rows,
           ": lines were lost or added; make the shard again");
-  return {path, *trailer};
+  require(!check->rows_hash || *check->rows_hash == reader.content_hash(), path,
+          ": its rows are not those that shard ", format_shard(check->shard),
+          " had when it was finished: make the shard again");
+  return {path, *check};
 }
 
 void check_same_job(const Part& first, const Part& other) {
-  require(first.trailer.shard.count == other.trailer.shard.count, other.path,
-          ": expected a shard of ", first.trailer.shard.count, " as ", first.path, " is, got ",
-          format_shard(other.trailer.shard));
-  require(first.trailer.input_rows == other.trailer.input_rows &&
-              first.trailer.input_hash == other.trailer.input_hash,
+  require(first.check.shard.count == other.check.shard.count, other.path, ": expected a shard of ",
+          first.check.shard.count, " as ", first.path, " is, got ",
+          format_shard(other.check.shard));
+  require(first.check.input_rows == other.check.input_rows &&
+              first.check.input_hash == other.check.input_hash,
           first.path, " and ", other.path, ": expected shards of one input, got ",
-          first.trailer.input_rows, " and ", other.trailer.input_rows,
+          first.check.input_rows, " and ", other.check.input_rows,
           " rows of different text; make both from the same input");
-  require(first.trailer.job_hash == other.trailer.job_hash, first.path, " and ", other.path,
+  require(first.check.job_hash == other.check.job_hash, first.path, " and ", other.path,
           ": expected shards of one job, got different models, flags or versions of eet; make both "
           "with the same command");
 }
@@ -79,16 +98,18 @@ void check_same_job(const Part& first, const Part& other) {
 std::vector<Part> check_parts(const std::vector<std::string>& paths) {
   std::vector<Part> parts;
   for (const std::string& path : paths) {
+    if (path.ends_with(shard_check_path(""))) continue;  // named by a pattern with the part itself
     parts.push_back(check_part(path));
     check_same_job(parts.front(), parts.back());
   }
-  std::ranges::stable_sort(parts, {}, [](const Part& part) { return part.trailer.shard.index; });
-  const uint64_t count = parts.front().trailer.shard.count;
+  std::ranges::stable_sort(parts, {}, [](const Part& part) { return part.check.shard.index; });
+  require(!parts.empty(), "expected the outputs of shards, got only the files beside them");
+  const uint64_t count = parts.front().check.shard.count;
   uint64_t wanted = 0;
   for (size_t i = 0; i < parts.size(); ++i, ++wanted) {
-    const uint64_t index = parts[i].trailer.shard.index;
-    require(i == 0 || index != parts[i - 1].trailer.shard.index, parts[i].path, ": shard ",
-            format_shard(parts[i].trailer.shard), " is also ", parts[i - 1].path,
+    const uint64_t index = parts[i].check.shard.index;
+    require(i == 0 || index != parts[i - 1].check.shard.index, parts[i].path, ": shard ",
+            format_shard(parts[i].check.shard), " is also ", parts[i - 1].path,
             ": give each shard once");
     if (index != wanted) break;
   }
@@ -105,7 +126,7 @@ void join(const std::vector<Part>& parts, Output& output) {
   for (const Part& part : parts) {
     readers.push_back(std::make_unique<LineReader>(part.path, kMaxLineBytes));
   }
-  const uint64_t rows = parts.front().trailer.input_rows;
+  const uint64_t rows = parts.front().check.input_rows;
   for (uint64_t row = 0; row < rows; ++row) {
     LineReader& reader = *readers[row % readers.size()];
     const std::optional<Line> line = reader.next();

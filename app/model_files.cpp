@@ -4,6 +4,8 @@
 #include <iostream>
 #include <optional>
 
+#include "app/sampling_defaults.h"
+
 namespace eet {
 
 Checkpoint open_model(const std::string& path) {
@@ -24,10 +26,20 @@ std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::string& named,
   return nullptr;
 }
 
-void check_defaults(const SamplingParams& defaults, const ModelConfig& config) {
-  if (const std::optional<RowError> error = check(defaults, config)) {
+ModelChat open_chat(const GenerateOptions& job, const Checkpoint& checkpoint) {
+  return ModelChat(
+      job.tokenizer.empty() ? checkpoint.tokenizer_directory : std::filesystem::path(job.tokenizer),
+      job.chat);
+}
+
+std::string settle_sampling(GenerateOptions& job, const ModelConfig& config) {
+  if (job.format.style == RowStyle::kScore) return {};
+  std::string sampling =
+      apply_generation_config(job.params, job.set_by_flag, job.model, job.generation_config);
+  if (const std::optional<RowError> error = check(job.params, config)) {
     throw CLI::ValidationError("defaults for rows", error->message);
   }
+  return sampling;
 }
 
 }  // namespace eet

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "lib/sampling/sampling_params.h"
+#include "app/options.h"
 #include "tokenizer/tokenizer.h"
 #include "weights_tools/checkpoint.h"
 
@@ -20,7 +20,11 @@ Checkpoint open_model(const std::string& path);
 std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::string& named,
                                                  const std::filesystem::path& directory);
 
+// The chat template that the job's flags or its model's files have. Throws Error.
+ModelChat open_chat(const GenerateOptions& job, const Checkpoint& checkpoint);
+
+// Completes job.params by generation_config.json, and returns what was set and by whom, for people.
 // Throws CLI::ValidationError when what rows are given by default is out of its range.
-void check_defaults(const SamplingParams& defaults, const ModelConfig& config);
+std::string settle_sampling(GenerateOptions& job, const ModelConfig& config);
 
 }  // namespace eet

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <system_error>
 
+#include "app/chat_flags.h"
 #include "app/engine_options.h"
 #include "app/input_options.h"
 #include "app/safety_options.h"
@@ -62,16 +63,26 @@ void add_sampling_options(CLI::App& command, GenerateOptions& options) {
   const auto add = [&](const std::string& name, auto& value, const std::string& help) {
     return command.add_option(name, value, help)->capture_default_str()->group(group);
   };
-  add("--max-tokens,--max-new-tokens,--max-completion-tokens", params.max_tokens,
-      "Tokens to generate at most");
-  add("--min-tokens", params.min_tokens, "No stop before this many tokens");
-  add("--temperature", params.temperature, "0 is greedy");
-  add("--top-k", params.top_k, "0 or -1: off");
-  add("--top-p", params.top_p, "1: off");
-  add("--min-p", params.min_p, "0: off");
-  add("--repetition-penalty", params.repetition_penalty, "1: off");
-  add("--presence-penalty", params.presence_penalty, "0: off");
-  add("--frequency-penalty", params.frequency_penalty, "0: off");
+  const auto add_param = [&](const std::string& flags, const std::string& name, auto& value,
+                             const std::string& help) {
+    add(flags, value, help)->each([&options, name](const std::string& /*text*/) {
+      options.set_by_flag.insert(name);
+    });
+  };
+  add_param("--max-tokens,--max-new-tokens,--max-completion-tokens", "max_tokens",
+            params.max_tokens, "Tokens to generate at most");
+  add_param("--min-tokens", "min_tokens", params.min_tokens, "No stop before this many tokens");
+  add_param("--temperature", "temperature", params.temperature, "0 is greedy");
+  add_param("--top-k", "top_k", params.top_k, "0 or -1: off");
+  add_param("--top-p", "top_p", params.top_p, "1: off");
+  add_param("--min-p", "min_p", params.min_p, "0: off");
+  add_param("--repetition-penalty", "repetition_penalty", params.repetition_penalty, "1: off");
+  add_param("--presence-penalty", "presence_penalty", params.presence_penalty, "0: off");
+  add_param("--frequency-penalty", "frequency_penalty", params.frequency_penalty, "0: off");
+  add("--generation-config", options.generation_config,
+      "Where the values that no flag and no row gives come from: auto is the model's\n"
+      "generation_config.json, none leaves it out, else a file or directory")
+      ->type_name("auto|none|PATH");
   command.add_option("--stop", options.stop, "Text that ends a row (repeatable)")
       ->check(kNotEmpty)
       ->allow_extra_args(false)
@@ -109,7 +120,7 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
       ->capture_default_str();
   command.add_flag("--output-token-ids", options.format.token_ids,
                    "Add token_ids to each row: all generated, the stop token included, or scored");
-  command.add_flag("--logprobs", options.format.logprobs,
+  command.add_flag("--logprobs", options.logprobs,
                    "Add logprobs to each row: the log-probability of each of these tokens");
   command.add_option("--stats", options.stats, "Write times, counts and memory to this JSON file");
   command
@@ -128,12 +139,15 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
       ->check(CLI::IsMember({"row", "fail"}))
       ->type_name("row|fail")
       ->default_str("row");
+  command.add_flag("--keep-going", options.keep_going,
+                   "Run the rest also when the first 200 rows all fail for the same reason");
   command.add_flag("-q,--quiet", options.quiet, "Print errors and warnings only");
 }
 
 void add_generate_options(CLI::App& command, GenerateOptions& options) {
   add_job_options(command, options);
   add_input_options(command, options.input_options, options.long_prompts);
+  add_chat_options(command, options.chat);
   add_row_options(command, options);
   add_safety_options(command, options.safety);
   add_engine_options(command, options.engine, options.schedule, options.prompt_policy);

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "app/job/input/input_format.h"
 #include "app/job/input/request_reader.h"
 #include "app/job/input/row_format.h"
 #include "app/job/output/job_output.h"
 #include "app/job/progress.h"
+#include "app/job/text/model_chat.h"
 #include "app/job/text/prompt_encoder.h"
 #include "lib/engine.h"
 
@@ -28,12 +31,21 @@ struct GenerateOptions {
   InputOptions input_options;
   LongPrompts long_prompts = LongPrompts::kError;
   bool fail_on_bad_row = false;
+  bool keep_going = false;  // also when the first rows all fail alike
   bool echo = false;
+  bool logprobs = false;
+  ChatSettings chat;
   OutputFormat format;
   SafetyOptions safety;
   EngineOptions engine;
   SamplingParams params;  // of rows that say nothing themselves
   std::vector<std::string> stop;
+  std::string generation_config = "auto";  // "none", or where it is
+  std::set<std::string> set_by_flag;       // names of `params` that flags have set
+
+  RowDefaults row_defaults() const {
+    return {params, stop, logprobs, echo, chat.wraps_prompts, format.style};
+  }
 };
 
 // Declares the flags of jobs of every kind; parsing fills `options`, which must outlive `command`.

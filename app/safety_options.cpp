@@ -28,7 +28,8 @@ void add_safety_options(CLI::App& command, SafetyOptions& options) {
            "their text, parameters, model and program are the same; others run");
   flag("--retry-errors", options.retry_errors, "With --resume: rows with an error run again")
       ->needs(resume);
-  flag("--overwrite", options.overwrite, "Drop an interrupted job's journal and start afresh")
+  flag("--overwrite", options.overwrite,
+       "Replace an output that exists, and drop an interrupted job's journal")
       ->excludes(resume);
   flag("--keep-journal", options.keep_journal,
        "Keep the journal when the job is complete, so that --resume runs only what changed");

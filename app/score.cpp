@@ -3,6 +3,7 @@
 #include <CLI/Error.hpp>
 #include <memory>
 
+#include "app/chat_flags.h"
 #include "app/engine_options.h"
 #include "app/generate.h"
 #include "app/input_options.h"
@@ -32,6 +33,7 @@ void add_score_command(CLI::App& app, int& exit_code) {
   options->format.style = RowStyle::kScore;
   add_job_options(*command, *options);
   add_input_options(*command, options->input_options, options->long_prompts);
+  add_chat_options(*command, options->chat);
   add_safety_options(*command, options->safety);
   add_engine_options(*command, options->engine, options->schedule, options->prompt_policy);
   command->footer(R"(Rows: {"id", "prompt", "completion"}, {"id", "text"}, or token ids in

@@ -66,10 +66,8 @@ void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan,
 
 InputSurvey survey_input(const GenerateOptions& job, const Checkpoint& checkpoint,
                          const Tokenizer* tokenizer, const JobPlan& plan, size_t max_listed) {
-  const ModelChat chat(job.tokenizer.empty() ? checkpoint.tokenizer_directory
-                                             : std::filesystem::path(job.tokenizer));
-  RequestReader reader(job.input, {job.params, job.stop, job.format.logprobs, job.echo},
-                       job.input_options);
+  const ModelChat chat = open_chat(job, checkpoint);
+  RequestReader reader(job.input, job.row_defaults(), job.input_options);
   RowSource source(reader,
                    PromptEncoder(tokenizer, chat, plan.shape.max_model_len, job.long_prompts));
   // Enough for the mean length of outputs to be known to about a tenth.
@@ -203,9 +201,9 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
 
 }  // namespace
 
-int validate(const GenerateOptions& job, const ValidateOptions& options) {
+int validate(GenerateOptions job, const ValidateOptions& options) {
   const Checkpoint checkpoint = open_model(locate_model(job.model));
-  check_defaults(job.params, checkpoint.config);
+  settle_sampling(job, checkpoint.config);
   JobPlan plan = plan_job(job, checkpoint.config);
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(job.tokenizer, checkpoint.tokenizer_directory);

@@ -17,7 +17,7 @@ struct ValidateOptions {
 // Reads the whole input as the job would and prints to standard output what is in it and what the
 // job would take. Weights are read only to calibrate. Returns the exit code: 3 when there
 // are bad rows. Throws what would stop the job.
-int validate(const GenerateOptions& job, const ValidateOptions& options);
+int validate(GenerateOptions job, const ValidateOptions& options);
 
 // Adds the subcommand; running it sets `exit_code`.
 void add_validate_command(CLI::App& app, int& exit_code);

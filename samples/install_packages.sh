@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config libcli11-dev nlohmann-json3-dev libsentencepiece-dev
-          libprotobuf-dev libonig-dev zlib1g-dev libzstd-dev libxxhash-dev "$@")
+          libprotobuf-dev libonig-dev zlib1g-dev libzstd-dev liblzma-dev libxxhash-dev "$@")
 
 if ! command -v apt-get >/dev/null; then
   echo "no apt-get here; please install the equivalents of: ${packages[*]}" >&2

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tokenizer/class_defaults.h"
+#include "tokenizer/jinja/python_text.h"
 #include "tokenizer/jinja/template.h"
 #include "tokenizer/json_view.h"
 #include "tokenizer/tokenizer.h"
@@ -75,29 +76,40 @@ ChatTemplate::ChatTemplate(std::string_view source, std::string name,
   }
 }
 
-std::optional<ChatTemplate> ChatTemplate::load(const std::filesystem::path& directory) {
+nlohmann::ordered_json ChatTemplate::special_tokens_of(const std::filesystem::path& directory) {
   nlohmann::ordered_json variables = nlohmann::ordered_json::object();
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    const std::filesystem::path path = directory / name;
+    if (!std::filesystem::exists(path)) continue;
+    const nlohmann::json document = read_json_file(path);
+    add_special_tokens(JsonView(document, path.string()), variables);
+  }
+  finish_special_tokens(directory, variables);
+  return variables;
+}
+
+ChatTemplate ChatTemplate::load_file(const std::filesystem::path& file,
+                                     const std::filesystem::path& directory) {
+  if (!std::filesystem::is_regular_file(file)) {
+    throw TokenizerError(file.string() + ": expected a file with a chat template, got none");
+  }
+  return ChatTemplate(read_file(file), file.string(), special_tokens_of(directory));
+}
+
+std::optional<ChatTemplate> ChatTemplate::load(const std::filesystem::path& directory) {
   std::optional<std::string> source;
   std::filesystem::path origin = directory / "tokenizer_config.json";
   if (std::filesystem::exists(origin)) {
     const nlohmann::json document = read_json_file(origin);
-    const JsonView file(document, origin.string());
-    source = default_template(file["chat_template"]);
-    add_special_tokens(file, variables);
+    source = default_template(JsonView(document, origin.string())["chat_template"]);
   }
-  const auto map_path = directory / "special_tokens_map.json";
-  if (std::filesystem::exists(map_path)) {
-    const nlohmann::json document = read_json_file(map_path);
-    add_special_tokens(JsonView(document, map_path.string()), variables);
-  }
-  finish_special_tokens(directory, variables);
   const auto template_path = directory / "chat_template.jinja";
   if (std::filesystem::exists(template_path)) {
     origin = template_path;
     source = read_file(template_path);
   }
   if (!source) return std::nullopt;
-  return ChatTemplate(*source, origin.string(), std::move(variables));
+  return ChatTemplate(*source, origin.string(), special_tokens_of(directory));
 }
 
 std::string ChatTemplate::render(const nlohmann::ordered_json& messages, bool add_generation_prompt,
@@ -113,6 +125,48 @@ std::string ChatTemplate::render(const nlohmann::ordered_json& messages, bool ad
     return template_->render(all, local_time(now));
   } catch (const jinja::Error& error) {
     fail(name_, error);
+  }
+}
+
+std::string ChatTemplate::render_unfinished(const nlohmann::ordered_json& messages,
+                                            const nlohmann::ordered_json& variables,
+                                            Time now) const {
+  constexpr std::string_view kTag = "CONTINUE_FINAL_MESSAGE_TAG ";
+  constexpr std::string_view kBareTag = kTag.substr(0, kTag.size() - 1);
+  nlohmann::ordered_json marked = messages;
+  nlohmann::ordered_json* content = &marked.back()["content"];
+  if (content->is_array()) content = &content->back()["text"];
+  if (!content->is_string()) {
+    throw TokenizerError("expected text in the last message, which is to be continued, got none");
+  }
+  *content = content->get_ref<const std::string&>() + std::string(kTag);
+  std::string text = render(marked, /*add_generation_prompt=*/false, variables, now);
+  const size_t end = text.rfind(kBareTag);
+  if (end == std::string::npos) {
+    throw TokenizerError(name_ +
+                         ": chat template: the last message, which is to be continued, does not "
+                         "appear in the text");
+  }
+  // A template that trims the content has trimmed the tag's space, and would have trimmed that of
+  // the message itself.
+  const bool is_trimmed = text.compare(end, kTag.size(), kTag) != 0;
+  text.erase(end);
+  return is_trimmed ? std::string(jinja::strip(text, {.left = false})) : text;
+}
+
+bool ChatTemplate::takes_parts() const {
+  constexpr std::string_view kText = "EET_PROBE";
+  nlohmann::ordered_json part = {{"type", "text"}, {"text", kText}};
+  nlohmann::ordered_json message = {{"role", "user"}};
+  message["content"] = nlohmann::ordered_json::array({std::move(part)});
+  try {
+    const std::string text = render(nlohmann::ordered_json::array({std::move(message)}),
+                                    /*add_generation_prompt=*/false);
+    // A list that is printed shows the names of its members.
+    return text.find(kText) != std::string::npos && text.find("'type'") == std::string::npos &&
+           text.find("\"type\"") == std::string::npos;
+  } catch (const TokenizerError&) {
+    return false;
   }
 }
 

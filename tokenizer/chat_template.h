@@ -28,6 +28,10 @@ class ChatTemplate {
   // that is outside the supported subset of Jinja.
   static std::optional<ChatTemplate> load(const std::filesystem::path& directory);
 
+  // As load(), with the template in `file` in place of the model's own.
+  static ChatTemplate load_file(const std::filesystem::path& file,
+                                const std::filesystem::path& directory);
+
   // A template from its text. `name` stands for it in messages; `variables`, an object, holds the
   // special tokens ("bos_token", ...).
   ChatTemplate(std::string_view source, std::string name, nlohmann::ordered_json variables);
@@ -42,7 +46,20 @@ class ChatTemplate {
                      const nlohmann::ordered_json& variables = nlohmann::ordered_json::object(),
                      Time now = std::chrono::system_clock::now()) const;
 
+  // As render() without a generation prompt, and the text ends with the content of the last
+  // message, so that a model goes on with it: transformers' continue_final_message.
+  std::string render_unfinished(
+      const nlohmann::ordered_json& messages,
+      const nlohmann::ordered_json& variables = nlohmann::ordered_json::object(),
+      Time now = std::chrono::system_clock::now()) const;
+
+  // Whether the template takes content that is a list of {"type": "text", "text"} parts, and not
+  // only strings: then a list should stay one. Found out by rendering one.
+  bool takes_parts() const;
+
  private:
+  static nlohmann::ordered_json special_tokens_of(const std::filesystem::path& directory);
+
   std::string name_;
   std::shared_ptr<const jinja::Template> template_;
   nlohmann::ordered_json variables_;

@@ -8,8 +8,12 @@ IncrementalDecoder::IncrementalDecoder(const Tokenizer& tokenizer, bool skip_spe
       state_(tokenizer.begin_decoding()) {}
 
 std::string IncrementalDecoder::push(int32_t id) {
+  return push({&id, 1});
+}
+
+std::string IncrementalDecoder::push(std::span<const int32_t> ids) {
   std::string text;
-  tokenizer_.append_text(id, skip_special_tokens_, state_, text);
+  for (const int32_t id : ids) tokenizer_.append_text(id, skip_special_tokens_, state_, text);
   return text;
 }
 

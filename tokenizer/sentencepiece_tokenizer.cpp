@@ -181,6 +181,10 @@ std::optional<int32_t> SentencePieceTokenizer::piece_id(const std::string& conte
   return known ? std::optional<int32_t>(id) : std::nullopt;
 }
 
+std::string SentencePieceTokenizer::token_bytes(int32_t id) const {
+  return id >= 0 && id < vocab_size() ? pieces_[id].text : std::string();
+}
+
 bool SentencePieceTokenizer::is_special(int32_t id) const {
   return id >= 0 && id < vocab_size() && pieces_[id].special;
 }

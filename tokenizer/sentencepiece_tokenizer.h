@@ -35,6 +35,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::optional<int32_t> bos_id() const override { return bos_id_; }
   std::optional<int32_t> eos_id() const override { return eos_id_; }
   bool is_special(int32_t id) const override;
+  std::string token_bytes(int32_t id) const override;
   std::string kind() const override { return "SentencePiece"; }
   DecodeState begin_decoding() const override;
   void append_text(int32_t id, bool skip_special_tokens, DecodeState& state,

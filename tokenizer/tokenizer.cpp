@@ -50,6 +50,15 @@ void Tokenizer::check_length(size_t bytes) {
                        std::to_string(bytes));
 }
 
+std::string Tokenizer::token_bytes(int32_t id) const {
+  std::string text;
+  DecodeState state = begin_decoding();
+  state.at_start = false;
+  append_text(id, /*skip_special_tokens=*/false, state, text);
+  finish_text(state, text);
+  return text;
+}
+
 void Tokenizer::check_text(std::string_view text) {
   check_length(text.size());
   const size_t invalid = find_invalid_utf8(text);

@@ -51,6 +51,9 @@ class Tokenizer {
   virtual std::optional<int32_t> bos_id() const = 0;
   virtual std::optional<int32_t> eos_id() const = 0;
   virtual bool is_special(int32_t id) const = 0;
+  // The bytes that `id` stands for inside a text, which need not be whole characters; none where it
+  // stands for no token.
+  virtual std::string token_bytes(int32_t id) const;
   virtual std::string kind() const = 0;  // "SentencePiece", "byte-level BPE": for `inspect`
 
   // Decoding in steps, which `decode` and IncrementalDecoder share, so that they cannot differ:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <new>
 #include <span>
 #include <utility>
@@ -16,6 +17,9 @@ namespace {
 // device busy, and far below a host's memory.
 constexpr size_t kMaxBytesInFlight = size_t{1} << 30;
 
+// So many rows, none of them good, that the job is to blame.
+constexpr int64_t kFirstRows = 200;
+
 // How far reading may run ahead of the oldest unfinished row. The sort window alone does not bound
 // that: a long prompt may wait while shorter ones come in and overtake it.
 uint64_t max_rows_in_flight(const Engine& engine) {
@@ -24,6 +28,13 @@ uint64_t max_rows_in_flight(const Engine& engine) {
 }
 
 }  // namespace
+
+Request check(InputRow& row, Engine& engine) {
+  if (row.error) return {};
+  Request request = {row.row, row.prompt_ids, row.params, row.score_from};
+  if (std::optional<RowError> reason = engine.check(request)) row.fail(std::move(*reason));
+  return request;
+}
 
 Job::Job(RowSource& source, Engine& engine, const Tokenizer* tokenizer, CompletionSink& sink,
          Progress& progress, const JobOptions& options)
@@ -84,23 +95,19 @@ bool Job::feed(const StopRequested& stop_requested) {
 
 void Job::submit(InputRow row) {
   const int64_t input_bytes = row.input_bytes;
-  Request request;
-  if (!row.error) {
-    request = {row.row, row.prompt_ids, row.params, row.score_from};
-    if (std::optional<RowError> reason = engine_.check(request)) row.fail(std::move(*reason));
-  }
+  Request request = check(row, engine_);
   if (const std::optional<RowOutcome> outcome = sink_.begin(row)) {
     counts_.add_served(*outcome, input_bytes);
     return;
   }
+  if (++submitted_ == kFirstRows) first_rows_end_ = row.row + 1;
   if (row.error) {
     const ScopedTimer timer(output_seconds_);
     complete(failed_completion(std::move(row)), input_bytes);
     return;
   }
   bytes_running_ += static_cast<size_t>(input_bytes);
-  running_.try_emplace(request.row, std::move(row), tokenizer_, options_.echo,
-                       options_.token_bytes);
+  running_.try_emplace(request.row, std::move(row), tokenizer_, options_.token_bytes);
   engine_.add_request(std::move(request));
 }
 
@@ -147,8 +154,24 @@ void Job::complete(const Completion& completion, int64_t input_bytes) {
     counts_.add(completion, input_bytes);
   } catch (const std::bad_alloc&) {
     if (completion.error) throw;
-    complete(failed_completion(completion, out_of_memory()), input_bytes);
+    return complete(failed_completion(completion, out_of_memory()), input_bytes);
   }
+  if (completion.error) notice_failure(completion);
+}
+
+// People see the first mistake while it is early, and a job whose rows all make it ends.
+void Job::notice_failure(const Completion& completion) {
+  const RowError& error = *completion.error;
+  if (!std::exchange(failure_reported_, true)) {
+    progress_.finish();
+    std::fprintf(stderr, "eet: first failed row: %s (%s)\n", error.message.c_str(),
+                 error.code.c_str());
+  }
+  if (completion.row < first_rows_end_) ++first_failures_;
+  const bool alike = counts_.error_codes.size() == 1 && counts_.failed_rows() == counts_.rows;
+  require(options_.keep_going || !alike || first_failures_ < kFirstRows, "all of the first ",
+          kFirstRows, " rows failed with ", error.code, ", the last one: ", error.message,
+          "; --keep-going runs the rest all the same");
 }
 
 }  // namespace eet

@@ -18,10 +18,13 @@
 
 namespace eet {
 
+// A row with its engine's opinion: marks it as bad where it cannot run. Returns the request.
+Request check(InputRow& row, Engine& engine);
+
 struct JobOptions {
-  bool live_input = false;  // rows may come one by one, from a pipe, and are wanted soon
-  bool echo = false;
+  bool live_input = false;       // rows may come one by one, from a pipe, and are wanted soon
   bool fail_on_bad_row = false;  // instead of giving it its place in the output
+  bool keep_going = false;       // also when the first rows all fail alike
   size_t token_bytes = 0;        // of the output's JSON for each token, beside the text
 };
 
@@ -38,7 +41,9 @@ class Job {
 
   // Runs to the end of the input, or until `stop_requested` after a step: then false, and rows that
   // are not finished are dropped. A stop that finds the job waiting for input must also end the
-  // input. Throws what ends the run; the sink has what was finished until then.
+  // input. Throws what ends the run; the sink has what was finished until then. When the first rows
+  // all fail for one reason, the job is wrong and not they: that ends it, unless it is to keep
+  // going.
   bool run(const StopRequested& stop_requested);
 
   const JobCounts& counts() const { return counts_; }
@@ -54,6 +59,7 @@ class Job {
   void take(std::span<const TokenOutput> outputs);
   static bool push(CompletionBuilder& builder, const TokenOutput& output);
   void complete(const Completion& completion, int64_t input_bytes);
+  void notice_failure(const Completion& completion);
 
   RowSource& source_;
   Engine& engine_;
@@ -68,6 +74,10 @@ class Job {
   size_t bytes_running_ = 0;
   JobCounts counts_;
   double output_seconds_ = 0;
+  bool failure_reported_ = false;
+  int64_t submitted_ = 0;
+  uint64_t first_rows_end_ = UINT64_MAX;  // behind the first rows that this run has had
+  int64_t first_failures_ = 0;            // of those rows
 };
 
 }  // namespace eet

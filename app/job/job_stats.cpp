@@ -138,6 +138,7 @@ std::string format_summary(const JobStats& stats) {
   text += printed("  tokens      %lld prompt, %lld output\n",
                   static_cast<long long>(stats.counts.prompt_tokens),
                   static_cast<long long>(stats.counts.output_tokens));
+  if (!stats.sampling.empty()) text += concat("  sampling    ", stats.sampling, "\n");
   text += printed("  load        %8.3f s\n", stats.load_seconds);
   text += printed("  tokenize    %8.3f s\n", stats.tokenize_seconds);
   text += printed("  prefill     %8.3f s  %10.1f tokens/s\n", e.prefill_seconds, d.prefill_rate);
@@ -178,6 +179,7 @@ std::string format_json(const JobStats& stats) {
       {"dtype", stats.dtype},
       {"schedule", stats.schedule},
       {"prompt_policy", stats.prompt_policy},
+      {"sampling", stats.sampling},
       {"max_num_seqs", stats.max_num_seqs},
       {"max_model_len", stats.max_model_len},
       {"prompts", stats.counts.rows},

@@ -46,6 +46,7 @@ struct JobStats {
   std::string dtype;
   std::string prompt_policy;
   std::string schedule;
+  std::string sampling;  // what rows that say nothing have, and by whom; empty: all built in
   CudaVersions cuda;
   int max_num_seqs = 0;
   int64_t max_model_len = 0;

@@ -52,21 +52,32 @@ std::string format_shard(const Shard& shard) {
   return concat(shard.index, "/", shard.count);
 }
 
-std::string format_trailer(const ShardTrailer& trailer) {
-  return concat(R"({"eet_shard":")", format_shard(trailer.shard), R"(","input_rows":)",
-                trailer.input_rows, R"(,"input_hash":")", hexadecimal(trailer.input_hash),
-                R"(","job_hash":")", hexadecimal(trailer.job_hash), "\"}\n");
+std::string shard_check_path(const std::string& output) {
+  return output + ".eet-shard";
 }
 
-std::optional<ShardTrailer> parse_trailer(std::string_view line) {
-  ShardTrailer trailer;
-  const bool good = skip(line, R"({"eet_shard":")") && take_shard(line, trailer.shard) &&
-                    skip(line, R"(","input_rows":)") && take_number(line, trailer.input_rows) &&
-                    skip(line, R"(,"input_hash":")") && take_number(line, trailer.input_hash, 16) &&
-                    skip(line, R"(","job_hash":")") && take_number(line, trailer.job_hash, 16) &&
-                    line == "\"}";
+std::string format_shard_check(const ShardCheck& check) {
+  std::string text = concat(R"({"eet_shard":")", format_shard(check.shard), R"(","input_rows":)",
+                            check.input_rows, R"(,"input_hash":")", hexadecimal(check.input_hash),
+                            R"(","job_hash":")", hexadecimal(check.job_hash));
+  if (check.rows_hash) text += concat(R"(","rows_hash":")", hexadecimal(*check.rows_hash));
+  return text + "\"}\n";
+}
+
+std::optional<ShardCheck> parse_shard_check(std::string_view line) {
+  ShardCheck check;
+  const bool good = skip(line, R"({"eet_shard":")") && take_shard(line, check.shard) &&
+                    skip(line, R"(","input_rows":)") && take_number(line, check.input_rows) &&
+                    skip(line, R"(,"input_hash":")") && take_number(line, check.input_hash, 16) &&
+                    skip(line, R"(","job_hash":")") && take_number(line, check.job_hash, 16);
   if (!good) return std::nullopt;
-  return trailer;
+  if (skip(line, R"(","rows_hash":")")) {
+    uint64_t hash = 0;
+    if (!take_number(line, hash, 16)) return std::nullopt;
+    check.rows_hash = hash;
+  }
+  if (line != "\"}") return std::nullopt;
+  return check;
 }
 
 }  // namespace eet

@@ -29,20 +29,26 @@ std::optional<Shard> parse_shard(std::string_view text);
 // "2/5".
 std::string format_shard(const Shard& shard);
 
-// The last line of a shard's output, by which `eet merge` knows that it is complete and which
-// others belong to it.
-struct ShardTrailer {
+// What a file beside a shard's output says, by which `eet merge` knows that the output is complete
+// and which others belong to it. Up to eet 0.1 it was the last line of the output itself, and there
+// without rows_hash.
+struct ShardCheck {
   Shard shard;
   uint64_t input_rows = 0;  // of all shards
   uint64_t input_hash = 0;  // of all rows' text
   uint64_t job_hash = 0;    // of what else all shards have in common: model, flags, version
-  bool operator==(const ShardTrailer&) const = default;
+  std::optional<uint64_t> rows_hash = {};  // of the output's text
+  bool operator==(const ShardCheck&) const = default;
 };
 
-// {"eet_shard":"2/5","input_rows":...,"input_hash":"...","job_hash":"..."} and "\n".
-std::string format_trailer(const ShardTrailer& trailer);
+// The name of the file beside `output`.
+std::string shard_check_path(const std::string& output);
+
+// {"eet_shard":"2/5","input_rows":...,"input_hash":"...","job_hash":"...","rows_hash":"..."} and
+// "\n".
+std::string format_shard_check(const ShardCheck& check);
 
 // Nothing when `line` is not such a line (without "\n").
-std::optional<ShardTrailer> parse_trailer(std::string_view line);
+std::optional<ShardCheck> parse_shard_check(std::string_view line);
 
 }  // namespace eet

@@ -30,8 +30,10 @@ TokenOutput token(int32_t sample, char c, float logprob,
 const ByteTokenizer kTokenizer(/*adds_bos=*/false);
 
 TEST_CASE("the tokens of a row's samples go to their own texts") {
-  CompletionBuilder builder(parse_row(R"({"prompt_token_ids": [1], "n": 2, "stop": "b"})", 1, {}),
-                            &kTokenizer, /*echo=*/false);
+  CompletionBuilder builder(parse_row(R"({"prompt_token_ids": [1], "n": 2, "stop": "b",
+                                             "logprobs": true})",
+                                      1, {}),
+                            &kTokenizer);
   CHECK(builder.push(token(0, 'a', -1)));
   CHECK(builder.push(token(1, 'x', -2)));
   CHECK_FALSE(builder.push(token(0, 'b', -1)));  // a stop string, of which the engine knows nothing
@@ -49,10 +51,12 @@ TEST_CASE("the tokens of a row's samples go to their own texts") {
 
   const json row = json::parse(format_row(done, {}));
   CHECK(row["text"] == "a");
-  CHECK(row["choices"] == json::parse(R"([{"index": 0, "text": "a", "finish_reason": "stop"},
-                                          {"index": 1, "text": "xy", "finish_reason": "length"}])"));
+  CHECK(row["choices"] == json::parse(R"([{"index": 0, "text": "a", "logprobs": [-1.0, -1.0],
+                         "finish_reason": "stop"},
+                        {"index": 1, "text": "xy", "logprobs": [-2.0, -2.0],
+                         "finish_reason": "length"}])"));
   CHECK(row["usage"]["completion_tokens"] == 4);
-  OutputFormat openai{.logprobs = true, .style = RowStyle::kOpenAi};
+  const OutputFormat openai{.style = RowStyle::kOpenAi};
   const json choices = json::parse(format_row(done, openai))["response"]["body"]["choices"];
   REQUIRE(choices.size() == 2);
   CHECK(choices[1]["index"] == 1);
@@ -62,7 +66,7 @@ TEST_CASE("the tokens of a row's samples go to their own texts") {
 
 TEST_CASE("best_of keeps the n likeliest by mean log-probability, the first of equals first") {
   CompletionBuilder builder(parse_row(R"({"prompt_token_ids": [1], "n": 3, "best_of": 5})", 1, {}),
-                            &kTokenizer, /*echo=*/false);
+                            &kTokenizer);
   builder.push(token(0, 'a', -3, FinishReason::kLength));
   builder.push(token(1, 'b', -2, FinishReason::kLength));
   builder.push(token(2, 'c', -1));
@@ -79,8 +83,7 @@ TEST_CASE("best_of keeps the n likeliest by mean log-probability, the first of e
 }
 
 TEST_CASE("an error of one sample is the row's, which then has no choices") {
-  CompletionBuilder builder(parse_row(R"({"prompt_token_ids": [1], "n": 2})", 1, {}), &kTokenizer,
-                            /*echo=*/false);
+  CompletionBuilder builder(parse_row(R"({"prompt_token_ids": [1], "n": 2})", 1, {}), &kTokenizer);
   CHECK(builder.push(token(0, 'a', -1)));
   TokenOutput failed = token(1, ' ', 0, FinishReason::kError);
   failed.error = RowError{"non_finite_logits", "not finite"};
@@ -95,7 +98,9 @@ TEST_CASE("an error of one sample is the row's, which then has no choices") {
 InputRow scored_row(std::string_view text, bool adds_bos = true) {
   PromptOptions options;
   options.scored = true;
-  InputRow row = parse_row(text, 1, {}, options);
+  RowDefaults defaults;
+  defaults.style = RowStyle::kScore;
+  InputRow row = parse_row(text, 1, defaults, options);
   const ByteTokenizer tokenizer(adds_bos);
   if (!row.error) PromptEncoder(&tokenizer, ModelChat("/nowhere"), 1000).encode(row);
   return row;
@@ -137,23 +142,22 @@ TEST_CASE("rows that cannot be scored are refused by name") {
   CHECK(error_code(scored_row(R"({"text": ""})", /*adds_bos=*/false)) == "empty_prompt");
 }
 
-TEST_CASE("fields of the input pass through a score, but not those of its row") {
+TEST_CASE("fields of the input pass through a score") {
   const InputRow row =
       scored_row(R"({"prompt": "a", "completion": "b", "label": 1, "perplexity": 3, "text": "t"})");
-  CHECK(row.extra == R"(,"label":1)");
+  CHECK(row.extra == R"(,"label":1,"input_perplexity":3,"text":"t")");
 }
 
 TEST_CASE("a score is the sum over the completion, with perplexity and greedy or not") {
-  CompletionBuilder builder(scored_row(R"({"prompt": "a", "completion": "bc"})"), &kTokenizer,
-                            /*echo=*/false);
+  CompletionBuilder builder(scored_row(R"({"prompt": "a", "completion": "bc", "logprobs": true})"),
+                            &kTokenizer);
   TokenOutput first = token(0, 'b', -1.0F);
   first.is_argmax = true;
   TokenOutput last = token(0, 'c', -2.5F, FinishReason::kStop);
   CHECK(builder.push(first));
   CHECK_FALSE(builder.push(last));
   const Completion done = builder.take();
-  const json row = json::parse(
-      format_row(done, {.token_ids = true, .logprobs = true, .style = RowStyle::kScore}));
+  const json row = json::parse(format_row(done, {.token_ids = true, .style = RowStyle::kScore}));
   CHECK(row["log_likelihood"] == -3.5);
   CHECK(row["perplexity"].get<double>() == doctest::Approx(std::exp(1.75)));
   CHECK(row["is_greedy"] == false);

@@ -89,7 +89,8 @@ TEST_CASE("bad rows of every kind keep their place, and the good rows around the
 
 TEST_CASE("an empty file gives an empty output and exit code 0") {
   const TempDirectory dir;
-  const EetResult result = generate(dir.write("in", ""), dir.write("out", "old rows\n"));
+  const EetResult result =
+      generate(dir.write("in", ""), dir.write("out", "old rows\n"), {"--overwrite"});
   CHECK(result.exit_code == 0);
   CHECK(read_text(dir.file("out")).empty());
 }
@@ -290,6 +291,47 @@ TEST_CASE("asking for CUDA where there is none says what is missing") {
   CAPTURE(result.err);
   CHECK(result.exit_code == 1);
   CHECK((contains(result.err, "CUDA") || contains(result.err, "NVIDIA")));
+}
+
+TEST_CASE("an output that is a pipe under another name is written as a stream") {
+  const TempDirectory dir;
+  const std::string job = shell_quoted(EET_PROGRAM) +
+                          " generate -q --device cpu --max-tokens 1 -m " + shell_quoted(kModel) +
+                          " -i " + shell_quoted(dir.write("in.jsonl", "{\"prompt\":\"a\"}\n")) +
+                          " -o ";
+  const std::string out = shell_quoted(dir.file("out"));
+  const std::string tail = " | cat >" + out;
+  for (const std::string& command :
+       {job + "/dev/stdout" + tail, job + "/dev/fd/1" + tail, job + "/proc/self/fd/1" + tail,
+        job + "/dev/fd/7 7>" + out,
+        "echo kept >" + out + "; " + job + "/dev/stdout >>" + out + "; sed -i /kept/d " + out}) {
+    CAPTURE(command);
+    REQUIRE(std::system(command.c_str()) == 0);
+    CHECK(parse_lines(read_text(dir.file("out"))).size() == 1);
+    std::filesystem::remove(dir.file("out"));
+  }
+}
+
+TEST_CASE("a job whose first rows all fail alike ends early, and its first error is told") {
+  const TempDirectory dir;
+  std::string rows;
+  for (int i = 0; i < 300; ++i) rows += "{\"prompt\":\"a\",\"temprature\":1}\n";
+  const std::string input = dir.write("in.jsonl", rows);
+  const std::vector<std::string> job = {"generate", "-q", "-m", kModel,     "-i",
+                                        input,      "-o", "-",  "--device", "cpu"};
+  const EetResult ended = run_eet(job);
+  CHECK(ended.exit_code == 1);
+  CHECK(ended.err.find("first failed row: line 1: temprature: ") != std::string::npos);
+  CHECK(ended.err.find("all of the first 200 rows failed with unknown_parameter") !=
+        std::string::npos);
+  std::vector<std::string> going = job;
+  going.emplace_back("--keep-going");
+  const EetResult whole = run_eet(going);
+  CHECK(whole.exit_code == 3);
+  CHECK(parse_lines(whole.out).size() == 300);
+  // One good row among them shows that it is the rows and not the job.
+  dir.write("in.jsonl", "{\"prompt\":\"a\",\"max_tokens\":1}\n" + rows);
+  CHECK(run_eet(job).exit_code == 3);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -31,7 +33,8 @@ TokenOutput token(int32_t id, FinishReason finish = FinishReason::kNone, float l
 // Generates `text` byte by byte, ending with `finish` at its last byte, as far as the row goes.
 Completion generate(InputRow row, std::string_view text, FinishReason finish, bool echo = false) {
   const ByteTokenizer tokenizer(/*adds_bos=*/true);
-  CompletionBuilder builder(std::move(row), &tokenizer, echo);
+  row.echo = echo;
+  CompletionBuilder builder(std::move(row), &tokenizer);
   for (size_t i = 0; i < text.size(); ++i) {
     const bool last = i + 1 == text.size();
     if (!builder.push(token(static_cast<uint8_t>(text[i]), last ? finish : FinishReason::kNone))) {
@@ -99,8 +102,39 @@ TEST_CASE("echo puts the prompt in front, and its text never stops the row") {
   CHECK(done.token_ids.size() == 3);
 }
 
+TEST_CASE("the text of a row is what its tokens add to the decode of the prompt") {
+  std::map<std::string, std::unique_ptr<Tokenizer>> tokenizers;
+  const std::string folder = EET_SOURCE_DIR "/tests/app/continuation_goldens.json";
+  for (const nlohmann::json& golden : nlohmann::json::parse(read_text(folder))) {
+    CAPTURE(golden.dump());
+    const std::string model = golden["model"];
+    std::unique_ptr<Tokenizer>& tokenizer = tokenizers[model];
+    if (!tokenizer) tokenizer = load_tokenizer(EET_SOURCE_DIR "/samples/models/" + model);
+    InputRow row = row_of(R"({"prompt": ""})");
+    row.prompt_ids = golden["prompt_token_ids"].get<std::vector<int32_t>>();
+    row.params.n = 2;
+    CompletionBuilder builder(row, tokenizer.get());
+    const auto ids = golden["new_token_ids"].get<std::vector<int32_t>>();
+    for (TokenOutput output; output.sample < 2; ++output.sample) {
+      for (size_t i = 0; i < ids.size(); ++i) {
+        output.token_id = ids[i];
+        output.finish = i + 1 == ids.size() ? FinishReason::kLength : FinishReason::kNone;
+        builder.push(output);
+      }
+    }
+    const Completion done = builder.take();
+    CHECK(done.text == golden["text"]);
+    CHECK(done.other_choices[0].text == golden["text"]);
+  }
+}
+
+TEST_CASE("a character that the prompt begins and the completion ends is the completion's") {
+  CHECK(generate(row_of(R"({"prompt_token_ids": [120, 195]})"), "\xBCx", FinishReason::kLength)
+            .text == "\xC3\xBCx");
+}
+
 TEST_CASE("without a tokenizer there are tokens and no text") {
-  CompletionBuilder builder(row_of(R"({"prompt_token_ids": [1]})"), nullptr, false);
+  CompletionBuilder builder(row_of(R"({"prompt_token_ids": [1]})"), nullptr);
   CHECK(builder.push(token(5)));
   CHECK_FALSE(builder.push(token(6, FinishReason::kLength)));
   const Completion done = builder.take();
@@ -109,8 +143,7 @@ TEST_CASE("without a tokenizer there are tokens and no text") {
 }
 
 TEST_CASE("a row that fails while it runs has its reason and nothing else") {
-  CompletionBuilder builder(row_of(R"({"id": "x", "prompt_token_ids": [1, 2]})", 9), nullptr,
-                            false);
+  CompletionBuilder builder(row_of(R"({"id": "x", "prompt_token_ids": [1, 2]})", 9), nullptr);
   builder.push(token(5));
   TokenOutput failure;
   failure.finish = FinishReason::kError;
@@ -125,15 +158,16 @@ TEST_CASE("a row that fails while it runs has its reason and nothing else") {
 }
 
 TEST_CASE("good and bad rows have the same fields") {
-  const OutputFormat format{/*token_ids=*/true, /*logprobs=*/true};
-  CHECK(format_row(generate(row_of(R"({"id": 1.50, "prompt_token_ids": [1, 2], "k": [ 1]})"),
+  const OutputFormat format{/*token_ids=*/true};
+  CHECK(format_row(generate(row_of(R"({"id": 1.50, "prompt_token_ids": [1, 2], "logprobs": true,
+                                       "k": [ 1]})"),
                             "a\"b", FinishReason::kLength),
                    format) ==
         R"({"id":1.50,"text":"a\"b","token_ids":[97,34,98],"logprobs":[-1,-1,-1],)"
         R"("finish_reason":"length","usage":{"prompt_tokens":2,"completion_tokens":3,)"
         R"("total_tokens":5},"error":null,"k":[ 1]})"
         "\n");
-  CHECK(format_row(failed_completion(row_of(R"({"k": 1})", 3)), format) ==
+  CHECK(format_row(failed_completion(row_of(R"({"logprobs": 0, "k": 1})", 3)), format) ==
         R"({"id":3,"text":"","token_ids":[],"logprobs":[],"finish_reason":"error",)"
         R"("usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0},)"
         R"("error":{"code":"missing_prompt","message":"line 3: expected a field prompt, )"
@@ -151,8 +185,9 @@ TEST_CASE("token ids and log-probabilities are left out unless asked for") {
 TEST_CASE("every row is valid JSON and UTF-8 whatever it holds") {
   Completion done = failed_completion(row_of("\xFF\xFE {", 1));
   done.text = "a\xFF\x01\n\xE2\x82";
+  done.has_logprobs = true;
   done.logprobs = {std::numeric_limits<float>::quiet_NaN(), 1e-30F};
-  const auto parsed = nlohmann::json::parse(format_row(done, {true, true}));
+  const auto parsed = nlohmann::json::parse(format_row(done, {true}));
   CHECK(parsed["text"] == "a\xEF\xBF\xBD\x01\n\xEF\xBF\xBD");
   CHECK(parsed["logprobs"][0].is_null());
   CHECK(parsed["logprobs"][1].get<float>() == 1e-30F);
@@ -183,7 +218,7 @@ TEST_CASE("rows are written in the order of the input, each as soon as no earlie
   writer.flush();
   CHECK(ids_in(dir.file("out")) == "1 ");
   for (const uint64_t line : {5, 2, 4}) writer.add(failed_completion(row_of("{}", line)));
-  CHECK(writer.finish("", [] { return false; }));
+  CHECK(writer.finish([] {}, [] { return false; }));
   CHECK(ids_in(dir.file("out")) == "1 2 3 4 5 ");
   CHECK(writer.bytes_held() == 0);
 }
@@ -195,8 +230,9 @@ TEST_CASE("rows are written as they are completed where that is wanted") {
   begin_rows(writer, 3);
   for (const uint64_t line : {3, 1, 2}) writer.add(failed_completion(row_of("{}", line)));
   CHECK(writer.rows_held() == 0);
-  CHECK(writer.finish("{\"id\":\"end\"}\n", [] { return false; }));
-  CHECK(ids_in(dir.file("out")) == "3 1 2 \"end\" ");
+  std::string at_end;
+  CHECK(writer.finish([&] { at_end = ids_in(dir.file("out")); }, [] { return false; }));
+  CHECK(at_end == "3 1 2 ");
 }
 
 TEST_CASE("a job that ends early writes the rows that no earlier one holds back") {

@@ -18,9 +18,10 @@
 namespace eet {
 namespace {
 
-constexpr Compression kBoth[] = {Compression::kGzip, Compression::kZstd};
+constexpr Compression kBoth[] = {Compression::kGzip, Compression::kXz, Compression::kZstd};
 
 const char* extension(Compression compression) {
+  if (compression == Compression::kXz) return ".xz";
   return compression == Compression::kGzip ? ".gz" : ".zst";
 }
 
@@ -55,6 +56,37 @@ std::string sample_text(size_t bytes) {
   std::string text;
   while (text.size() < bytes) text += "{\"prompt\": " + std::to_string(rng() % 9999) + "}\n";
   return text;
+}
+
+TEST_CASE("zero bytes behind a member of gzip or a stream of xz are padding") {
+  for (const Compression compression : {Compression::kGzip, Compression::kXz}) {
+    const std::string one = compressed(compression, "one\n");
+    const std::string two = compressed(compression, "two\n");
+    CHECK(read_back("in", one + std::string(100'000, '\0')) == "one\n");
+    CHECK(read_back("in", one + std::string(8, '\0') + two + std::string(4, '\0')) == "one\ntwo\n");
+    CHECK_THROWS_WITH_AS(read_back("in", one + std::string(4, '\0') + std::string(40, 'x')),
+                         doctest::Contains("in: bad "), Error);
+  }
+}
+
+TEST_CASE("a zstd frame with the longest window is read") {
+  // `zstd --long=31` of one row, as the frame's header demands it.
+  const std::string frame("\x28\xB5\x2F\xFD\x00\xA8\x19\x00\x00x\n\n", 12);
+  CHECK(read_back("in.zst", frame) == "x\n\n");
+}
+
+TEST_CASE("UTF-16 with a byte order mark is read as UTF-8, compressed or not") {
+  const std::string little("\xFF\xFEh\0\xFC\0=\xD8\x00\xDE\n\0", 12);
+  const std::string big("\xFE\xFF\0h\0\xFC\xD8=\xDE\x00\0\n", 12);
+  const std::string text = "h\xC3\xBC\xF0\x9F\x98\x80\n";
+  CHECK(read_back("in", little) == text);
+  CHECK(read_back("in", big) == text);
+  CHECK(read_back("in", compressed(Compression::kGzip, little)) == text);
+  // Halves of surrogate pairs and of a unit.
+  CHECK(read_back("in", std::string("\xFF\xFE=\xD8x\0\x00\xDEy", 9)) ==
+        "\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD");
+  CHECK_THROWS_WITH_AS(read_back("in", std::string("\xFF\xFE\0\0a\0\0\0", 8)),
+                       doctest::Contains("UTF-32"), Error);
 }
 
 TEST_CASE("what a sink writes a source reads back, whatever the sizes of the pieces") {

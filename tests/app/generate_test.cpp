@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,18 @@ Rows golden_rows(const std::string& model) {
   return parse_lines(read_text(sample_model(model) + "/golden.jsonl"));
 }
 
+// The text that the golden's ids add to its prompt's, by the reference.
+std::string continuation(const std::string& model, const json& golden) {
+  static const json kAll =
+      json::parse(read_text(EET_SOURCE_DIR "/tests/app/continuation_goldens.json"));
+  for (const json& each : kAll) {
+    if (each["model"] == model && each["prompt_token_ids"] == golden["prompt_token_ids"]) {
+      return each["text"];
+    }
+  }
+  throw std::runtime_error("no such golden: run make_continuation_goldens.py");
+}
+
 // Prompts of very different lengths, all of the goldens' texts and a few cut short.
 Rows mixed_prompts() {
   Rows rows;
@@ -57,7 +70,7 @@ void check_goldens(const std::string& model, const char* prompt_field) {
     const json& row = rows[i];
     CAPTURE(i);
     CHECK(row["token_ids"] == golden["greedy_token_ids"]);
-    CHECK(row["text"] == golden["text"]);
+    CHECK(row["text"] == continuation(model, golden));
     CHECK(row["usage"]["prompt_tokens"] == golden["prompt_token_ids"].size());
     CHECK(row["usage"]["completion_tokens"] == golden["greedy_token_ids"].size());
     CHECK(row["finish_reason"] == (golden["greedy_token_ids"].size() < 48 ? "stop" : "length"));
@@ -129,7 +142,7 @@ TEST_CASE("a row with a seed samples the same tokens wherever it stands") {
 
 TEST_CASE("a stop string cuts the golden's text wherever it is, for the row and as a default") {
   const json golden = golden_rows("tales-llama")[0];
-  const std::string text = golden["text"];
+  const std::string text = continuation("tales-llama", golden);
   for (const size_t begin : {size_t{0}, size_t{7}, text.size() / 2, text.size() - 3}) {
     const std::string stop = text.substr(begin, 3);
     CAPTURE(stop);
@@ -158,6 +171,13 @@ TEST_CASE("stop tokens, min_tokens and ignore_eos do what their names say") {
   const size_t length = golden["greedy_token_ids"].size();
   const json third = golden["greedy_token_ids"][2];
   const std::string prompt = golden["prompt"];
+  // A stop string that is a special token, which has no text, ends a row as the token does.
+  const json special = {{"prompt", prompt}, {"ignore_eos", true}, {"stop", "<|endoftext|>"}};
+  const json stopped = generate(model, {special}, {"--temperature", "0", "--max-tokens", "48"})[0];
+  CHECK(stopped["token_ids"] == golden["greedy_token_ids"]);
+  CHECK(stopped["text"] == continuation("tales-gpt2", golden));
+  CHECK(stopped["finish_reason"] == "stop");
+
   const Rows rows = generate(model,
                              {{{"prompt", prompt}, {"stop_token_ids", {third}}},
                               {{"prompt", prompt}, {"ignore_eos", true}},
@@ -178,7 +198,7 @@ TEST_CASE("echo puts the prompt in front of the text") {
   const Rows rows = generate(sample_model("tales-llama"), {{{"prompt", golden["prompt"]}}},
                              {"--temperature", "0", "--max-tokens", "48", "--echo"});
   CHECK(rows[0]["text"] ==
-        golden["prompt"].get<std::string>() + " " + golden["text"].get<std::string>());
+        golden["prompt"].get<std::string>() + continuation("tales-llama", golden));
   CHECK(rows[0]["token_ids"] == golden["greedy_token_ids"]);
 }
 

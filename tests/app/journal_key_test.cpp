@@ -80,9 +80,9 @@ TEST_CASE("whatever a row's result depends on is in its key") {
       },
       [](InputRow&, JobIdentity& job) { job.device = "cuda"; },
       [](InputRow&, JobIdentity& job) { job.dtype = "bf16"; },
-      [](InputRow&, JobIdentity& job) { job.echo = true; },
+      [](InputRow& row, JobIdentity&) { row.echo = true; },
       [](InputRow&, JobIdentity& job) { job.format.token_ids = true; },
-      [](InputRow&, JobIdentity& job) { job.format.logprobs = true; },
+      [](InputRow& row, JobIdentity&) { row.logprobs = true; },
       [](InputRow&, JobIdentity& job) { job.format.style = RowStyle::kOpenAi; },
       [](InputRow&, JobIdentity& job) {
         job.format.style = RowStyle::kOpenAi;
@@ -116,25 +116,32 @@ TEST_CASE("what a row's result does not depend on is not in its key") {
 
 TEST_CASE("shards of one job have the same hash on any machine, and others another") {
   const JobIdentity job = sample_job();
-  const SamplingParams params;
-  const Hash128 hash = shards_hash(job, params, {"x"});
+  RowDefaults defaults;
+  defaults.stop = {"x"};
+  const Hash128 hash = shards_hash(job, defaults, "chat");
   JobIdentity elsewhere = job;
   elsewhere.device = "cuda";
   elsewhere.max_model_len = 100;
   elsewhere.format.model = "another/place";
-  CHECK(shards_hash(elsewhere, params, {"x"}) == hash);
+  CHECK(shards_hash(elsewhere, defaults, "chat") == hash);
 
-  CHECK(shards_hash(job, params, {"y"}) != hash);
-  SamplingParams greedy = params;
-  greedy.temperature = 0;
-  const Hash128 hash_of_greedy = shards_hash(job, greedy, {"x"});
+  CHECK(shards_hash(job, defaults, "other chat") != hash);
+  RowDefaults other_stop = defaults;
+  other_stop.stop = {"y"};
+  CHECK(shards_hash(job, other_stop, "chat") != hash);
+  RowDefaults echoing = defaults;
+  echoing.echo = true;
+  CHECK(shards_hash(job, echoing, "chat") != hash);
+  RowDefaults greedy = defaults;
+  greedy.params.temperature = 0;
+  const Hash128 hash_of_greedy = shards_hash(job, greedy, "chat");
   CHECK(hash_of_greedy != hash);
   JobIdentity reseeded = job;
   reseeded.seed = 10;
-  CHECK(shards_hash(reseeded, greedy, {"x"}) != hash_of_greedy);
+  CHECK(shards_hash(reseeded, greedy, "chat") != hash_of_greedy);
   JobIdentity other_model = job;
   other_model.model = {1, 3};
-  CHECK(shards_hash(other_model, params, {"x"}) != hash);
+  CHECK(shards_hash(other_model, defaults, "chat") != hash);
 }
 
 }  // namespace

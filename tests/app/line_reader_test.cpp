@@ -35,6 +35,23 @@ TEST_CASE("lines end in LF or CRLF, and the last one need not end") {
             {1, "a", 2, false}, {2, "bc", 4, false}, {3, "", 1, false}, {4, "d", 1, false}});
 }
 
+TEST_CASE("a lone CR ends a line where that is wanted, wherever reads are cut") {
+  const TempDirectory dir;
+  const std::string wide((size_t{1} << 16) - 2, 'x');  // the CR is the last byte of a read
+  for (const std::string end : {"\r", "\r\n", "\n"}) {
+    CAPTURE(end.size());
+    LineReader reader(dir.write("in", "a" + end + wide + end + end + "b"), size_t{1} << 20);
+    reader.end_lines_at_cr();
+    std::vector<std::string> lines;
+    while (const std::optional<Line> line = reader.next()) {
+      lines.emplace_back(line->text);
+      CHECK(line->number == lines.size());
+      if (lines.size() < 4) CHECK(line->line_end == end);
+    }
+    CHECK(lines == std::vector<std::string>{"a", wide, "", "b"});
+  }
+}
+
 TEST_CASE("an empty file has no lines") {
   CHECK(read_all("").empty());
 }

@@ -61,7 +61,9 @@ TEST_CASE("shards merged in any order, plain or compressed, are one run to the b
   CHECK(merge(shards.out, {p[2], p[0], p[1]}).exit_code == 0);
   CHECK(read_text(shards.out) == read_text(shards.whole));
   CHECK(merge("-", p).out == read_text(shards.whole));
-  CHECK(merge(shards.dir.file("out.gz"), p).exit_code == 0);
+  std::vector<std::string> with_checks = p;
+  for (const std::string& each : p) with_checks.push_back(each + ".eet-shard");
+  CHECK(merge(shards.dir.file("out.gz"), with_checks).exit_code == 0);
   CHECK(merge("-", {shards.dir.file("out.gz")}).exit_code == 1);  // what was merged is no shard
   CHECK_FALSE(std::filesystem::exists(shards.out + ".eet-partial"));
 }
@@ -97,17 +99,33 @@ TEST_CASE("parts that are not all of one job are refused before anything is writ
   check({p0, p2}, "shard 1/3 is missing");
   check({p1, p2}, "shard 0/3 is missing");
   check({p0, p0, p1, p2}, "shard 0/3 is also ");
-  check({p0, p1, shards.whole}, "expected a last line about the shard, got none");
+  check({p0, p1, shards.whole}, "whole.jsonl.eet-shard beside it");
   check({p0, p1, dir.file("none")}, "expected a file");
   CHECK(merge(p0, {p0, p1, p2}).exit_code == 1);
 
   const std::string text = read_text(p0);
   const size_t last_line = text.rfind('\n', text.size() - 2) + 1;
   const size_t first_end = text.find('\n') + 1;
-  check({dir.write("cut", text.substr(0, last_line)), p1, p2}, "expected a last line");
-  check({dir.write("torn", text.substr(0, text.size() - 9)), p1, p2}, "expected a last line");
-  check({dir.write("lost", text.substr(first_end)), p1, p2}, "expected the 4 rows of shard 0/3");
-  check({dir.write("twice", text + text), p1, p2}, "more follows the line");
+  const std::string check_text = read_text(p0 + ".eet-shard");
+  const auto part = [&](const std::string& name, const std::string& rows) {
+    dir.write(name + ".eet-shard", check_text);
+    return dir.write(name, rows);
+  };
+  check({part("cut", text.substr(0, last_line)), p1, p2}, "expected the 4 rows of shard 0/3");
+  check({part("lost", text.substr(first_end)), p1, p2}, "expected the 4 rows of shard 0/3");
+  check({part("twice", text + text), p1, p2}, "expected the 4 rows of shard 0/3");
+  check({part("changed", "{}\n" + text.substr(first_end)), p1, p2}, "its rows are not those");
+  dir.write("bare", text);
+  check({dir.file("bare"), p1, p2}, "bare.eet-shard beside it");
+  dir.write("bare.eet-shard", "{}");
+  check({dir.file("bare"), p1, p2}, "bare.eet-shard: expected what");
+  // Up to eet 0.1 the check was the last line.
+  const std::string last = check_text.substr(0, check_text.find(",\"rows_hash")) + "}\n";
+  check({dir.write("old-twice", text + last + text + last), p1, p2}, "more follows the line");
+  CHECK(merge(shards.out, {dir.write("old", text + last), p1, p2}).exit_code == 0);
+  CHECK(read_text(shards.out) == read_text(shards.whole));
+  std::filesystem::remove(shards.out);
+  dir.write("cut.zst.eet-shard", read_text(p2 + ".eet-shard"));
   check({p0, p1, dir.write("cut.zst", read_text(p2).substr(0, 60))}, "data end too early");
 
   const std::string other = dir.write("other.jsonl", input_text() + "{\"prompt\": \"a\"}\n");
@@ -153,7 +171,7 @@ TEST_CASE("compressed inputs and outputs give the rows of plain ones") {
     const std::string packed = dir.file("in.jsonl" + end);
     REQUIRE(std::system(
                 (tool + " -qc " + shell_quoted(input) + " >" + shell_quoted(packed)).c_str()) == 0);
-    generate(packed, dir.file("again"));
+    generate(packed, dir.file("again"), {"--overwrite"});
     CHECK(read_text(dir.file("again")) == read_text(dir.file("plain")));
     std::filesystem::resize_file(packed, std::filesystem::file_size(packed) - 5);
     const EetResult cut =

@@ -108,11 +108,12 @@ TEST_CASE("unknown fields pass through in order and to the digit") {
   CHECK(row.extra == R"(,"z":1.10,"a":{"y": [1, "}\""], "x": null},"m\u0061x":"\\")");
 }
 
-TEST_CASE("fields named like those of the output do not pass through") {
+TEST_CASE("fields named like those of the output pass through under other names") {
   const InputRow row = parse(
       R"({"prompt":"p","text":1,"token_ids":[],"finish_reason":2,"usage":{},"error":3,"k":4})");
   REQUIRE_FALSE(row.error);
-  CHECK(row.extra == ",\"k\":4");
+  CHECK(row.extra == R"(,"input_text":1,"input_token_ids":[],"input_finish_reason":2,)"
+                     R"("input_usage":{},"input_error":3,"k":4)");
 }
 
 TEST_CASE("a bad row keeps its id and what passes through") {
@@ -161,20 +162,24 @@ TEST_CASE("prompts of a wrong type are refused") {
 
 TEST_CASE("parameters of peers are accepted at the value that changes nothing, else refused") {
   CHECK(error_code(R"({"prompt":"", "num_beams": 1, "stream": false, "logit_bias": {}})") == "");
-  for (const char* field : {R"("num_beams": 2)", R"("stream": true)", R"("logit_bias": {"5": 1})",
-                            R"("suffix": "x")", R"("use_beam_search": true)", R"("logprobs": true)",
-                            R"("echo": true)", R"("guided_regex": "a*")"}) {
+  for (const char* field :
+       {R"("num_beams": 2)", R"("stream": true)", R"("logit_bias": {"5": 1})", R"("suffix": "x")",
+        R"("use_beam_search": true)", R"("logprobs": 2)", R"("guided_regex": "a*")"}) {
     CAPTURE(field);
     CHECK(error_code("{\"prompt\":\"\"," + std::string(field) + "}") == "unsupported_parameter");
   }
 }
 
-TEST_CASE("a row may name the job's own logprobs and echo") {
+TEST_CASE("a row's own logprobs and echo win over the job's") {
   RowDefaults defaults;
   defaults.logprobs = true;
   defaults.echo = true;
-  CHECK_FALSE(parse_row(R"({"prompt":"", "logprobs": true, "echo": true})", 1, defaults).error);
-  CHECK(parse_row(R"({"prompt":"", "echo": false})", 1, defaults).error);
+  const InputRow silent = parse_row(R"({"prompt":"", "echo": null})", 1, defaults);
+  CHECK(silent.logprobs);
+  CHECK(silent.echo);
+  const InputRow row = parse_row(R"({"prompt":"", "echo": false, "logprobs": false})", 1, defaults);
+  CHECK_FALSE(row.logprobs);
+  CHECK_FALSE(row.echo);
 }
 
 TEST_CASE("text that is not one JSON object is refused with its place") {

@@ -63,7 +63,7 @@ struct TestJob {
   }
   // The output of a job that nothing disturbs.
   std::string undisturbed(const TempDirectory& dir) const {
-    const EetResult result = run_eet(args(dir.file("undisturbed.jsonl"), {}));
+    const EetResult result = run_eet(args(dir.file("undisturbed.jsonl"), {"--overwrite"}));
     REQUIRE(result.exit_code == 3);  // bad rows
     return read_text(dir.file("undisturbed.jsonl"));
   }
@@ -215,7 +215,57 @@ TEST_CASE("an unfinished job's journal is not lost by mistake") {
   CHECK(std::filesystem::exists(job.journal));
   CHECK(job.run({"--overwrite"}).exit_code == 3);
   CHECK_FALSE(std::filesystem::exists(job.journal));
-  CHECK(job.run().exit_code == 3);  // a complete output may be replaced
+}
+
+TEST_CASE("a finished output is replaced by --overwrite only, and nothing is left to resume") {
+  const TempDirectory dir;
+  const TestJob job(dir, 20, {"--temperature", "0"});
+  CHECK(job.run().exit_code == 3);
+  const std::string finished = read_text(job.output);
+  const auto refuses = [&](const std::vector<std::string>& flags) {
+    const EetResult result = job.run(flags);
+    CHECK(result.exit_code == 1);
+    CHECK(result.err.find("--overwrite") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(job.journal));
+  };
+  refuses({});
+  refuses({"--no-journal"});
+  const EetResult resumed = job.run({"--resume", "--repetition-penalty", "1.5"});
+  CHECK(resumed.exit_code == 3);
+  CHECK(resumed.err.find("complete already, 20 rows, ") != std::string::npos);
+  CHECK(read_text(job.output) == finished);
+  CHECK(job.run({"--overwrite", "--repetition-penalty", "1.5"}).exit_code == 3);
+  CHECK(read_text(job.output) != finished);
+  // Something else than this job's output.
+  for (const std::string& text :
+       {std::string("notes\n"), finished + finished, finished.substr(0, finished.find('\n') + 1)}) {
+    dir.write("out.jsonl", text);
+    refuses({"--resume"});
+    CHECK(read_text(job.output) == text);
+  }
+  dir.write("out.jsonl", "");  // of mktemp
+  CHECK(job.run().exit_code == 3);
+}
+
+TEST_CASE("flags that changed are told with the number of rows before these run again") {
+  const TempDirectory dir;
+  const TestJob job(dir, 20, {"--temperature", "0"});
+  keep_complete_journal(job);
+  std::filesystem::remove(job.output);
+  CHECK(job.run({"--resume", "--keep-journal"}).err.find("run again") == std::string::npos);
+  std::filesystem::remove(job.output);
+  const EetResult changed = job.run({"--resume", "--repetition-penalty", "1.5"});
+  CHECK(changed.err.find("of its 20 finished rows run again 20\n") != std::string::npos);
+}
+
+TEST_CASE("an output that is a symbolic link stays one") {
+  const TempDirectory dir;
+  const TestJob job(dir, 5, {"--max-tokens", "2"});
+  dir.write("real.jsonl", "");
+  std::filesystem::create_symlink("real.jsonl", job.output);
+  CHECK(job.run().exit_code == 0);
+  CHECK(std::filesystem::is_symlink(job.output));
+  CHECK_FALSE(read_text(dir.file("real.jsonl")).empty());
 }
 
 TEST_CASE("a signal ends the job after the present step and says how to go on") {

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -14,11 +16,12 @@ namespace {
 using nlohmann::json;
 
 // Of tokens that are the bytes a"b, the last one a stop token.
-Completion completion() {
+Completion completion(bool logprobs = false) {
   const ByteTokenizer tokenizer(/*adds_bos=*/false);
   InputRow row = parse_row(R"({"id": "r-1", "prompt_token_ids": [1, 2, 3], "k": 1})", 5, {});
+  row.logprobs = logprobs;
   row.row = 4;
-  CompletionBuilder builder(std::move(row), &tokenizer, /*echo=*/false);
+  CompletionBuilder builder(std::move(row), &tokenizer);
   for (const char c : {'a', '"', 'b', '.'}) {
     TokenOutput token;
     token.row = 4;
@@ -37,23 +40,26 @@ OutputFormat openai() {
   return format;
 }
 
-TEST_CASE("a completion is a text_completion, the same whenever it ran") {
-  CHECK(format_row(completion(), openai()) ==
-        R"({"id":"batch_req_4","custom_id":"r-1","response":{"status_code":200,)"
-        R"("request_id":"req_4","body":{"id":"cmpl-4","object":"text_completion","created":0,)"
-        R"("model":"dir/model","choices":[{"index":0,"text":"a\"b","logprobs":null,)"
-        R"("finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,)"
-        R"("total_tokens":7}}},"error":null})"
-        "\n");
+TEST_CASE("a completion is a text_completion with what passes through, created when it was") {
+  Completion done = completion();
+  CHECK(std::abs(done.created - std::time(nullptr)) < 100);
+  done.created = 1700000000;
+  CHECK(
+      format_row(done, openai()) ==
+      R"({"id":"batch_req_4","custom_id":"r-1","response":{"status_code":200,)"
+      R"("request_id":"req_4","body":{"id":"cmpl-4","object":"text_completion","created":1700000000,)"
+      R"("model":"dir/model","choices":[{"index":0,"text":"a\"b","logprobs":null,)"
+      R"("finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,)"
+      R"("total_tokens":7}}},"error":null,"k":1})"
+      "\n");
 }
 
 TEST_CASE("a conversation is a chat.completion of the model that the row named") {
-  Completion done = completion();
+  Completion done = completion(/*logprobs=*/true);
   done.is_chat = true;
   done.model = "\"m\"";
   done.truncated = true;
   OutputFormat format = openai();
-  format.logprobs = true;
   format.token_ids = true;
   const json body = json::parse(format_row(done, format))["response"]["body"];
   CHECK(body["id"] == "chatcmpl-4");
@@ -63,20 +69,25 @@ TEST_CASE("a conversation is a chat.completion of the model that the row named")
   const json& choice = body["choices"][0];
   CHECK(choice["message"] == json{{"role", "assistant"}, {"content", "a\"b"}});
   CHECK(choice["token_ids"] == json{97, 34, 98, 46});
-  CHECK(choice["logprobs"]["content"][1] == json{{"token", "token_id:34"},
-                                                 {"logprob", -1.0},
-                                                 {"bytes", nullptr},
-                                                 {"top_logprobs", json::array()}});
+  CHECK(choice["logprobs"]["content"][1] ==
+        json{{"token", "\""}, {"logprob", -1.0}, {"bytes", {34}}, {"top_logprobs", json::array()}});
 }
 
 TEST_CASE("log-probabilities of a text_completion go with the names of their tokens") {
-  OutputFormat format = openai();
-  format.logprobs = true;
-  const json choice =
-      json::parse(format_row(completion(), format))["response"]["body"]["choices"][0];
-  CHECK(choice["logprobs"] ==
-        json{{"tokens", {"token_id:97", "token_id:34", "token_id:98", "token_id:46"}},
-             {"token_logprobs", {-0.5, -1.0, -0.5, -0.5}}});
+  Completion done = completion(/*logprobs=*/true);
+  const auto logprobs = [&] {
+    return json::parse(format_row(done, openai()))["response"]["body"]["choices"][0]["logprobs"];
+  };
+  CHECK(logprobs() == json{{"tokens", {"a", "\"", "b", "."}},
+                           {"token_logprobs", {-0.5, -1.0, -0.5, -0.5}},
+                           {"top_logprobs", nullptr},
+                           {"text_offset", {0, 1, 2, 3}}});
+  // Half a character, and without a tokenizer.
+  done.token_bytes = {"\xC3\xBC", "\xC3", " b", ""};
+  CHECK(logprobs()["tokens"] == json{"\xC3\xBC", "\xEF\xBF\xBD", " b", ""});
+  CHECK(logprobs()["text_offset"] == json{0, 1, 2, 4});
+  done.token_bytes.clear();
+  CHECK(logprobs()["tokens"][3] == "token_id:46");
 }
 
 TEST_CASE("an error has no response") {
@@ -87,7 +98,8 @@ TEST_CASE("an error has no response") {
         json{{"id", "batch_req_4"},
              {"custom_id", "r-1"},
              {"response", nullptr},
-             {"error", {{"code", "invalid_json"}, {"message", "line 5: \"x\xEF\xBF\xBD"}}}});
+             {"error", {{"code", "invalid_json"}, {"message", "line 5: \"x\xEF\xBF\xBD"}}},
+             {"k", 1}});
 }
 
 TEST_CASE("a simple row says that its prompt was cut") {

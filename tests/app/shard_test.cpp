@@ -63,19 +63,24 @@ TEST_CASE("rows of a shard keep the index and the id that they have in the whole
   CHECK(rows_of(table, {0, 2}, 3) == std::vector<std::string>{"0:2", "2:5"});
 }
 
-TEST_CASE("a trailer is read as it was written, and a row is no trailer") {
-  const ShardTrailer trailer = {{2, 5}, 17, 0x00AB'0000'0000'CDEF, 0x12};
-  std::string line = format_trailer(trailer);
+TEST_CASE("a shard's check is read as it was written, and a row is none") {
+  ShardCheck check = {{2, 5}, 17, 0x00AB'0000'0000'CDEF, 0x12};
+  std::string line = format_shard_check(check);
   CHECK(line ==
         "{\"eet_shard\":\"2/5\",\"input_rows\":17,\"input_hash\":\"00ab00000000cdef\","
         "\"job_hash\":\"0000000000000012\"}\n");
   line.pop_back();
-  CHECK(parse_trailer(line) == trailer);
+  CHECK(parse_shard_check(line) == check);
+  check.rows_hash = 0x34;
+  line = format_shard_check(check);
+  CHECK(line.ends_with(",\"rows_hash\":\"0000000000000034\"}\n"));
+  line.pop_back();
+  CHECK(parse_shard_check(line) == check);
   for (size_t length = 0; length < line.size(); ++length) {
-    CHECK_FALSE(parse_trailer(line.substr(0, length)));
+    CHECK_FALSE(parse_shard_check(line.substr(0, length)));
   }
-  CHECK_FALSE(parse_trailer(line + " "));
-  CHECK_FALSE(parse_trailer(R"({"id":1,"text":"{\"eet_shard\":\"2/5\"","error":null})"));
+  CHECK_FALSE(parse_shard_check(line + " "));
+  CHECK_FALSE(parse_shard_check(R"({"id":1,"text":"{\"eet_shard\":\"2/5\"","error":null})"));
 }
 
 }  // namespace

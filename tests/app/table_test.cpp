@@ -191,5 +191,58 @@ TEST_CASE("the format goes by the name of the file unless it is said") {
   CHECK(prompts(read_rows("in.csv", "a,b\n", options)) == std::vector<std::string>{"a,b"});
 }
 
+TEST_CASE("a table whose lines end in CR alone has its rows, and quoted CRs stay") {
+  CHECK(prompts(read_rows("in.csv", "prompt,id\rHello,1\rBye,2")) ==
+        std::vector<std::string>{"Hello", "Bye"});
+  CHECK(prompts(read_rows("in.csv", "prompt\r\"a\rb\"\r\nc\n")) ==
+        std::vector<std::string>{"a\rb", "c"});
+}
+
+TEST_CASE("a table's cells of truth may be as Python writes them") {
+  const auto rows = read_rows("in.csv", "prompt,ignore_eos,tag\na,True,True\nb,False,x\n");
+  CHECK(rows.at(0).params.ignore_eos);
+  CHECK(rows.at(0).extra == R"(,"tag":"True")");
+  CHECK_FALSE(rows.at(1).params.ignore_eos);
+  CHECK_FALSE(rows.at(1).error);
+}
+
+TEST_CASE("a JSON array is read element by element, on whatever lines they are") {
+  const auto rows = read_rows(
+      "in.json", "\n [ {\"prompt\": \"a, ]}\\\"\"},\n{\n\"prompt\":\n\"b\"} , {\"x\": 1}, 5\n]\n");
+  CHECK(prompts(rows) ==
+        std::vector<std::string>{"a, ]}\"", "b", "missing_prompt", "invalid_json"});
+  CHECK(rows.at(1).line == 3);
+  CHECK(rows.at(1).id == "2");
+  CHECK(rows.at(3).line == 5);
+  CHECK(read_rows("in.jsonl", "[]").empty());
+  CHECK(prompts(read_rows("in.jsonl", "\xEF\xBB\xBF[{\"prompt\":\"a\"}]")) ==
+        std::vector<std::string>{"a"});
+  // A million bytes of one line, longer than any read.
+  std::string text = "[";
+  for (int i = 0; i < 50'000; ++i) text += "{\"prompt\":\"" + std::to_string(i) + "\"},";
+  text.back() = ']';
+  CHECK(read_rows("in.json", text).size() == 50'000);
+  // Lines that only begin like an array are error rows of JSON lines.
+  CHECK(prompts(read_rows("in.jsonl", "[1]\n{\"prompt\":\"a\"}\n")) ==
+        std::vector<std::string>{"invalid_json", "a"});
+}
+
+TEST_CASE("a JSON array that is cut short, or goes on, is fatal") {
+  for (const char* text : {"[{\"prompt\":\"a\"}", "[{\"prompt\":\"a\"},", "[{\"prompt\":\"a",
+                           "[{\"prompt\":\"a\"}] x"}) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH_AS(read_rows("in.json", text), doctest::Contains("a JSON array"), Error);
+  }
+}
+
+TEST_CASE("a limit takes the first rows of the input, and of them those of the shard") {
+  InputOptions options;
+  options.limit = 3;
+  CHECK(prompts(read_rows("in.txt", "a\nb\nc\nd\n", options)) ==
+        std::vector<std::string>{"a", "b", "c"});
+  options.shard = {1, 2};
+  CHECK(prompts(read_rows("in.txt", "a\nb\nc\nd\n", options)) == std::vector<std::string>{"b"});
+}
+
 }  // namespace
 }  // namespace eet

@@ -5,7 +5,8 @@ Each row has the model's directory, all token ids, the index of the first scored
 token from there on its log-probability given those before it and whether it is the likeliest, in
 fp32. Rows of the samples' models also have the texts that the ids were made of, split where
 lm-evaluation-harness splits them: trailing white space of the context goes to the continuation, and
-the tokens of both together count as the continuation's from where the context's own end.
+the tokens of both together count as the continuation's from where the context's own end. An empty
+context is the BOS token (EOS where there is none), unless the continuation begins with it.
 
 Needs torch and transformers >= 5 (made with torch 2.11, transformers 5.17).
 """
@@ -23,6 +24,14 @@ PAIRS = [
     ("In the forest\n", "there lived a fox and a wolf, and they were not friends at all."),
     ("Grüß Gott, sagte der", " Bär 🐻."),
     ("A", "nd so it was"),
+    # White space that only Python's str.rstrip knows, and contexts without text.
+    ("The king\u3000", "was"),
+    ("The king\xa0", "was old"),
+    ("The king\u2003", " was"),
+    ("The king\x85\x1f", "was"),
+    ("", "There was once a king"),
+    ("", "was old"),
+    ("\n ", "Once more"),
 ]
 TEXTS = [
     "The prince rode out into the wide world, and when he had ridden a long way he came to a great "
@@ -50,8 +59,12 @@ def load(folder):
                                                 attn_implementation="eager").eval()
 
 
-def split_pair(encode, context, continuation):
+def split_pair(tokenizer, encode, context, continuation):
     stripped = context.rstrip()
+    if stripped == "":
+        ids = tokenizer(context + continuation, add_special_tokens=False)["input_ids"]
+        prefix = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        return (ids if ids[0] == prefix else [prefix] + ids), 1
     whole = encode(context + continuation)
     return whole, len(encode(stripped))
 
@@ -65,7 +78,7 @@ def text_rows(name):
         return tokenizer(text)["input_ids"]
 
     for context, continuation in PAIRS:
-        ids, score_from = split_pair(encode, context, continuation)
+        ids, score_from = split_pair(tokenizer, encode, context, continuation)
         yield {"model": f"samples/models/{name}", "prompt": context, "completion": continuation,
                **score(model, ids, score_from)}
     for text in TEXTS:

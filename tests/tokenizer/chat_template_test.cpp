@@ -174,10 +174,10 @@ TEST_CASE("a model without a chat template has none") {
 
 TEST_CASE("errors of chat templates name file and line") {
   Directory directory;
-  directory.write("chat_template.jinja", "a\nb\n{% call f() %}{% endcall %}\n");
+  directory.write("chat_template.jinja", "a\nb\n{% include f() %}{% endcall %}\n");
   CHECK(message_of(directory.path()) ==
         (directory.path() / "chat_template.jinja").string() +
-            ":3: chat template: '{% call %}' is not supported here");
+            ":3: chat template: '{% include %}' is not supported here");
   const ChatTemplate refusing("\n{{ raise_exception('only users') }}", "model", {});
   CHECK_THROWS_WITH_AS(refusing.render(kHello, true), "model:2: chat template: only users",
                        TokenizerError);

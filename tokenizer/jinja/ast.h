@@ -152,6 +152,7 @@ struct For {
   ExpressionPtr filter;  // optional
   Body body;
   Body otherwise;
+  bool recursive = false;  // loop(items) runs it inside of itself
 };
 
 struct Set {
@@ -168,6 +169,26 @@ struct Macro {
   std::string name;
   std::vector<std::pair<std::string, ExpressionPtr>> parameters;  // with an optional default
   Body body;
+  bool takes_caller = false;  // uses the variable `caller`
+};
+
+// {% call(parameters) macro(arguments) %}body{% endcall %}: what the macro's `caller` gives.
+struct CallBlock {
+  Macro caller;
+  ExpressionPtr call;  // a Call
+};
+
+// {% filter upper %}body{% endfilter %}. `value` is the filters, applied to the variable kFiltered.
+struct FilterBlock {
+  ExpressionPtr value;
+  Body body;
+};
+inline constexpr const char* kFiltered = "{% filter %}";  // no template can name it
+
+// {% with a = 1 %}body{% endwith %}
+struct With {
+  std::vector<std::pair<Target, ExpressionPtr>> variables;
+  Body body;
 };
 
 // {% generation %}: marks what the model writes, for training. Renders as what it contains.
@@ -180,7 +201,9 @@ struct Continue {};
 
 struct Statement {
   int line;
-  std::variant<Data, Print, If, For, Set, SetBlock, Macro, Generation, Break, Continue> node;
+  std::variant<Data, Print, If, For, Set, SetBlock, Macro, CallBlock, FilterBlock, With, Generation,
+               Break, Continue>
+      node;
 };
 
 }  // namespace eet::jinja

@@ -218,7 +218,8 @@ ExpressionPtr ExpressionParser::parse_name() {
   if (name == "true" || name == "True") return make(token.line, 0, Literal{Value(true)});
   if (name == "false" || name == "False") return make(token.line, 0, Literal{Value(false)});
   if (name == "none" || name == "None") return make(token.line, 0, Literal{Value()});
-  if (inside_macro_ && (name == "varargs" || name == "kwargs" || name == "caller")) {
+  if (inside_macro_ && name == "caller") saw_caller_ = true;
+  if (inside_macro_ && (name == "varargs" || name == "kwargs")) {
     throw Error("'" + name + "' in a macro is not supported", token.line);
   }
   return make(token.line, 0, Name{name});
@@ -382,8 +383,19 @@ ArgumentList ExpressionParser::parse_arguments() {
   return arguments;
 }
 
+ExpressionPtr ExpressionParser::parse_filter_block() {
+  ExpressionPtr value = make(tokens_.line(), 0, Name{kFiltered});
+  value = parse_named_filter(std::move(value));
+  while (tokens_.current().is_operator("|")) value = parse_filter(std::move(value));
+  return value;
+}
+
 ExpressionPtr ExpressionParser::parse_filter(ExpressionPtr input) {
   tokens_.next();
+  return parse_named_filter(std::move(input));
+}
+
+ExpressionPtr ExpressionParser::parse_named_filter(ExpressionPtr input) {
   const Token name = tokens_.expect(Token::Type::kName, "the name of a filter");
   const Builtin* filter = find_filter(name.text);
   if (filter == nullptr) throw Error("filter '" + name.text + "' is not supported", name.line);

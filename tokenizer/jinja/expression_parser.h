@@ -15,8 +15,14 @@ class ExpressionParser {
   ExpressionPtr parse_tuple(bool conditionals = true);
   ExpressionPtr parse_expression() { return parse_conditional(); }
 
-  // Macros cannot see what a call passes beyond their parameters.
-  void set_inside_macro(bool inside) { inside_macro_ = inside; }
+  // "upper|trim" of a filter block, applied to the variable kFiltered.
+  ExpressionPtr parse_filter_block();
+
+  // Macros cannot see what a call passes beyond their parameters, but for the block that calls
+  // them.
+  void begin_macro() { inside_macro_ = true, saw_caller_ = false; }
+  // Whether the macro uses the variable `caller`.
+  bool end_macro() { return inside_macro_ = false, saw_caller_; }
 
  private:
   template <typename Node>
@@ -49,6 +55,7 @@ class ExpressionParser {
   ExpressionPtr parse_subscript(ExpressionPtr object);
   ExpressionPtr parse_call(ExpressionPtr callee);
   ExpressionPtr parse_filter(ExpressionPtr input);
+  ExpressionPtr parse_named_filter(ExpressionPtr input);
   ExpressionPtr parse_test(ExpressionPtr input);
   ArgumentList parse_arguments();
   bool at_tuple_end() const;
@@ -57,6 +64,7 @@ class ExpressionParser {
   TokenStream& tokens_;
   int nesting_ = 0;
   bool inside_macro_ = false;
+  bool saw_caller_ = false;
 };
 
 }  // namespace eet::jinja

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 
 #include "tokenizer/jinja/builtins.h"
 #include "tokenizer/jinja/json_text.h"
+#include "tokenizer/jinja/operators.h"
 #include "tokenizer/jinja/python_text.h"
 
 namespace eet::jinja {
@@ -103,6 +106,52 @@ Value filter_abs(Runtime&, const Arguments& arguments) {
   return Value(std::abs(*arguments.self().real()));
 }
 
+// "common" rounds half to even, as Python's round() does.
+Value filter_round(Runtime&, const Arguments& arguments) {
+  const int64_t precision = arguments.integer(0, 0);
+  const std::string method = arguments.has(1) ? arguments.text(1) : "common";
+  if (method != "common" && method != "ceil" && method != "floor") {
+    arguments.fail("expected the method common, ceil or floor");
+  }
+  constexpr int64_t kMaxPrecision = 15;
+  if (precision < 0 || precision > kMaxPrecision) {
+    arguments.fail("is supported with a precision from 0 to 15");
+  }
+  int64_t integer = 0;
+  double real = 0;
+  if (as_integer(arguments.self(), integer)) {
+    if (method == "common") return Value(integer);
+    real = static_cast<double>(integer);
+  } else if (!as_real(arguments.self(), real)) {
+    refuse(arguments.self(), "rounded");
+  }
+  if (method == "common") {
+    // The nearest decimal of the exact value, which round() of Python gives, too.
+    char digits[400];
+    std::snprintf(digits, sizeof digits, "%.*f", static_cast<int>(precision), real);
+    return Value(std::strtod(digits, nullptr));
+  }
+  const double scale = std::pow(10.0, static_cast<double>(precision));
+  return Value((method == "ceil" ? std::ceil(real * scale) : std::floor(real * scale)) / scale);
+}
+
+Value filter_center(Runtime& runtime, const Arguments& arguments) {
+  const std::string text = self_as_text(runtime, arguments);
+  const int64_t free = arguments.integer(0, 80) - count_characters(text);
+  if (free <= 0) return make_text(runtime.budget, text);
+  runtime.budget.spend_bytes(static_cast<size_t>(free));
+  // Python puts the odd space on the left where the width is odd.
+  const int64_t left = free / 2 + (free & arguments.integer(0, 80) & 1);
+  return make_text(runtime.budget, std::string(static_cast<size_t>(left), ' ') + text +
+                                       std::string(static_cast<size_t>(free - left), ' '));
+}
+
+Value filter_attr(Runtime&, const Arguments& arguments) {
+  const Dict* dict = arguments.self().dict();
+  if (dict != nullptr) return Value::undefined("a dict's items are no attributes");
+  return get_attribute(arguments.self(), arguments.text(0));
+}
+
 Value filter_int(Runtime&, const Arguments& arguments) {
   const Value& self = arguments.self();
   const auto fallback = [&] { return arguments.has(0) ? arguments.at(0) : Value(int64_t{0}); };
@@ -174,6 +223,9 @@ constexpr Builtin kFilters[] = {
     {"length", "", filter_length},
     {"count", "", filter_length},
     {"abs", "", filter_abs},
+    {"round", "precision? method?", filter_round},
+    {"center", "width?", filter_center},
+    {"attr", "name", filter_attr},
     {"int", "default?", filter_int},
     {"float", "default?", filter_float},
     {"tojson", "ensure_ascii? indent? separators? sort_keys?", filter_tojson},

@@ -97,8 +97,8 @@ Interpreter::Flow Interpreter::execute_node(const If& node) {
 }
 
 // The filter is asked about all items first; Jinja asks just before each one's turn.
-std::vector<Value> Interpreter::filtered_items(const For& node) {
-  std::vector<Value> items = items_of(runtime_.budget, evaluate(*node.iterable));
+std::vector<Value> Interpreter::filtered_items(const For& node, const Value& iterable) {
+  std::vector<Value> items = items_of(runtime_.budget, iterable);
   if (node.filter == nullptr) return items;
   std::vector<Value> kept;
   for (Value& item : items) {
@@ -110,16 +110,21 @@ std::vector<Value> Interpreter::filtered_items(const For& node) {
 }
 
 Interpreter::Flow Interpreter::execute_node(const For& node) {
-  std::vector<Value> items = filtered_items(node);
+  run_loop(node, evaluate(*node.iterable), /*recursion=*/0);
+  return Flow::kNext;
+}
+
+void Interpreter::run_loop(const For& node, const Value& iterable, int recursion) {
+  std::vector<Value> items = filtered_items(node, iterable);
   if (items.empty()) {
     ScopeGuard guard(*this, scope_);
     execute(node.otherwise);
-    return Flow::kNext;
+    return;
   }
   int depth = 0;
   for (const Value& item : items) depth = std::max(depth, item.depth());
-  Loop loop{std::move(items), 0, depth + 1};
-  const auto shared = std::make_shared<Loop>(std::move(loop));
+  const auto shared = std::make_shared<Loop>(Loop{std::move(items), 0, depth + 1, recursion});
+  if (node.recursive) recursive_loops_.push_back({shared.get(), &node, scope_});
   for (; shared->index0 < shared->items.size(); ++shared->index0) {
     runtime_.budget.spend_steps();
     ScopeGuard guard(*this, scope_);
@@ -127,7 +132,28 @@ Interpreter::Flow Interpreter::execute_node(const For& node) {
     assign(node.target, shared->items[shared->index0]);
     if (execute(node.body) == Flow::kBreak) break;
   }
-  return Flow::kNext;
+  if (node.recursive) recursive_loops_.pop_back();
+}
+
+// loop(items): what the loop that is called writes for them.
+Value Interpreter::call_loop(const Value& callee, const CallArguments& call) {
+  const auto running =
+      std::find_if(recursive_loops_.begin(), recursive_loops_.end(),
+                   [&callee](const RunningLoop& each) { return each.loop == callee.loop(); });
+  if (running == recursive_loops_.end()) refuse(callee, "called: the loop is not recursive");
+  if (call.positional.size() != 1 || !call.named.empty()) {
+    throw Error("expected loop(items), with one argument");
+  }
+  const Budget::Level level(runtime_.budget);
+  const RunningLoop loop = *running;
+  std::string text;
+  std::string* const outer = std::exchange(out_, &text);
+  {
+    ScopeGuard guard(*this, loop.outer);
+    run_loop(*loop.node, call.positional[0], loop.loop->recursion + 1);
+  }
+  out_ = outer;
+  return Value(std::move(text));
 }
 
 Interpreter::Flow Interpreter::execute_node(const Set& node) {
@@ -143,6 +169,33 @@ Interpreter::Flow Interpreter::execute_node(const SetBlock& node) {
 Interpreter::Flow Interpreter::execute_node(const Macro& node) {
   scope_->set(node.name, Value(Callable{Value(), &node}));
   return Flow::kNext;
+}
+
+Interpreter::Flow Interpreter::execute_node(const CallBlock& node) {
+  callers_.emplace_back(&node.caller, scope_);
+  const Value text = call(std::get<Call>(node.call->node), &node.caller);
+  callers_.pop_back();
+  write(to_text(runtime_.budget, text));
+  return Flow::kNext;
+}
+
+Interpreter::Flow Interpreter::execute_node(const FilterBlock& node) {
+  Value text(render_separately(node.body));
+  ScopeGuard guard(*this, scope_);
+  guard.scope().set(kFiltered, std::move(text));
+  const Value value = evaluate(*node.value);
+  if (value.text() == nullptr) refuse(value, "what a filter block writes: only str can");
+  write(*value.text());
+  return Flow::kNext;
+}
+
+Interpreter::Flow Interpreter::execute_node(const With& node) {
+  std::vector<Value> values;
+  values.reserve(node.variables.size());
+  for (const auto& [target, value] : node.variables) values.push_back(evaluate(*value));
+  ScopeGuard guard(*this, scope_);
+  for (size_t i = 0; i < values.size(); ++i) assign(node.variables[i].first, values[i]);
+  return execute(node.body);
 }
 
 Interpreter::Flow Interpreter::execute_node(const Generation& node) {
@@ -247,23 +300,42 @@ CallArguments Interpreter::evaluate_arguments(const ArgumentList& list) {
 }
 
 Value Interpreter::evaluate_node(const Call& node) {
-  const Value callee = evaluate(*node.callee);
-  const Callable* function = callee.callable();
-  if (function == nullptr) refuse(callee, "called");
-  CallArguments call = evaluate_arguments(node.arguments);
-  if (const auto* macro = std::get_if<const Macro*>(&function->target)) {
-    return call_macro(**macro, std::move(call));
-  }
-  return call_builtin(runtime_, *std::get<const Builtin*>(function->target), function->self,
-                      std::move(call));
+  return call(node, /*caller=*/nullptr);
 }
 
-Value Interpreter::call_macro(const Macro& macro, CallArguments call) {
+Value Interpreter::call(const Call& node, const Macro* caller) {
+  const Value callee = evaluate(*node.callee);
+  const Callable* function = callee.callable();
+  if (function == nullptr && (callee.loop() == nullptr || caller != nullptr)) {
+    refuse(callee, "called");
+  }
+  CallArguments arguments = evaluate_arguments(node.arguments);
+  if (function == nullptr) return call_loop(callee, arguments);
+  if (const auto* macro = std::get_if<const Macro*>(&function->target)) {
+    return call_macro(**macro, std::move(arguments), caller);
+  }
+  if (caller != nullptr) throw Error("only a macro can be called with a block");
+  return call_builtin(runtime_, *std::get<const Builtin*>(function->target), function->self,
+                      std::move(arguments));
+}
+
+// A macro sees the names at the top of the template, and a block that calls those around it.
+Value Interpreter::call_macro(const Macro& macro, CallArguments call, const Macro* caller) {
   const Budget::Level level(runtime_.budget);
   if (call.positional.size() > macro.parameters.size()) {
     throw Error("macro '" + macro.name + "' takes fewer arguments");
   }
-  ScopeGuard guard(*this, top_);
+  if (caller != nullptr && !macro.takes_caller) {
+    throw Error("macro '" + macro.name + "' does not use caller");
+  }
+  const auto block = std::find_if(callers_.rbegin(), callers_.rend(),
+                                  [&macro](const auto& each) { return each.first == &macro; });
+  ScopeGuard guard(*this, block != callers_.rend() ? block->second : top_);
+  if (macro.takes_caller) {
+    guard.scope().set("caller", caller != nullptr
+                                    ? Value(Callable{Value(), caller})
+                                    : Value::undefined("the macro was not called by a block"));
+  }
   for (size_t i = 0; i < macro.parameters.size(); ++i) {
     const auto& [name, fallback] = macro.parameters[i];
     // Named arguments and the names set so far are looked through.

@@ -39,6 +39,9 @@ class Interpreter {
   Flow execute_node(const Set& node);
   Flow execute_node(const SetBlock& node);
   Flow execute_node(const Macro& node);
+  Flow execute_node(const CallBlock& node);
+  Flow execute_node(const FilterBlock& node);
+  Flow execute_node(const With& node);
   Flow execute_node(const Generation& node);
   Flow execute_node(const Break&) { return Flow::kBreak; }
   Flow execute_node(const Continue&) { return Flow::kContinue; }
@@ -62,14 +65,28 @@ class Interpreter {
   Value evaluate_node(const Conditional& node);
 
   CallArguments evaluate_arguments(const ArgumentList& list);
-  Value call_macro(const Macro& macro, CallArguments call);
-  std::vector<Value> filtered_items(const For& node);
+  // `caller` is the block that calls, or null.
+  Value call(const Call& node, const Macro* caller);
+  Value call_macro(const Macro& macro, CallArguments call, const Macro* caller);
+  Value call_loop(const Value& callee, const CallArguments& call);
+  void run_loop(const For& node, const Value& iterable, int recursion);
+  std::vector<Value> filtered_items(const For& node, const Value& iterable);
   void assign(const Target& target, const Value& value);
   // What the body writes, with names of its own.
   std::string render_separately(const Body& body);
   void write(std::string_view text);
 
+  // A recursive loop that runs, and what its body sees beside its own names.
+  struct RunningLoop {
+    const Loop* loop;
+    const For* node;
+    Scope* outer;
+  };
+
   Runtime runtime_;
+  std::vector<RunningLoop> recursive_loops_;
+  std::vector<std::pair<const Macro*, Scope*>>
+      callers_;  // blocks whose calls run, and their scopes
   Scope* scope_ = nullptr;
   Scope* top_ = nullptr;  // what macros see
   std::string* out_ = nullptr;

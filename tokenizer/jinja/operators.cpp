@@ -24,9 +24,8 @@ Value loop_attribute(const Loop& loop, const Value& object, std::string_view nam
   if (name == "first") return Value(index0 == 0);
   if (name == "last") return Value(index0 + 1 == count);
   if (name == "length") return Value(count);
-  // Of recursion, which is not supported.
-  if (name == "depth0") return Value(int64_t{0});
-  if (name == "depth") return Value(int64_t{1});
+  if (name == "depth0") return Value(int64_t{loop.recursion});
+  if (name == "depth") return Value(int64_t{loop.recursion} + 1);
   if (name == "previtem") {
     return index0 > 0 ? loop.items[loop.index0 - 1] : Value::undefined("there is no previous item");
   }
@@ -251,6 +250,11 @@ Value get_attribute(const Value& object, std::string_view name) {
   if (const Dict* dict = object.dict()) found = dict->find(name);
   if (const Namespace* space = object.space()) found = space->find(name);
   if (const Loop* loop = object.loop()) return loop_attribute(*loop, object, name);
+  const Sequence* sequence = object.sequence();
+  if (sequence != nullptr && sequence->is_group()) {
+    if (name == "grouper") found = &sequence->items()[0];
+    if (name == "list") found = &sequence->items()[1];
+  }
   return found != nullptr ? *found : missing_attribute(object, name);
 }
 

@@ -25,6 +25,10 @@ class StatementParser {
   Statement parse_for();
   Statement parse_set();
   Statement parse_macro();
+  Statement parse_call_block();
+  Statement parse_filter_block();
+  Statement parse_with();
+  void parse_parameters(Macro& node);
   Statement parse_generation();
   Statement parse_jump(const Token& keyword);
   // A body where no loop is around, up to `end`.
@@ -69,6 +73,9 @@ Statement StatementParser::parse_statement() {
   if (keyword.is_name("for")) return parse_for();
   if (keyword.is_name("set")) return parse_set();
   if (keyword.is_name("macro")) return parse_macro();
+  if (keyword.is_name("call")) return parse_call_block();
+  if (keyword.is_name("filter")) return parse_filter_block();
+  if (keyword.is_name("with")) return parse_with();
   if (keyword.is_name("generation")) return parse_generation();
   if (keyword.is_name("break") || keyword.is_name("continue")) return parse_jump(tokens_.next());
   if (keyword.type != Token::Type::kName) tokens_.fail("the name of a statement");
@@ -102,8 +109,7 @@ Statement StatementParser::parse_for() {
   if (!tokens_.skip_name("in")) tokens_.fail("'in'");
   node.iterable = expressions_.parse_tuple(/*conditionals=*/false);
   if (tokens_.skip_name("if")) node.filter = expressions_.parse_expression();
-  if (tokens_.current().is_name("recursive"))
-    throw Error("recursive loops are not supported", line);
+  node.recursive = tokens_.skip_name("recursive");
   end_block();
   const bool was_at_top = std::exchange(at_top_, false);
   ++loops_;
@@ -136,21 +142,65 @@ Statement StatementParser::parse_macro() {
   if (!at_top_) throw Error("a macro inside of a loop, macro or block is not supported", line);
   Macro node;
   node.name = parse_target_name();
-  expressions_.set_inside_macro(true);
+  expressions_.begin_macro();
+  parse_parameters(node);
+  end_block();
+  node.body = parse_separate_body("endmacro");
+  node.takes_caller = expressions_.end_macro();
+  return {line, std::move(node)};
+}
+
+void StatementParser::parse_parameters(Macro& node) {
   tokens_.expect_operator("(");
   while (!tokens_.current().is_operator(")")) {
     const std::string name = parse_target_name();
     const bool has_default = tokens_.skip_operator("=");
     if (!has_default && !node.parameters.empty() && node.parameters.back().second != nullptr) {
-      throw Error("parameter '" + name + "' without a default follows one with a default", line);
+      throw Error("parameter '" + name + "' without a default follows one with a default",
+                  tokens_.line());
     }
     node.parameters.emplace_back(name, has_default ? expressions_.parse_expression() : nullptr);
     if (!tokens_.skip_operator(",")) break;
   }
   tokens_.expect_operator(")");
+}
+
+Statement StatementParser::parse_call_block() {
+  const int line = tokens_.next().line;
+  CallBlock node;
+  node.caller.name = "caller";
+  if (tokens_.current().is_operator("(")) parse_parameters(node.caller);
+  node.call = expressions_.parse_expression();
+  if (!std::holds_alternative<Call>(node.call->node)) {
+    throw Error("expected a call of a macro behind 'call'", line);
+  }
   end_block();
-  node.body = parse_separate_body("endmacro");
-  expressions_.set_inside_macro(false);
+  node.caller.body = parse_separate_body("endcall");
+  return {line, std::move(node)};
+}
+
+Statement StatementParser::parse_filter_block() {
+  const int line = tokens_.next().line;
+  ExpressionPtr value = expressions_.parse_filter_block();
+  end_block();
+  return {line, FilterBlock{std::move(value), parse_separate_body("endfilter")}};
+}
+
+Statement StatementParser::parse_with() {
+  const int line = tokens_.next().line;
+  With node;
+  while (tokens_.current().type != Token::Type::kBlockEnd) {
+    if (!node.variables.empty()) tokens_.expect_operator(",");
+    Target target = parse_target();
+    tokens_.expect_operator("=");
+    node.variables.emplace_back(std::move(target), expressions_.parse_expression());
+  }
+  end_block();
+  const bool was_at_top = std::exchange(at_top_, false);
+  node.body = parse_body({"endwith"});
+  at_top_ = was_at_top;
+  tokens_.next();
+  end_block();
   return {line, std::move(node)};
 }
 

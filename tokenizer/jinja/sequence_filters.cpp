@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "tokenizer/jinja/builtins.h"
 #include "tokenizer/jinja/operators.h"
@@ -298,6 +299,85 @@ Value filter_rejectattr(Runtime& runtime, const Arguments& arguments) {
   return select(runtime, arguments, true, false);
 }
 
+// Lists of `count` items each, the last one filled up where there is a filling.
+Value filter_batch(Runtime& runtime, const Arguments& arguments) {
+  const int64_t count = arguments.integer(0, 1);
+  if (count < 1) arguments.fail("expected at least 1 item a batch");
+  std::vector<Value> batches;
+  std::vector<Value> batch;
+  const auto end_batch = [&] {
+    batches.push_back(
+        make_sequence(runtime.budget, Sequence::Kind::kList, std::exchange(batch, {})));
+  };
+  for (Value& item : items_of(runtime.budget, arguments.self())) {
+    if (static_cast<int64_t>(batch.size()) == count) end_batch();
+    batch.push_back(std::move(item));
+  }
+  if (!batch.empty()) {
+    if (arguments.given(1)) {
+      const auto missing = static_cast<size_t>(count) - batch.size();
+      runtime.budget.spend_steps(static_cast<int64_t>(missing));
+      runtime.budget.spend_bytes(missing * sizeof(Value));
+      batch.resize(static_cast<size_t>(count), arguments.at(1));
+    }
+    end_batch();
+  }
+  return make_iterator(runtime, std::move(batches));
+}
+
+// `count` lists of about the same length; those that are shorter get the filling.
+Value filter_slice(Runtime& runtime, const Arguments& arguments) {
+  const int64_t count = arguments.integer(0, 1);
+  if (count < 1) arguments.fail("expected at least 1 slice");
+  runtime.budget.spend_steps(count);
+  const std::vector<Value> items = items_of(runtime.budget, arguments.self());
+  const auto length = static_cast<int64_t>(items.size());
+  const int64_t longer = length % count;
+  std::vector<Value> slices;
+  int64_t begin = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t end = begin + length / count + (i < longer ? 1 : 0);
+    std::vector<Value> slice(items.begin() + begin, items.begin() + end);
+    if (arguments.given(1) && i >= longer) slice.push_back(arguments.at(1));
+    slices.push_back(make_sequence(runtime.budget, Sequence::Kind::kList, std::move(slice)));
+    begin = end;
+  }
+  return make_iterator(runtime, std::move(slices));
+}
+
+// (grouper, list) of the items with the same attribute, in the order of the attribute.
+Value filter_groupby(Runtime& runtime, const Arguments& arguments) {
+  const bool case_sensitive = arguments.flag(2);
+  const AttributePath path(runtime, &arguments.at(0));
+  const Value* fallback = arguments.given(1) ? &arguments.at(1) : nullptr;
+  Keyed keyed{items_of(runtime.budget, arguments.self()), {}};
+  const auto key_of = [&](const Value& item) { return path.follow(item, fallback); };
+  for (const Value& item : keyed.items) {
+    keyed.keys.push_back(without_case(runtime, key_of(item), case_sensitive));
+  }
+  std::vector<Value> groups;
+  std::vector<Value> group;
+  const auto end_group = [&] {
+    if (group.empty()) return;
+    Value grouper = key_of(group.front());
+    Value list = make_sequence(runtime.budget, Sequence::Kind::kList, std::exchange(group, {}));
+    runtime.budget.spend_bytes(2 * sizeof(Value) + kObjectBytes);
+    groups.emplace_back(Sequence(Sequence::Kind::kTuple, {std::move(grouper), std::move(list)},
+                                 /*is_group=*/true));
+  };
+  for (const Value& item : sorted(runtime, keyed, /*reverse=*/false)) {
+    const auto comparable = [&](const Value& one) {
+      return without_case(runtime, key_of(one), case_sensitive);
+    };
+    if (!group.empty() && !equals(runtime.budget, comparable(group.front()), comparable(item))) {
+      end_group();
+    }
+    group.push_back(item);
+  }
+  end_group();
+  return make_sequence(runtime.budget, Sequence::Kind::kList, std::move(groups));
+}
+
 constexpr Builtin kSequenceFilters[] = {
     {"join", "d? attribute?", filter_join},
     {"first", "", filter_first},
@@ -316,6 +396,9 @@ constexpr Builtin kSequenceFilters[] = {
     {"min", "case_sensitive? attribute?", filter_min},
     {"max", "case_sensitive? attribute?", filter_max},
     {"sum", "attribute? start?", filter_sum},
+    {"batch", "linecount fill_with?", filter_batch},
+    {"slice", "slices fill_with?", filter_slice},
+    {"groupby", "attribute default? case_sensitive?", filter_groupby},
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tokenizer/jinja/builtins.h"
 #include "tokenizer/jinja/operators.h"
+#include "tokenizer/jinja/python_text.h"
 
 namespace eet::jinja {
 namespace {
@@ -46,6 +47,17 @@ Value test_number(Runtime&, const Arguments& arguments) {
 
 Value test_string(Runtime&, const Arguments& arguments) {
   return Value(arguments.self().text() != nullptr);
+}
+
+// str.islower() and str.isupper(): of the characters that have case, of which there is one.
+Value test_lower(Runtime& runtime, const Arguments& arguments) {
+  const std::string text = to_text(runtime.budget, arguments.self());
+  return Value(lower(text) == text && upper(text) != text);
+}
+
+Value test_upper(Runtime& runtime, const Arguments& arguments) {
+  const std::string text = to_text(runtime.budget, arguments.self());
+  return Value(upper(text) == text && lower(text) != text);
 }
 
 Value test_mapping(Runtime&, const Arguments& arguments) {
@@ -112,6 +124,8 @@ constexpr Builtin kTests[] = {
     {"float", "", test_float},
     {"number", "", test_number},
     {"string", "", test_string},
+    {"lower", "", test_lower},
+    {"upper", "", test_upper},
     {"mapping", "", test_mapping},
     {"sequence", "", test_sequence},
     {"iterable", "", test_iterable},

@@ -86,8 +86,11 @@ int Value::depth() const {
   return 0;
 }
 
-Sequence::Sequence(Kind kind, std::vector<Value> items)
-    : kind_(kind), items_(std::move(items)), depth_(checked_depth(depth_of(items_))) {}
+Sequence::Sequence(Kind kind, std::vector<Value> items, bool is_group)
+    : kind_(kind),
+      is_group_(is_group),
+      items_(std::move(items)),
+      depth_(checked_depth(depth_of(items_))) {}
 
 std::vector<Value> Sequence::read(size_t limit) const {
   const size_t begin = kind_ == Kind::kIterator ? position_ : 0;

@@ -94,9 +94,11 @@ class Sequence {
     kIterator,  // what most filters give: read once, without a length, always true
   };
 
-  Sequence(Kind kind, std::vector<Value> items);
+  // `is_group`: a tuple of groupby, whose items are also `grouper` and `list`.
+  Sequence(Kind kind, std::vector<Value> items, bool is_group = false);
 
   Kind kind() const { return kind_; }
+  bool is_group() const { return is_group_; }
   const std::vector<Value>& items() const { return items_; }
   int depth() const { return depth_; }
   bool has_length() const { return kind_ != Kind::kIterator; }
@@ -107,6 +109,7 @@ class Sequence {
 
  private:
   Kind kind_;
+  bool is_group_;
   std::vector<Value> items_;
   int depth_ = 1;
   // One rendering is one thread's, and no iterator outlives it.
@@ -141,7 +144,8 @@ struct Callable {
 struct Loop {
   std::vector<Value> items;
   size_t index0 = 0;
-  int depth = 1;  // as of a list of the items
+  int depth = 1;      // as of a list of the items
+  int recursion = 0;  // how often it is inside of itself
 };
 
 // The only thing that can change. Owned by the interpreter, because it may hold itself.

@@ -65,9 +65,56 @@ size_t ByteSource::decompress(std::span<char> out) {
   }
 }
 
+void ByteSource::look_for_utf16() {
+  constexpr size_t kMarkBytes = 4;
+  decoded_.resize(kMarkBytes);
+  size_t have = 0;
+  while (have < kMarkBytes) {
+    const size_t got = read_next(std::span(decoded_).subspan(have));
+    if (got == 0) break;
+    have += got;
+  }
+  decoded_.resize(have);
+  using namespace std::string_view_literals;
+  require(!decoded_.starts_with("\xFF\xFE\0\0"sv) && !decoded_.starts_with("\0\0\xFE\xFF"sv),
+          file_.name(), ": expected UTF-8 or UTF-16, got UTF-32: convert it to UTF-8");
+  const bool big_endian = decoded_.starts_with("\xFE\xFF");
+  if (!big_endian && !decoded_.starts_with("\xFF\xFE")) return;
+  utf16_.emplace(big_endian);
+  const std::string behind_mark = decoded_.substr(2);
+  decoded_.clear();
+  utf16_->push(behind_mark, decoded_);
+}
+
+size_t ByteSource::read_utf16(std::span<char> out) {
+  std::vector<char> units(kPieceBytes);
+  while (decoded_.empty()) {
+    const size_t got = read_next(units);
+    if (got == 0) utf16_->finish(decoded_);
+    if (got == 0 && decoded_.empty()) return 0;
+    utf16_->push({units.data(), got}, decoded_);
+  }
+  const size_t count = std::min(out.size(), decoded_.size());
+  std::copy_n(decoded_.begin(), count, out.begin());
+  decoded_.erase(0, count);
+  return count;
+}
+
 size_t ByteSource::read(std::span<char> out) {
-  if (!started_) start();
-  const size_t got = read_next(out);
+  if (!started_) {
+    start();
+    look_for_utf16();
+  }
+  size_t got = 0;
+  if (utf16_) {
+    got = read_utf16(out);
+  } else if (!decoded_.empty()) {
+    got = std::min(out.size(), decoded_.size());
+    std::copy_n(decoded_.begin(), got, out.begin());
+    decoded_.erase(0, got);
+  } else {
+    got = read_next(out);
+  }
   hash_.add(out.first(got));
   return got;
 }

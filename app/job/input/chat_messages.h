@@ -3,14 +3,16 @@
 
 #include <string>
 
-#include "app/job/input/row_parameters.h"
+#include "app/job/input/json_members.h"
 
 namespace eet {
 
-// Checks a list of {"role", "content"} with content as text or as a list of {"type": "text",
-// "text"} parts, and gives it as JSON text with each content one string (parts are joined by line
-// breaks, as vLLM does). Throws BadRow (invalid_messages; unsupported_messages for what is known
-// but not supported: images, audio, tools), which names the place.
-std::string check_messages(const Field& field);
+// Checks a list of {"role", "content"} with content as text or as a list of text parts, and gives
+// it as JSON text for a chat template: null content is no text, other fields that are null or empty
+// lists are left out, and all else (name, tool_calls, weight) is the template's affair. Arguments
+// of tool calls become objects where they are JSON in a string, as vLLM gives them to templates.
+// Throws BadRow (invalid_messages; unsupported_messages for images, audio and legacy function
+// calls, whose content would be lost), which names the place.
+std::string check_messages(const JsonMember& member);
 
 }  // namespace eet

@@ -1,4 +1,4 @@
-// Compressed files: gzip and zstd.
+// Compressed files: gzip, xz and zstd.
 #pragma once
 
 #include <string>
@@ -6,16 +6,16 @@
 
 namespace eet {
 
-enum class Compression { kNone, kGzip, kZstd };
+enum class Compression { kNone, kGzip, kXz, kZstd };
 
-// By the end of the name: .gz, .zst, or neither.
+// By the end of the name: .gz, .xz, .zst, or none.
 Compression compression_of_name(std::string_view path);
 
-// By the magic bytes that the data begin with. No UTF-8 text begins with either.
+// By the magic bytes that the data begin with. No UTF-8 text begins with any.
 Compression compression_of_data(std::string_view data);
-inline constexpr size_t kMagicBytes = 4;
+inline constexpr size_t kMagicBytes = 6;
 
-// "gzip" or "zstd".
+// "gzip", "xz" or "zstd".
 const char* compression_name(Compression compression);
 
 }  // namespace eet

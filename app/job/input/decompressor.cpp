@@ -1,5 +1,6 @@
 #include "app/job/input/decompressor.h"
 
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -9,6 +10,12 @@
 
 namespace eet {
 namespace {
+
+// Zero bytes at the front of `data`: padding that may follow a member of gzip or a stream of xz.
+size_t padding_of(std::span<const char> data) {
+  return static_cast<size_t>(std::ranges::find_if(data, [](char c) { return c != 0; }) -
+                             data.begin());
+}
 
 class GzipDecompressor : public Decompressor {
  public:
@@ -22,7 +29,8 @@ class GzipDecompressor : public Decompressor {
 
   Step step(std::span<const char> in, std::span<char> out) override {
     if (at_end_) {
-      if (in.empty()) return {};
+      const size_t padding = padding_of(in);
+      if (padding == in.size() || padding > 0) return {padding, 0};
       inflateReset(&stream_);  // the next member
       at_end_ = false;
     }
@@ -51,10 +59,56 @@ class GzipDecompressor : public Decompressor {
   bool at_end_ = false;
 };
 
+class XzDecompressor : public Decompressor {
+ public:
+  XzDecompressor() { begin_stream(); }
+  ~XzDecompressor() override { lzma_end(&stream_); }
+  XzDecompressor(const XzDecompressor&) = delete;
+  XzDecompressor& operator=(const XzDecompressor&) = delete;
+
+  Step step(std::span<const char> in, std::span<char> out) override {
+    if (at_end_) {
+      const size_t padding = padding_of(in);
+      if (padding == in.size() || padding > 0) return {padding, 0};
+      begin_stream();
+    }
+    stream_.next_in = reinterpret_cast<const uint8_t*>(in.data());
+    stream_.avail_in = in.size();
+    stream_.next_out = reinterpret_cast<uint8_t*>(out.data());
+    stream_.avail_out = out.size();
+    const lzma_ret status = lzma_code(&stream_, LZMA_RUN);
+    at_end_ = status == LZMA_STREAM_END;
+    if (status == LZMA_MEM_ERROR) throw std::bad_alloc();
+    if (status == LZMA_MEMLIMIT_ERROR) throw CorruptData("its window is larger than 2 GiB");
+    // LZMA_BUF_ERROR: nothing could be done with what is there, so far.
+    if (status != LZMA_OK && status != LZMA_STREAM_END && status != LZMA_BUF_ERROR) {
+      throw CorruptData("not what xz writes");
+    }
+    return {in.size() - stream_.avail_in, out.size() - stream_.avail_out};
+  }
+
+  bool at_end_of_frame() const override { return at_end_; }
+
+ private:
+  void begin_stream() {
+    constexpr uint64_t kMaxMemoryBytes = (uint64_t{2} << 30) + (uint64_t{64} << 20);
+    if (lzma_stream_decoder(&stream_, kMaxMemoryBytes, /*flags=*/0) != LZMA_OK) {
+      throw std::bad_alloc();
+    }
+    at_end_ = false;
+  }
+
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+  bool at_end_ = false;
+};
+
 class ZstdDecompressor : public Decompressor {
  public:
   ZstdDecompressor() : context_(ZSTD_createDCtx()) {
     if (!context_) throw std::bad_alloc();
+    // As long as `zstd --long=31` writes; the default is 2^27 bytes.
+    const ZSTD_bounds window = ZSTD_dParam_getBounds(ZSTD_d_windowLogMax);
+    ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, window.upperBound);
   }
 
   Step step(std::span<const char> in, std::span<char> out) override {
@@ -81,6 +135,7 @@ class ZstdDecompressor : public Decompressor {
 
 std::unique_ptr<Decompressor> make_decompressor(Compression compression) {
   if (compression == Compression::kGzip) return std::make_unique<GzipDecompressor>();
+  if (compression == Compression::kXz) return std::make_unique<XzDecompressor>();
   return std::make_unique<ZstdDecompressor>();
 }
 

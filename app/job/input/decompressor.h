@@ -34,8 +34,7 @@ class Decompressor {
   virtual bool at_end_of_frame() const = 0;
 };
 
-// `compression` is not kNone. A zstd frame that needs a window of more than 128 MiB is refused as
-// corrupt (zstd's own default).
+// `compression` is not kNone. Windows of up to 2 GiB are taken, as zstd --long=31 writes them.
 std::unique_ptr<Decompressor> make_decompressor(Compression compression);
 
 }  // namespace eet

@@ -19,7 +19,7 @@ std::string lowered_extension(const std::filesystem::path& path) {
 InputFormat format_of_name(std::string_view path) {
   std::filesystem::path name(path);
   const std::string last = lowered_extension(name);
-  if (last == ".gz" || last == ".zst") name.replace_extension();
+  if (last == ".gz" || last == ".xz" || last == ".zst") name.replace_extension();
   const std::string extension = lowered_extension(name);
   if (extension == ".txt") return InputFormat::kText;
   if (extension == ".csv") return InputFormat::kCsv;

@@ -1,6 +1,8 @@
 // What kind of file the input is.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,11 +22,12 @@ enum class InputFormat {
 struct InputOptions {
   InputFormat format = InputFormat::kAuto;
   PromptOptions prompts;
-  Shard shard;  // of the input's rows, those that are read
+  Shard shard;                    // of the input's rows, those that are read
+  std::optional<uint64_t> limit;  // rows, the first of the input, that there are for all shards
 };
 
-// The format that the name of a file tells: .txt, .csv and .tsv, also in front of .gz or .zst, in
-// any case of letters; JSON lines for all others and for "-".
+// The format that the name of a file tells: .txt, .csv and .tsv, also in front of .gz, .xz or .zst,
+// in any case of letters; JSON lines for all others and for "-".
 InputFormat format_of_name(std::string_view path);
 
 }  // namespace eet

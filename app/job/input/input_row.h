@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "app/job/input/chat_options.h"
+#include "app/job/output/row_style.h"
 #include "lib/core/error.h"
 #include "lib/sampling/sampling_params.h"
 
@@ -15,9 +17,11 @@ namespace eet {
 struct RowDefaults {
   SamplingParams params;
   std::vector<std::string> stop;
-  // Of the whole job: a row may name them, but not differ.
   bool logprobs = false;
   bool echo = false;
+  bool chat = false;  // prompts are messages of the user
+  RowStyle style =
+      RowStyle::kSimple;  // of the output, whose names no field that passes through has
 };
 
 // One row of the input. A row that cannot run has `error` and still takes its place in the output.
@@ -33,6 +37,7 @@ struct InputRow {
   // The prompt is one of these until it is tokenized into prompt_ids.
   std::optional<std::string> prompt;    // text
   std::optional<std::string> messages;  // JSON text of a conversation that check_messages passed
+  ChatOptions chat;                     // of messages, or of a prompt that is made one
   std::vector<int32_t> prompt_ids;
   bool truncated = false;  // prompt_ids are not all of the prompt
 
@@ -43,6 +48,8 @@ struct InputRow {
 
   SamplingParams params;
   std::vector<std::string> stop;
+  bool logprobs = false;  // the output has those of the row's tokens
+  bool echo = false;      // and the prompt in front of the text
   std::optional<RowError> error;
 
   // Marks the row as bad; the message gets the line's number in front.

@@ -1,6 +1,7 @@
 #include "app/job/input/line_reader.h"
 
-#include <cstring>
+#include <algorithm>
+#include <cstddef>
 
 namespace eet {
 namespace {
@@ -41,28 +42,56 @@ Line LineReader::finish_line(size_t length, size_t line_end_bytes) {
   return line;
 }
 
+std::optional<LineReader::LineEnd> LineReader::find_line_end(size_t from) const {
+  const std::string_view unread(buffer_.data() + begin_, buffer_.size() - begin_);
+  const size_t lf = unread.find('\n', from);
+  const size_t cr = ends_at_cr_ ? unread.substr(0, lf).find('\r', from) : std::string_view::npos;
+  if (cr != std::string_view::npos) {
+    if (cr + 1 == unread.size()) return LineEnd{cr, 0};
+    return LineEnd{cr, unread[cr + 1] == '\n' ? size_t{2} : size_t{1}};
+  }
+  if (lf == std::string_view::npos) return std::nullopt;
+  return LineEnd{lf, 1};
+}
+
 std::optional<Line> LineReader::next() {
   size_t searched = 0;  // unread bytes known to hold no line end
   while (true) {
+    const std::optional<LineEnd> end = find_line_end(searched);
+    if (end && end->bytes > 0) return finish_line(end->at, end->bytes);
     const size_t unread = buffer_.size() - begin_;
-    const char* start = buffer_.data() + begin_;
-    const void* end =
-        searched < unread ? std::memchr(start + searched, '\n', unread - searched) : nullptr;
-    if (end != nullptr) {
-      return finish_line(static_cast<size_t>(static_cast<const char*>(end) - start), 1);
-    }
-    searched = unread;
-    if (unread > max_line_bytes_) {
+    searched = end ? end->at : unread;
+    if (!end && unread > max_line_bytes_) {
       skipped_bytes_ += static_cast<int64_t>(unread);
       begin_ = buffer_.size();
       searched = 0;
     }
     if (!fill()) {
+      if (end) return finish_line(end->at, 1);
       const size_t rest = buffer_.size() - begin_;
       if (rest == 0 && skipped_bytes_ == 0) return std::nullopt;
       return finish_line(rest, 0);
     }
   }
+}
+
+std::string_view LineReader::peek(size_t at_least) {
+  while (buffer_.size() - begin_ < at_least && fill()) {
+  }
+  std::string_view unread(buffer_.data() + begin_, buffer_.size() - begin_);
+  if (lines_ == 0 && !peeked_ && unread.starts_with(kByteOrderMark)) {
+    begin_ += kByteOrderMark.size();
+    unread.remove_prefix(kByteOrderMark.size());
+  }
+  peeked_ = true;
+  return unread;
+}
+
+void LineReader::consume(size_t bytes) {
+  const auto first = buffer_.begin() + static_cast<std::ptrdiff_t>(begin_);
+  lines_ +=
+      static_cast<uint64_t>(std::count(first, first + static_cast<std::ptrdiff_t>(bytes), '\n'));
+  begin_ += bytes;
 }
 
 }  // namespace eet

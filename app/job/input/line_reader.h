@@ -32,6 +32,15 @@ class LineReader {
   // Error when reading or decompressing fails.
   std::optional<Line> next();
 
+  // From now on a lone "\r" ends a line, too, as in tables that old Macs and their Excel write.
+  void end_lines_at_cr() { ends_at_cr_ = true; }
+
+  // For what is not made of lines: the unread bytes, of which there are `at_least` so many unless
+  // the input ends before; valid until the next call. Empty at the end of the input.
+  std::string_view peek(size_t at_least = 1);
+  void consume(size_t bytes);                          // of those
+  uint64_t line_number() const { return lines_ + 1; }  // of the first unread byte
+
   // Ends the input, also for a thread that waits in next() for a pipe or a terminal. May be called
   // from any thread.
   void cancel() { source_.cancel(); }
@@ -48,12 +57,20 @@ class LineReader {
   bool fill();  // appends what one read gives to buffer_; false at the end of the input
   Line finish_line(size_t length, size_t line_end_bytes);
 
+  struct LineEnd {
+    size_t at = 0;     // in the unread bytes
+    size_t bytes = 0;  // 0: what follows decides, and is not there yet
+  };
+  std::optional<LineEnd> find_line_end(size_t from) const;
+
   ByteSource source_;
   size_t max_line_bytes_;
   std::vector<char> buffer_;
   size_t begin_ = 0;           // unread bytes are buffer_[begin_, buffer_.size())
   int64_t skipped_bytes_ = 0;  // of the present line, dropped because it is too long
   uint64_t lines_ = 0;
+  bool ends_at_cr_ = false;
+  bool peeked_ = false;  // a byte order mark has been looked for
 };
 
 }  // namespace eet

@@ -73,6 +73,11 @@ std::string PromptTemplate::render(const FieldText& field_text) const {
   return prompt;
 }
 
+bool PromptTemplate::uses(std::string_view field) const {
+  return std::ranges::any_of(
+      pieces_, [&](const Piece& piece) { return piece.is_field && piece.text == field; });
+}
+
 std::vector<std::string> PromptTemplate::fields() const {
   std::vector<std::string> names;
   for (const Piece& piece : pieces_) {

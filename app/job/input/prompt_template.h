@@ -22,6 +22,8 @@ class PromptTemplate {
   // Throws BadRow (missing_field) that names an absent field.
   std::string render(const FieldText& field_text) const;
 
+  bool uses(std::string_view field) const;
+
   // Names in their order in the template, each as often as it stands there.
   std::vector<std::string> fields() const;
 

@@ -13,9 +13,11 @@ RequestReader::RequestReader(const std::string& path, RowDefaults defaults, Inpu
 }
 
 std::optional<InputRow> RequestReader::next() {
+  const auto at_limit = [&] { return options_.limit && input_rows_ >= *options_.limit; };
   for (; !options_.shard.has(input_rows_); ++input_rows_) {
-    if (!reader_->skip()) return std::nullopt;
+    if (at_limit() || !reader_->skip()) return std::nullopt;
   }
+  if (at_limit()) return std::nullopt;
   std::optional<InputRow> row = reader_->next();
   if (row) row->row = input_rows_++;
   return row;

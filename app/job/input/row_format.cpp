@@ -1,5 +1,6 @@
 #include "app/job/input/row_format.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -60,15 +61,21 @@ const char* truncated_field(const Completion& completion) {
   return completion.truncated ? ",\"truncated\":true" : "";
 }
 
-std::string token_fields(const Choice& choice, const OutputFormat& format) {
+// What choices of a row have beside their text.
+struct ChoiceFields {
+  bool token_ids = false;
+  bool logprobs = false;
+};
+
+std::string token_fields(const Choice& choice, ChoiceFields fields) {
   std::string out;
-  if (format.token_ids) out += ",\"token_ids\":" + list(choice.token_ids);
-  if (format.logprobs) out += ",\"logprobs\":" + list(choice.logprobs);
+  if (fields.token_ids) out += ",\"token_ids\":" + list(choice.token_ids);
+  if (fields.logprobs) out += ",\"logprobs\":" + list(choice.logprobs);
   return out;
 }
 
-std::string choice_fields(const Choice& choice, const OutputFormat& format) {
-  return concat("\"text\":", quoted(choice.text), token_fields(choice, format),
+std::string choice_fields(const Choice& choice, ChoiceFields fields) {
+  return concat("\"text\":", quoted(choice.text), token_fields(choice, fields),
                 ",\"finish_reason\":\"", finish_name(choice.finish), "\"");
 }
 
@@ -83,10 +90,11 @@ std::string choice_list(const Completion& completion, TextOf text_of) {
 }
 
 std::string simple_row(const Completion& completion, const OutputFormat& format) {
-  std::string out = "{\"id\":" + completion.id + "," + choice_fields(completion, format);
+  const ChoiceFields fields = {format.token_ids, completion.has_logprobs};
+  std::string out = "{\"id\":" + completion.id + "," + choice_fields(completion, fields);
   if (completion.num_choices > 1) {
     out += ",\"choices\":" + choice_list(completion, [&](const Choice& choice, size_t index) {
-             return concat("{\"index\":", index, ",", choice_fields(choice, format), "}");
+             return concat("{\"index\":", index, ",", choice_fields(choice, fields), "}");
            });
   }
   out += concat(",\"usage\":", usage(completion), ",\"error\":", error_text(completion),
@@ -105,35 +113,61 @@ std::string score_row(const Completion& completion, const OutputFormat& format) 
     out += concat(",\"log_likelihood\":", number(sum), ",\"perplexity\":", number(std::exp(-mean)),
                   ",\"is_greedy\":", completion.is_greedy ? "true" : "false");
   }
-  out += concat(token_fields(completion, format), ",\"usage\":", usage(completion),
+  const ChoiceFields fields = {format.token_ids, completion.has_logprobs};
+  out += concat(token_fields(completion, fields), ",\"usage\":", usage(completion),
                 ",\"error\":", error_text(completion));
   return out + completion.extra + "}\n";
 }
 
-std::string token_name(int32_t id) {
-  return concat("\"token_id:", id, "\"");
+// The text of a token: its bytes, or where there is no tokenizer its id, as with vLLM's
+// return_tokens_as_token_ids.
+std::string token_name(const Choice& choice, size_t index) {
+  if (choice.token_bytes.empty()) return concat("\"token_id:", choice.token_ids[index], "\"");
+  return quoted(choice.token_bytes[index]);
+}
+
+std::string token_bytes(const Choice& choice, size_t index) {
+  if (choice.token_bytes.empty()) return "null";
+  const std::string& bytes = choice.token_bytes[index];
+  return list(bytes.size(),
+              [&](size_t i) { return std::to_string(static_cast<uint8_t>(bytes[i])); });
+}
+
+// Each token's place in the text that the tokens before it make, in characters.
+std::string text_offsets(const Choice& choice) {
+  size_t offset = 0;
+  return list(choice.token_ids.size(), [&](size_t i) {
+    const size_t here = offset;
+    const auto& bytes = choice.token_bytes;
+    if (!bytes.empty()) {
+      offset += std::ranges::count_if(bytes[i], [](char c) { return (c & 0xC0) != 0x80; });
+    }
+    return std::to_string(here);
+  });
 }
 
 std::string openai_logprobs(const Choice& choice, bool is_chat) {
-  const std::vector<int32_t>& ids = choice.token_ids;
+  const size_t size = choice.token_ids.size();
   if (!is_chat) {
-    return concat("{\"tokens\":", list(ids.size(), [&](size_t i) { return token_name(ids[i]); }),
-                  ",\"token_logprobs\":", list(choice.logprobs), "}");
+    return concat("{\"tokens\":", list(size, [&](size_t i) { return token_name(choice, i); }),
+                  ",\"token_logprobs\":", list(choice.logprobs),
+                  ",\"top_logprobs\":null,\"text_offset\":", text_offsets(choice), "}");
   }
-  const std::string content = list(ids.size(), [&](size_t i) {
-    return concat("{\"token\":", token_name(ids[i]), ",\"logprob\":", number(choice.logprobs[i]),
-                  ",\"bytes\":null,\"top_logprobs\":[]}");
+  const std::string content = list(size, [&](size_t i) {
+    return concat("{\"token\":", token_name(choice, i), ",\"logprob\":", number(choice.logprobs[i]),
+                  ",\"bytes\":", token_bytes(choice, i), ",\"top_logprobs\":[]}");
   });
   return concat("{\"content\":", content, "}");
 }
 
-std::string openai_choice(const Choice& choice, size_t index, bool is_chat,
+std::string openai_choice(const Choice& choice, size_t index, const Completion& completion,
                           const OutputFormat& format) {
   const std::string text = quoted(choice.text);
   std::string out = concat("{\"index\":", index, ",");
-  out += is_chat ? concat("\"message\":{\"role\":\"assistant\",\"content\":", text, "}")
-                 : concat("\"text\":", text);
-  out += concat(",\"logprobs\":", format.logprobs ? openai_logprobs(choice, is_chat) : "null",
+  out += completion.is_chat ? concat("\"message\":{\"role\":\"assistant\",\"content\":", text, "}")
+                            : concat("\"text\":", text);
+  out += concat(",\"logprobs\":",
+                completion.has_logprobs ? openai_logprobs(choice, completion.is_chat) : "null",
                 ",\"finish_reason\":\"", finish_name(choice.finish), "\"");
   if (format.token_ids) out += ",\"token_ids\":" + list(choice.token_ids);
   return out + "}";
@@ -142,21 +176,21 @@ std::string openai_choice(const Choice& choice, size_t index, bool is_chat,
 std::string openai_response(const Completion& completion, const OutputFormat& format) {
   if (completion.error) return "null";
   const std::string choices = choice_list(completion, [&](const Choice& choice, size_t index) {
-    return openai_choice(choice, index, completion.is_chat, format);
+    return openai_choice(choice, index, completion, format);
   });
   const std::string model = completion.model.empty() ? quoted(format.model) : completion.model;
-  return concat("{\"status_code\":200,\"request_id\":\"req_", completion.row,
-                "\",\"body\":{\"id\":\"", completion.is_chat ? "chatcmpl-" : "cmpl-",
-                completion.row, "\",\"object\":\"",
-                completion.is_chat ? "chat.completion" : "text_completion",
-                "\",\"created\":0,\"model\":", model, ",\"choices\":", choices,
-                ",\"usage\":", usage(completion), truncated_field(completion), "}}");
+  return concat(
+      "{\"status_code\":200,\"request_id\":\"req_", completion.row, "\",\"body\":{\"id\":\"",
+      completion.is_chat ? "chatcmpl-" : "cmpl-", completion.row, "\",\"object\":\"",
+      completion.is_chat ? "chat.completion" : "text_completion",
+      "\",\"created\":", completion.created, ",\"model\":", model, ",\"choices\":", choices,
+      ",\"usage\":", usage(completion), truncated_field(completion), "}}");
 }
 
 std::string openai_row(const Completion& completion, const OutputFormat& format) {
   return concat("{\"id\":\"batch_req_", completion.row, "\",\"custom_id\":", completion.id,
                 ",\"response\":", openai_response(completion, format),
-                ",\"error\":", error_text(completion), "}\n");
+                ",\"error\":", error_text(completion), completion.extra, "}\n");
 }
 
 }  // namespace

@@ -1,11 +1,16 @@
 #include "app/job/input/row_parameters.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <vector>
 
+#include "app/job/input/near_miss.h"
 #include "app/job/input/row_limits.h"
+#include "app/job/input/unsupported_parameters.h"
 
 namespace eet {
 namespace {
@@ -15,8 +20,9 @@ using nlohmann::json;
 constexpr const char* kInvalid = "invalid_parameter";
 
 void assign(int32_t& out, const Field& field) {
-  if (!fits_int32(field.value())) field.reject(kInvalid, "a 32-bit integer");
-  out = field.value().get<int32_t>();
+  const std::optional<int32_t> number = as_int32(field.value());
+  if (!number) field.reject(kInvalid, "a 32-bit integer");
+  out = *number;
 }
 
 void assign(float& out, const Field& field) {
@@ -34,18 +40,26 @@ void assign(bool& out, const Field& field) {
 }
 
 void assign(std::optional<uint64_t>& out, const Field& field) {
-  if (!field.value().is_number_unsigned()) {
+  constexpr double kEnd = 18446744073709551616.0;  // 2^64
+  const json& value = field.value();
+  if (value.is_number_unsigned()) {
+    out = value.get<uint64_t>();
+    return;
+  }
+  const double number = value.is_number_float() ? value.get<double>() : -1.0;
+  if (number < 0 || number >= kEnd || number != std::floor(number)) {
     field.reject(kInvalid, "an integer from 0 to 2^64 - 1");
   }
-  out = field.value().get<uint64_t>();
+  out = static_cast<uint64_t>(number);
 }
 
 void assign(std::vector<int32_t>& out, const Field& field) {
   if (!field.value().is_array()) field.reject(kInvalid, "a list of token ids");
   out.clear();
   for (const json& id : field.value()) {
-    if (!fits_int32(id)) field.reject(kInvalid, "a list of 32-bit integers");
-    out.push_back(id.get<int32_t>());
+    const std::optional<int32_t> number = as_int32(id);
+    if (!number) field.reject(kInvalid, "a list of 32-bit integers");
+    out.push_back(*number);
   }
 }
 
@@ -78,75 +92,97 @@ void set_stop(InputRow& row, const Field& field) {
   assign(row.stop, field);
 }
 
+// llama.cpp's and Ollama's: -1 and -2 are as many as there is room for.
+void set_n_predict(InputRow& row, const Field& field) {
+  assign(row.params.max_tokens, field);
+  if (row.params.max_tokens == -1 || row.params.max_tokens == -2) {
+    row.params.max_tokens = std::numeric_limits<int32_t>::max();
+  }
+}
+
+void set_echo(InputRow& row, const Field& field) {
+  assign(row.echo, field);
+}
+
+// A number asks for so many alternatives beside the tokens' own log-probabilities.
+void set_logprobs(InputRow& row, const Field& field) {
+  if (field.value().is_boolean()) {
+    row.logprobs = field.value().get<bool>();
+    return;
+  }
+  int32_t alternatives = 0;
+  assign(alternatives, field);
+  if (alternatives != 0) {
+    field.reject("unsupported_parameter", "(as alternatives are not supported) true, false or 0");
+  }
+  row.logprobs = true;
+}
+
+// Read with the others, and settled when all are (settle_parameters).
+void check_do_sample(InputRow& /*row*/, const Field& field) {
+  bool ignored = false;
+  assign(ignored, field);
+}
+
 struct Parameter {
   std::string_view name;
+  std::string_view same_as;  // the parameter that it is another name for, or its own
   Setter set;
 };
 
 constexpr Parameter kParameters[] = {
-    {"max_tokens", set_param<&SamplingParams::max_tokens>},
-    {"max_new_tokens", set_param<&SamplingParams::max_tokens>},
-    {"max_completion_tokens", set_param<&SamplingParams::max_tokens>},
-    {"min_tokens", set_param<&SamplingParams::min_tokens>},
-    {"temperature", set_param<&SamplingParams::temperature>},
-    {"top_k", set_param<&SamplingParams::top_k>},
-    {"top_p", set_param<&SamplingParams::top_p>},
-    {"min_p", set_param<&SamplingParams::min_p>},
-    {"repetition_penalty", set_param<&SamplingParams::repetition_penalty>},
-    {"presence_penalty", set_param<&SamplingParams::presence_penalty>},
-    {"frequency_penalty", set_param<&SamplingParams::frequency_penalty>},
-    {"seed", set_param<&SamplingParams::seed>},
-    {"stop", set_stop},
-    {"stop_token_ids", set_param<&SamplingParams::stop_token_ids>},
-    {"ignore_eos", set_param<&SamplingParams::ignore_eos>},
-    {"n", set_param<&SamplingParams::n>},
-    {"best_of", set_param<&SamplingParams::best_of>},
+    {"max_tokens", "max_tokens", set_param<&SamplingParams::max_tokens>},
+    {"max_new_tokens", "max_tokens", set_param<&SamplingParams::max_tokens>},
+    {"max_completion_tokens", "max_tokens", set_param<&SamplingParams::max_tokens>},
+    {"max_output_tokens", "max_tokens", set_param<&SamplingParams::max_tokens>},
+    {"max_gen_toks", "max_tokens", set_param<&SamplingParams::max_tokens>},
+    {"max_tokens_to_sample", "max_tokens", set_param<&SamplingParams::max_tokens>},
+    {"n_predict", "max_tokens", set_n_predict},
+    {"num_predict", "max_tokens", set_n_predict},
+    {"min_tokens", "min_tokens", set_param<&SamplingParams::min_tokens>},
+    {"min_new_tokens", "min_tokens", set_param<&SamplingParams::min_tokens>},
+    {"do_sample", "do_sample", check_do_sample},
+    {"temperature", "temperature", set_param<&SamplingParams::temperature>},
+    {"top_k", "top_k", set_param<&SamplingParams::top_k>},
+    {"top_p", "top_p", set_param<&SamplingParams::top_p>},
+    {"min_p", "min_p", set_param<&SamplingParams::min_p>},
+    {"repetition_penalty", "repetition_penalty", set_param<&SamplingParams::repetition_penalty>},
+    {"repeat_penalty", "repetition_penalty", set_param<&SamplingParams::repetition_penalty>},
+    {"presence_penalty", "presence_penalty", set_param<&SamplingParams::presence_penalty>},
+    {"frequency_penalty", "frequency_penalty", set_param<&SamplingParams::frequency_penalty>},
+    {"seed", "seed", set_param<&SamplingParams::seed>},
+    {"random_seed", "seed", set_param<&SamplingParams::seed>},
+    {"stop", "stop", set_stop},
+    {"stop_sequences", "stop", set_stop},
+    {"stop_strings", "stop", set_stop},
+    {"stop_token_ids", "stop_token_ids", set_param<&SamplingParams::stop_token_ids>},
+    {"ignore_eos", "ignore_eos", set_param<&SamplingParams::ignore_eos>},
+    {"n", "n", set_param<&SamplingParams::n>},
+    {"num_return_sequences", "n", set_param<&SamplingParams::n>},
+    {"best_of", "best_of", set_param<&SamplingParams::best_of>},
+    {"logprobs", "logprobs", set_logprobs},
+    {"echo", "echo", set_echo},
+    {"return_full_text", "echo", set_echo},
 };
 
-// Parameters of peers that this program does not have, and the value with which leaving them out
-// changes nothing. Passing them through in silence would give the wrong completion.
-struct UnsupportedParameter {
-  std::string_view name;
-  std::string_view neutral;  // JSON text; null is always neutral
-};
+constexpr auto kParameterNames = [] {
+  std::array<std::string_view, std::size(kParameters)> names;
+  std::ranges::transform(kParameters, names.begin(), &Parameter::name);
+  return names;
+}();
 
-constexpr UnsupportedParameter kUnsupported[] = {
-    {"num_beams", "1"},
-    {"num_return_sequences", "1"},
-    {"use_beam_search", "false"},
-    {"length_penalty", "1"},
-    {"stream", "false"},
-    {"logit_bias", "{}"},
-    {"bad_words", "[]"},
-    {"no_repeat_ngram_size", "0"},
-    {"typical_p", "1"},
-    {"suffix", "\"\""},
-    {"tools", "[]"},
-    {"tool_choice", "\"none\""},
-    {"chat_template", "null"},
-    {"chat_template_kwargs", "{}"},
-    {"add_generation_prompt", "true"},
-    {"continue_final_message", "false"},
-    {"lora_request", "null"},
-    {"response_format", R"({"type":"text"})"},
-    {"guided_json", "null"},
-    {"guided_regex", "null"},
-    {"guided_grammar", "null"},
-    {"prompt_logprobs", "null"},
-    {"top_logprobs", "0"},
-    {"include_stop_str_in_output", "false"},
-};
+const Parameter* find_parameter(std::string_view name) {
+  const auto* const found = std::ranges::find(kParameters, name, &Parameter::name);
+  return found == std::end(kParameters) ? nullptr : found;
+}
 
-template <typename Entry, size_t kSize>
-const Entry* find_by_name(const Entry (&entries)[kSize], std::string_view name) {
-  for (const Entry& entry : entries) {
-    if (entry.name == name) return &entry;
-  }
-  return nullptr;
+bool is_empty(const json& value) {
+  return value == json(false) || value == json(0) || value == json("") ||
+         (value.is_structured() && value.empty());
 }
 
 void check_neutral(const Field& field, const json& neutral) {
-  if (field.value() == neutral) return;
+  if (field.value() == neutral || (neutral.is_null() && is_empty(field.value()))) return;
   const std::string expected = neutral.is_null() ? "nothing" : neutral.dump();
   field.reject("unsupported_parameter", "(as nothing else is supported) " + expected);
 }
@@ -166,10 +202,15 @@ bool is_null(const JsonMember& member) {
   return member.raw_value == "null";
 }
 
-bool fits_int32(const json& value) {
+std::optional<int32_t> as_int32(const json& value) {
   using Limits = std::numeric_limits<int32_t>;
-  if (value.is_number_unsigned()) return value.get<uint64_t>() <= uint64_t{Limits::max()};
-  return value.is_number_integer() && value.get<int64_t>() >= Limits::min();
+  if (!value.is_number()) return std::nullopt;
+  // Whole numbers of 32 bits are exact in a double, and larger ones stay out of range.
+  const double number = value.get<double>();
+  if (number < Limits::min() || number > Limits::max() || number != std::floor(number)) {
+    return std::nullopt;
+  }
+  return static_cast<int32_t>(number);
 }
 
 Field::Field(const JsonMember& member)
@@ -182,45 +223,52 @@ void Field::reject(const char* code, std::string_view expected) const {
 }
 
 bool is_parameter(std::string_view key) {
-  return key == "logprobs" || key == "echo" || find_by_name(kParameters, key) != nullptr ||
-         find_by_name(kUnsupported, key) != nullptr;
+  return find_parameter(key) != nullptr || find_unsupported(key) != nullptr;
 }
 
 bool is_text_parameter(std::string_view key) {
-  return key == "stop";
+  const Parameter* parameter = find_parameter(key);
+  return parameter != nullptr && parameter->same_as == "stop";
 }
 
-bool take_parameter(InputRow& row, const JsonMember& member, const RowDefaults& defaults) {
-  const std::string_view key = member.key;
-  if (const Parameter* parameter = find_by_name(kParameters, key)) {
+bool take_parameter(InputRow& row, const JsonMember& member) {
+  if (const Parameter* parameter = find_parameter(member.key)) {
     if (!is_null(member)) parameter->set(row, Field(member));
-  } else if (const UnsupportedParameter* other = find_by_name(kUnsupported, key)) {
+  } else if (const UnsupportedParameter* other = find_unsupported(member.key)) {
     if (!is_null(member)) check_neutral(Field(member), json::parse(other->neutral));
-  } else if (key == "logprobs") {
-    if (!is_null(member)) check_neutral(Field(member), defaults.logprobs);
-  } else if (key == "echo") {
-    if (!is_null(member)) check_neutral(Field(member), defaults.echo);
   } else {
     return false;
   }
   return true;
 }
 
-void check_max_tokens_once(std::span<const JsonMember> members) {
-  const JsonMember* first = nullptr;
+void settle_parameters(InputRow& row, std::span<const JsonMember> members) {
+  std::vector<std::pair<std::string_view, const JsonMember*>> seen;
+  const auto find = [&](std::string_view name) {
+    const auto found = std::ranges::find(seen, name, [](const auto& each) { return each.first; });
+    return found == seen.end() ? nullptr : found->second;
+  };
   for (const JsonMember& member : members) {
-    if (is_null(member)) continue;
-    const Parameter* parameter = find_by_name(kParameters, member.key);
-    if (parameter == nullptr || parameter->set != Setter{set_param<&SamplingParams::max_tokens>}) {
-      continue;
-    }
-    if (first != nullptr) {
+    const Parameter* parameter = find_parameter(member.key);
+    if (parameter == nullptr || is_null(member)) continue;
+    if (const JsonMember* first = find(parameter->same_as)) {
       throw BadRow(
           {kInvalid, concat(without_quotes(first->raw_key), " and ", without_quotes(member.raw_key),
                             " are the same parameter: give one")});
     }
-    first = &member;
+    seen.emplace_back(parameter->same_as, &member);
   }
+  const JsonMember* do_sample = find("do_sample");
+  if (do_sample == nullptr) return;
+  const bool greedy = do_sample->raw_value == "false";
+  if (greedy) row.params.temperature = 0;
+  if (!greedy && row.params.temperature == 0 && find("temperature") == nullptr) {
+    row.params.temperature = SamplingParams().temperature;
+  }
+}
+
+std::string_view misspelt_parameter(std::string_view key) {
+  return near_miss(key, kParameterNames);
 }
 
 }  // namespace eet

@@ -4,80 +4,21 @@
 #include <initializer_list>
 #include <new>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <vector>
 
-#include "app/job/input/chat_messages.h"
+#include "app/job/input/chat_options.h"
 #include "app/job/input/json_members.h"
+#include "app/job/input/openai_row.h"
+#include "app/job/input/row_fields.h"
 #include "app/job/input/row_parameters.h"
 
 namespace eet {
 namespace {
 
 using nlohmann::json;
-using Members = std::span<const JsonMember>;
-
-bool is_one_of(std::string_view key, std::initializer_list<std::string_view> names) {
-  return std::find(names.begin(), names.end(), key) != names.end();
-}
-
-bool is_output_field(std::string_view key) {
-  return is_one_of(key, {"id", "text", "token_ids", "logprobs", "finish_reason", "choices", "usage",
-                         "error", "truncated"});
-}
 
 bool is_score_field(std::string_view key) {
-  return is_one_of(
-      key, {"completion", "completion_token_ids", "log_likelihood", "perplexity", "is_greedy"});
-}
-
-// The member `key`; null where there is none or its value is null.
-const JsonMember* find(Members members, std::string_view key) {
-  for (const JsonMember& member : members) {
-    if (member.key == key) return is_null(member) ? nullptr : &member;
-  }
-  return nullptr;
-}
-
-void take_id(InputRow& row, const JsonMember& member) {
-  const char first = member.raw_value.front();
-  if (first != '"' && first != '-' && (first < '0' || first > '9')) {
-    Field(member).reject("invalid_id", "a string or a number");
-  }
-  row.id = member.raw_value;
-}
-
-void pass_through(InputRow& row, const JsonMember& member) {
-  row.extra.append(",").append(member.raw_key).append(":").append(member.raw_value);
-}
-
-std::vector<int32_t> token_ids(const Field& field, const char* code) {
-  if (!field.value().is_array()) field.reject(code, "a list of token ids");
-  std::vector<int32_t> ids;
-  ids.reserve(field.value().size());
-  for (const json& id : field.value()) {
-    if (!fits_int32(id)) {
-      throw BadRow({code, concat(field.name(), "[", ids.size(), "]: expected a token id, got ",
-                                 shown(id.dump()))});
-    }
-    ids.push_back(id.get<int32_t>());
-  }
-  return ids;
-}
-
-void set_prompt(InputRow& row, const Field& field) {
-  if (field.value().is_string()) {
-    row.prompt = field.value().get<std::string>();
-  } else if (field.value().is_array()) {
-    row.prompt_ids = token_ids(field, "invalid_prompt");
-  } else {
-    field.reject("invalid_prompt", "a string or a list of token ids");
-  }
-}
-
-void set_messages(InputRow& row, const JsonMember& member) {
-  row.is_chat = true;
-  row.messages = check_messages(Field(member));
+  return is_one_of(key, {"completion", "completion_token_ids"});
 }
 
 // The text of a field for a template: a string's own, or the JSON of any other value.
@@ -96,28 +37,65 @@ class PlainRow {
 
   void parse() {
     take_identity();
-    check_max_tokens_once(members_);
     for (const JsonMember& member : members_) {
-      if (member.key != options_.column) take_parameter(row_, member, defaults_);
+      if (is_data(member.key)) refuse_misspelt(member);
+      if (!is_consumed(member.key)) take_parameter(row_, member);
     }
+    settle_parameters(row_, members_);
     take_prompt();
+    take_chat_options();
     if (options_.scored) take_completion();
   }
 
  private:
-  bool is_prompt(std::string_view key) const {
-    return key == options_.column || key == "prompt_token_ids" || key == "messages";
+  // What becomes the prompt, or its completion, or the id.
+  bool is_consumed(std::string_view key) const {
+    if (options_.scored && is_score_field(key)) return true;
+    if (key == "id" || key == id_key_ || key == "prompt_token_ids" || key == "messages")
+      return true;
+    if (options_.prompt_template) return false;
+    return key == options_.column || key == text_key_;
   }
+
+  bool is_data(std::string_view key) const {
+    if (is_consumed(key) || is_parameter(key)) return false;
+    // In rows without a conversation, documents may be anything.
+    return !is_chat_option(key) || (key == "documents" && !is_conversation());
+  }
+
+  bool is_conversation() const { return find_other("messages") != nullptr || defaults_.chat; }
 
   // Before all that can fail, so that also a row that turns out bad has them.
   void take_identity() {
-    for (const JsonMember& member : members_) {
-      const std::string_view key = member.key;
-      if (is_prompt(key) || is_output_field(key) || is_parameter(key)) continue;
-      if (options_.scored && is_score_field(key)) continue;
-      pass_through(row_, member);
+    if (find(members_, "id") == nullptr && find(members_, "custom_id") != nullptr) {
+      id_key_ = "custom_id";
     }
-    if (const JsonMember* id = find(members_, "id")) take_id(row_, *id);
+    if (options_.scored && find(members_, options_.column) == nullptr) text_key_ = "text";
+    for (const JsonMember& member : members_) {
+      if (is_data(member.key)) pass_through(row_, members_, member, defaults_.style);
+    }
+    if (const JsonMember* id = find(members_, id_key_)) take_id(row_, *id);
+  }
+
+  void refuse_misspelt(const JsonMember& member) const {
+    const std::string_view meant = misspelt_parameter(member.key);
+    if (meant.empty() || (options_.prompt_template && options_.prompt_template->uses(member.key))) {
+      return;
+    }
+    throw BadRow({"unknown_parameter",
+                  concat(member.key, ": no parameter has this name: ", meant,
+                         " is probably meant; give a field that is none another name")});
+  }
+
+  void take_chat_options() {
+    for (const JsonMember& member : members_) {
+      if (!is_chat_option(member.key) || is_data(member.key)) continue;
+      if (is_conversation()) {
+        take_chat_option(row_.chat, member);
+      } else {
+        refuse_chat_option(member);
+      }
+    }
   }
 
   // The member `key`, unless the user says that it is the prompt, whatever its name.
@@ -158,7 +136,7 @@ class PlainRow {
         Field(*ids).reject("invalid_completion", "text in completion, as the prompt is text");
       }
       const std::vector<int32_t> completion = token_ids(Field(*ids), "invalid_completion");
-      row_.score_from = static_cast<int32_t>(row_.prompt_ids.size());
+      row_.score_from = static_cast<int32_t>(row_.prompt_ids.size());  // 0: after BOS
       row_.prompt_ids.insert(row_.prompt_ids.end(), completion.begin(), completion.end());
     } else if (text != nullptr) {
       const Field field(*text);
@@ -180,96 +158,8 @@ class PlainRow {
   Members members_;
   const RowDefaults& defaults_;
   const PromptOptions& options_;
-};
-
-class OpenAiRow {
- public:
-  OpenAiRow(InputRow& row, Members members, const RowDefaults& defaults)
-      : row_(row), members_(members), defaults_(defaults) {}
-
-  static bool is_one(Members members) {
-    return find(members, "custom_id") != nullptr &&
-           std::any_of(members.begin(), members.end(), [](const JsonMember& member) {
-             return is_one_of(member.key, {"method", "url", "body"});
-           });
-  }
-
-  void parse() {
-    take_identity();
-    if (text_of("method", "invalid_method") != "POST") {
-      Field(*find(members_, "method")).reject("invalid_method", "\"POST\"");
-    }
-    take_url();
-    take_body();
-  }
-
- private:
-  void take_identity() {
-    for (const JsonMember& member : members_) {
-      if (is_one_of(member.key, {"custom_id", "method", "url", "body"})) continue;
-      if (!is_output_field(member.key)) pass_through(row_, member);
-    }
-    take_id(row_, *find(members_, "custom_id"));
-  }
-
-  const JsonMember& required(std::string_view key, const char* code) const {
-    const JsonMember* member = find(members_, key);
-    if (member == nullptr) throw BadRow({code, concat("expected a field ", key, ", got none")});
-    return *member;
-  }
-
-  std::string text_of(std::string_view key, const char* code) const {
-    const Field field(required(key, code));
-    if (!field.value().is_string()) field.reject(code, "a string");
-    return field.value().get<std::string>();
-  }
-
-  void take_url() {
-    const std::string url = text_of("url", "invalid_url");
-    row_.is_chat = url == "/v1/chat/completions";
-    if (row_.is_chat || url == "/v1/completions") return;
-    Field(*find(members_, "url")).reject("invalid_url", "/v1/completions or /v1/chat/completions");
-  }
-
-  void take_body() {
-    const JsonMember& body = required("body", "invalid_body");
-    if (body.raw_value.front() != '{') Field(body).reject("invalid_body", "an object");
-    const std::vector<JsonMember> members = split_members(body.raw_value);
-    check_max_tokens_once(members);
-    for (const JsonMember& member : members) take_body_field(member);
-    const std::string_view prompt_field = row_.is_chat ? "messages" : "prompt";
-    const JsonMember* prompt = find(members, prompt_field);
-    if (prompt == nullptr) {
-      throw BadRow(
-          {"missing_prompt", concat("body: expected a field ", prompt_field, ", got none")});
-    }
-    if (row_.is_chat) {
-      set_messages(row_, *prompt);
-    } else {
-      set_prompt(row_, Field(*prompt));
-    }
-  }
-
-  void take_body_field(const JsonMember& member) {
-    if (is_null(member) || take_parameter(row_, member, defaults_)) return;
-    if (member.key == (row_.is_chat ? "messages" : "prompt")) return;
-    if (member.key == "model") {
-      const Field field(member);
-      if (!field.value().is_string()) field.reject("invalid_parameter", "a string");
-      row_.model = member.raw_value;
-      return;
-    }
-    // Of no influence on the completion.
-    if (is_one_of(member.key, {"user", "metadata", "store", "service_tier", "safety_identifier",
-                               "prompt_cache_key"})) {
-      return;
-    }
-    Field(member).reject("unsupported_parameter", "(as no such parameter is known) nothing");
-  }
-
-  InputRow& row_;
-  Members members_;
-  const RowDefaults& defaults_;
+  std::string_view id_key_ = "id";  // the field that is the id
+  std::string_view text_key_;       // that is scored where there is no prompt
 };
 
 bool is_trtllm(Members members) {
@@ -291,8 +181,8 @@ enum class Forms { kPlain, kAny };
 void parse_members(InputRow& row, std::vector<JsonMember> members, const RowDefaults& defaults,
                    const PromptOptions& options, Forms forms) {
   const bool may_differ = forms == Forms::kAny && !options.prompt_template && !options.scored;
-  if (may_differ && OpenAiRow::is_one(members)) {
-    OpenAiRow(row, members, defaults).parse();
+  if (may_differ && is_openai_row(members)) {
+    parse_openai_row(row, members, defaults);
     return;
   }
   if (may_differ && is_trtllm(members)) {
@@ -303,12 +193,14 @@ void parse_members(InputRow& row, std::vector<JsonMember> members, const RowDefa
 }
 
 InputRow parse(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
-               const PromptOptions& options, Forms forms) {
+               const PromptOptions& options, Forms forms, uint64_t number) {
   InputRow row;
   row.line = line_number;
-  row.id = std::to_string(line_number);
+  row.id = std::to_string(number);
   row.params = defaults.params;
   row.stop = defaults.stop;
+  row.logprobs = defaults.logprobs;
+  row.echo = defaults.echo;
   try {
     parse_members(row, split_members(text), defaults, options, forms);
   } catch (const BadRow& bad) {
@@ -327,13 +219,13 @@ void InputRow::fail(RowError reason) {
 }
 
 InputRow parse_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
-                   const PromptOptions& options) {
-  return parse(text, line_number, defaults, options, Forms::kAny);
+                   const PromptOptions& options, std::optional<uint64_t> number) {
+  return parse(text, line_number, defaults, options, Forms::kAny, number.value_or(line_number));
 }
 
 InputRow parse_plain_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
                          const PromptOptions& options) {
-  return parse(text, line_number, defaults, options, Forms::kPlain);
+  return parse(text, line_number, defaults, options, Forms::kPlain, line_number);
 }
 
 }  // namespace eet

@@ -23,6 +23,7 @@ struct PromptOptions {
 //                 options.column, ids in prompt_token_ids (which win over text), a conversation in
 //                 messages, or options.prompt_template filled with the row's fields (a string as
 //                 its text, other values as their JSON text);
+//                 custom_id is the id where there is no id;
 //   OpenAI batch  {"custom_id", "method": "POST", "url", "body"} with url /v1/completions or
 //                 /v1/chat/completions and prompt or messages, model and parameters in the body:
 //                 a row with custom_id and any of the other three;
@@ -33,14 +34,17 @@ struct PromptOptions {
 // in completion_token_ids; the prompt is then of the same kind, or messages). Without one the whole
 // prompt, which then may also be in text, is scored.
 //
-// With a template every row is plain. Fields that no form knows pass through, except those named
-// like fields of the output; in an OpenAI body they are refused, since there they are parameters.
+// With a template every row is plain. Fields that no form knows pass through, renamed
+// (pass_through) where a field of the output has their name, unless they look like a misspelt
+// parameter; in an OpenAI body they are refused, since there they are parameters.
 //
 // Error codes: invalid_json, duplicate_key, invalid_id, missing_prompt, invalid_prompt,
 // missing_field, invalid_messages, unsupported_messages, invalid_method, invalid_url, invalid_body,
-// invalid_parameter, unsupported_parameter, invalid_completion.
+// invalid_parameter, unsupported_parameter, unknown_parameter, invalid_completion.
+//
+// `number`, its line where there is none, is the id of a row without one.
 InputRow parse_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
-                   const PromptOptions& options = {});
+                   const PromptOptions& options = {}, std::optional<uint64_t> number = {});
 
 // As parse_row(), for an object that can only be a plain row: a line of a table.
 InputRow parse_plain_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/job/input/csv_reader.h"
+#include "app/job/input/json_array_rows.h"
 #include "app/job/input/row_parameters.h"
 #include "lib/core/error.h"
 #include "tokenizer/utf8.h"
@@ -35,10 +36,13 @@ InputRow bad_row(uint64_t line_number, const RowSettings& settings, RowError err
   return row;
 }
 
+RowError too_long(const RowSettings& settings, int64_t bytes) {
+  return {"line_too_long",
+          concat("expected at most ", settings.max_line_bytes, " bytes, got ", bytes)};
+}
+
 InputRow too_long_row(const Line& line, const RowSettings& settings) {
-  return bad_row(line.number, settings,
-                 {"line_too_long", concat("expected at most ", settings.max_line_bytes,
-                                          " bytes, got ", line.bytes)});
+  return bad_row(line.number, settings, too_long(settings, line.bytes));
 }
 
 class JsonRows : public RowReader {
@@ -60,6 +64,59 @@ class JsonRows : public RowReader {
  private:
   LineReader& lines_;
   RowSettings settings_;
+};
+
+class JsonArrayRows : public RowReader {
+ public:
+  JsonArrayRows(LineReader& lines, const RowSettings& settings)
+      : elements_(lines, settings.max_line_bytes), settings_(settings) {}
+
+  std::optional<InputRow> next() override {
+    const std::optional<JsonArrayReader::Element> element = elements_.next();
+    if (!element) return std::nullopt;
+    ++number_;
+    InputRow row = element->too_long
+                       ? bad_row(element->line, settings_, too_long(settings_, element->bytes))
+                       : parse_row(element->text, element->line, settings_.defaults,
+                                   settings_.prompts, number_);
+    row.input_bytes = element->bytes;
+    return row;
+  }
+
+  bool skip() override {
+    ++number_;
+    return elements_.next().has_value();
+  }
+
+ private:
+  JsonArrayReader elements_;
+  RowSettings settings_;
+  uint64_t number_ = 0;  // of elements: their lines may all be the same
+};
+
+// JSON lines or an array, as the first bytes tell. Reading those may wait for a pipe, so it is not
+// the constructor's business.
+class AnyJsonRows : public RowReader {
+ public:
+  AnyJsonRows(LineReader& lines, const RowSettings& settings)
+      : lines_(lines), settings_(settings) {}
+
+  std::optional<InputRow> next() override { return rows().next(); }
+  bool skip() override { return rows().skip(); }
+
+ private:
+  RowReader& rows() {
+    if (!rows_ && JsonArrayReader::is_next(lines_)) {
+      rows_ = std::make_unique<JsonArrayRows>(lines_, settings_);
+    } else if (!rows_) {
+      rows_ = std::make_unique<JsonRows>(lines_, settings_);
+    }
+    return *rows_;
+  }
+
+  LineReader& lines_;
+  RowSettings settings_;
+  std::unique_ptr<RowReader> rows_;
 };
 
 class TextRows : public RowReader {
@@ -96,6 +153,7 @@ class TableRows : public RowReader {
  public:
   TableRows(LineReader& lines, char delimiter, const RowSettings& settings)
       : settings_(settings), records_(lines, delimiter, settings.max_line_bytes) {
+    lines.end_lines_at_cr();
     const std::optional<CsvRecord> header = records_.next(std::nullopt);
     if (!header) return;
     if (header->error) {
@@ -173,6 +231,8 @@ class TableRows : public RowReader {
   static std::string to_json(const std::string& cell, const Column& column) {
     if (cell.empty() && column.null_when_empty) return "null";
     if (column.may_be_json && json::accept(cell)) return cell;
+    if (column.may_be_json && cell == "True") return "true";  // as Python writes them
+    if (column.may_be_json && cell == "False") return "false";
     return json(cell).dump();
   }
 
@@ -193,7 +253,7 @@ std::unique_ptr<RowReader> make_row_reader(InputFormat format, LineReader& lines
     case InputFormat::kTsv:
       return std::make_unique<TableRows>(lines, '\t', settings);
     default:
-      return std::make_unique<JsonRows>(lines, settings);
+      return std::make_unique<AnyJsonRows>(lines, settings);
   }
 }
 

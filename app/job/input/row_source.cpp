@@ -14,8 +14,12 @@ constexpr size_t kMaxQueuedBytes = size_t{256} << 20;
 
 }  // namespace
 
-RowSource::RowSource(RequestReader& reader, const PromptEncoder& encoder)
-    : reader_(reader), encoder_(encoder), queue_(kMaxQueuedRows, kMaxQueuedBytes) {
+RowSource::RowSource(RequestReader& reader, const PromptEncoder& encoder,
+                     std::function<void()> on_raw_prompt)
+    : reader_(reader),
+      encoder_(encoder),
+      on_raw_prompt_(std::move(on_raw_prompt)),
+      queue_(kMaxQueuedRows, kMaxQueuedBytes) {
   thread_ = std::thread([this] {
     try {
       run();
@@ -40,10 +44,17 @@ void RowSource::encode(InputRow& row) const {
   }
 }
 
+void RowSource::notice_raw_prompt(const InputRow& row) {
+  const ModelChat& chat = encoder_.chat();
+  if (!on_raw_prompt_ || !row.prompt || !chat.has_template() || chat.wraps_prompts()) return;
+  std::exchange(on_raw_prompt_, nullptr)();
+}
+
 void RowSource::run() {
   int64_t rows = 0;
   for (; std::optional<InputRow> row = reader_.next(); ++rows) {
     if (!row->error) {
+      notice_raw_prompt(*row);
       const ScopedTimer timer(tokenize_seconds_);
       encode(*row);
     }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <thread>
 
@@ -15,8 +16,10 @@ namespace eet {
 
 class RowSource {
  public:
-  // `reader` is used by the source's thread until it ends.
-  RowSource(RequestReader& reader, const PromptEncoder& encoder);
+  // `reader` is used by the source's thread until it ends. That thread calls `on_raw_prompt` when
+  // the first prompt comes that is text although the model has a template for messages.
+  RowSource(RequestReader& reader, const PromptEncoder& encoder,
+            std::function<void()> on_raw_prompt = {});
   ~RowSource();
   RowSource(const RowSource&) = delete;
   RowSource& operator=(const RowSource&) = delete;
@@ -41,9 +44,11 @@ class RowSource {
  private:
   void run();
   void encode(InputRow& row) const;
+  void notice_raw_prompt(const InputRow& row);
 
   RequestReader& reader_;
   const PromptEncoder encoder_;
+  std::function<void()> on_raw_prompt_;
   BoundedQueue<InputRow> queue_;
   double tokenize_seconds_ = 0;
   std::atomic<int64_t> total_rows_ = -1;  // not known

@@ -28,11 +28,6 @@ std::vector<std::string> warnings(const JournalRecovery& recovery) {
     texts.push_back(concat("the journal ended in ", recovery.torn_bytes,
                            " bytes that are no whole record: they are cut off"));
   }
-  if (recovery.other_job) {
-    texts.push_back(concat("the journal is of ", recovery.program,
-                           " and another model, device, type, output format or program: its rows "
-                           "run again"));
-  }
   return texts;
 }
 

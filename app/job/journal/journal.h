@@ -20,7 +20,7 @@ struct JournalRecovery {
   uint64_t rows = 0;           // that have a whole record
   uint64_t damaged_bytes = 0;  // between whole records
   uint64_t torn_bytes = 0;     // behind the last whole record, cut off
-  bool other_job = false;      // the header is another job's: other model, program or format
+  bool other_job = false;      // the header is another job's: other flags, model or program
   std::string program;         // that wrote the header, where it can be read
 };
 

@@ -55,33 +55,36 @@ void add_params(KeyText& text, const InputRow& row, const JobIdentity& job) {
 }  // namespace
 
 Hash128 job_hash(const JobIdentity& job) {
-  const auto& [program, model, device, dtype, format, echo, seed, max_model_len] = job;
-  const auto& [token_ids, logprobs, style, served_model] = format;
+  const auto& [program, model, device, dtype, format, seed, max_model_len] = job;
+  const auto& [token_ids, style, served_model] = format;
   KeyText text;
-  text.add(program).add(model).add(device).add(dtype).add(echo);
-  text.add(token_ids).add(logprobs).add(static_cast<int>(style));
+  text.add(program).add(model).add(device).add(dtype);
+  text.add(token_ids).add(static_cast<int>(style));
   text.add(style == RowStyle::kOpenAi ? served_model : std::string());
   return text.hash();
 }
 
-Hash128 shards_hash(JobIdentity job, const SamplingParams& defaults,
-                    const std::vector<std::string>& default_stop) {
+Hash128 shards_hash(JobIdentity job, const RowDefaults& defaults, std::string_view chat) {
   job.device.clear();
   job.max_model_len = std::numeric_limits<int32_t>::max();
   InputRow row;
-  row.params = defaults;
-  row.stop = default_stop;
+  row.params = defaults.params;
+  row.stop = defaults.stop;
+  row.logprobs = defaults.logprobs;
+  row.echo = defaults.echo;
+  row.extra = chat;
   // The seed by itself, too: a row may draw where the defaults are greedy.
   return KeyText().add(row_key(row, job, job_hash(job))).add(job.seed).hash();
 }
 
 Hash128 row_key(const InputRow& row, const JobIdentity& job, const Hash128& hash_of_job) {
   // `prompt`, `messages` and what follows them have become `prompt_ids`.
-  const auto& [index, line, input_bytes, id, extra, model, is_chat, prompt, messages, prompt_ids,
-               truncated, completion, score_from, params, stop, error] = row;
+  const auto& [index, line, input_bytes, id, extra, model, is_chat, prompt, messages, chat,
+               prompt_ids, truncated, completion, score_from, params, stop, logprobs, echo, error] =
+      row;
   KeyText text;
   text.add(hash_of_job).add(id).add(extra).add(model).add(is_chat).add(prompt_ids).add(truncated);
-  text.add(score_from.value_or(-1));
+  text.add(score_from.value_or(-1)).add(logprobs).add(echo);
   add_params(text, row, job);
   text.add(uint64_t{stop.size()});
   for (const std::string& each : stop) text.add(each);

@@ -45,7 +45,7 @@ std::optional<JournalRecord> parse_journal_record(std::string_view bytes, uint64
 // What a job is called in messages: rows are matched by their own keys.
 struct JournalHeader {
   std::string program;        // name and version, cut after 20 bytes
-  Hash128 job;                // of model, program, device kind, types and output format
+  Hash128 job;                // of model, program, device kind and flags
   int64_t start_seconds = 0;  // when the job was first started, since 1970; 0: not known
 
   bool same_job(const JournalHeader& other) const {

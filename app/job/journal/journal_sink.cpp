@@ -17,6 +17,11 @@ JournalSink::JournalSink(Journal& journal, OutputPlace output, const JobIdentity
       job_hash_(job_hash(job)),
       options_(options) {}
 
+bool JournalSink::has_changed(uint64_t place, const InputRow& row) const {
+  const std::optional<JournalRecord> record = journal_.find(place);
+  return record && record->key != row_key(row, job_, job_hash_);
+}
+
 std::optional<RowOutcome> JournalSink::begin(const InputRow& row) {
   const uint64_t place = num_rows_++;
   const Hash128 key = row_key(row, job_, job_hash_);
@@ -46,7 +51,8 @@ void JournalSink::add(const Completion& completion) {
   running_.erase(found);
 }
 
-bool JournalSink::finish(std::string_view trailer, const StopRequested& stop_requested) {
+bool JournalSink::finish(const std::function<void()>& on_complete,
+                         const StopRequested& stop_requested) {
   journal_.sync();
   WholeFile file(output_);
   uint64_t written = 0;
@@ -70,8 +76,8 @@ bool JournalSink::finish(std::string_view trailer, const StopRequested& stop_req
   require(written == num_rows_, journal_.name(), ": ", written, " of ", num_rows_,
           " rows can be read: the disk changed what was written to it; --resume does the others "
           "again");
-  file.write(trailer);
   file.finish();
+  on_complete();
   if (!options_.keep_journal) journal_.remove();
   return true;
 }

@@ -38,10 +38,15 @@ class JournalSink : public CompletionSink {
   void flush() override { journal_.flush(); }
   uint64_t rows_held() const override { return 0; }
   size_t bytes_held() const override { return 0; }
-  bool finish(std::string_view trailer, const StopRequested& stop_requested) override;
+  bool finish(const std::function<void()>& on_complete,
+              const StopRequested& stop_requested) override;
   std::string suspend() override;
 
   const ResumeCounts& resumed() const { return resumed_; }
+
+  // Whether the journal has a result for `row`, the `place`-th to be announced, that no longer
+  // holds.
+  bool has_changed(uint64_t place, const InputRow& row) const;
 
  private:
   struct RunningRow {

@@ -1,5 +1,6 @@
 #include "app/job/output/byte_sink.h"
 
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -73,6 +74,47 @@ class GzipSink : public ByteSink {
   z_stream stream_ = {};
 };
 
+class XzSink : public ByteSink {
+ public:
+  explicit XzSink(WriteBytes write_bytes)
+      : write_bytes_(std::move(write_bytes)), piece_(kPieceBytes) {
+    if (lzma_easy_encoder(&stream_, LZMA_PRESET_DEFAULT, LZMA_CHECK_CRC64) != LZMA_OK) {
+      throw std::bad_alloc();
+    }
+  }
+  ~XzSink() override { lzma_end(&stream_); }
+  XzSink(const XzSink&) = delete;
+  XzSink& operator=(const XzSink&) = delete;
+
+  void write(std::string_view data) override {
+    stream_.next_in = reinterpret_cast<const uint8_t*>(data.data());
+    stream_.avail_in = data.size();
+    run(LZMA_RUN);
+  }
+
+  void finish() override {
+    stream_.avail_in = 0;
+    run(LZMA_FINISH);
+  }
+
+ private:
+  // Until lzma leaves room in the piece, it has more to give.
+  void run(lzma_action action) {
+    do {
+      stream_.next_out = reinterpret_cast<uint8_t*>(piece_.data());
+      stream_.avail_out = piece_.size();
+      const lzma_ret status = lzma_code(&stream_, action);
+      require(status == LZMA_OK || status == LZMA_STREAM_END || status == LZMA_BUF_ERROR,
+              "cannot compress: lzma error ", static_cast<int>(status));
+      write_bytes_({piece_.data(), piece_.size() - stream_.avail_out});
+    } while (stream_.avail_out == 0 || stream_.avail_in > 0);
+  }
+
+  WriteBytes write_bytes_;
+  std::vector<char> piece_;
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+};
+
 class ZstdSink : public ByteSink {
  public:
   explicit ZstdSink(WriteBytes write_bytes)
@@ -114,6 +156,7 @@ class ZstdSink : public ByteSink {
 
 std::unique_ptr<ByteSink> make_byte_sink(Compression compression, WriteBytes write_bytes) {
   if (compression == Compression::kGzip) return std::make_unique<GzipSink>(std::move(write_bytes));
+  if (compression == Compression::kXz) return std::make_unique<XzSink>(std::move(write_bytes));
   if (compression == Compression::kZstd) return std::make_unique<ZstdSink>(std::move(write_bytes));
   return std::make_unique<PlainSink>(std::move(write_bytes));
 }

@@ -1,6 +1,7 @@
 #include "app/job/output/completion.h"
 
 #include <algorithm>
+#include <ctime>
 #include <iterator>
 #include <numeric>
 #include <utility>
@@ -18,6 +19,7 @@ void take_identity(Completion& completion, InputRow& row) {
   completion.extra = std::move(row.extra);
   completion.model = std::move(row.model);
   completion.is_chat = row.is_chat;
+  completion.has_logprobs = row.logprobs;
   completion.truncated = row.truncated;
   completion.num_choices = row.params.n;
   const auto num_ids = static_cast<int64_t>(row.prompt_ids.size());
@@ -78,12 +80,9 @@ Completion failed_completion(const Completion& completion, RowError error) {
 }
 
 ChoiceBuilder::ChoiceBuilder(const InputRow& row, std::shared_ptr<const StopStrings> stops,
-                             const Tokenizer* tokenizer, bool echo)
-    : min_tokens_(row.params.min_tokens), stops_(std::move(stops)) {
-  if (tokenizer == nullptr || row.score_from) return;
-  decoder_.emplace(*tokenizer, /*skip_special_tokens=*/true);
-  if (!echo) return;
-  for (const int32_t id : row.prompt_ids) choice_.text += decoder_->push(id);
+                             std::optional<IncrementalDecoder> decoder, std::string echo)
+    : min_tokens_(row.params.min_tokens), decoder_(std::move(decoder)), stops_(std::move(stops)) {
+  choice_.text = std::move(echo);
 }
 
 void ChoiceBuilder::append(std::string_view piece) {
@@ -109,11 +108,9 @@ void ChoiceBuilder::push(const TokenOutput& output) {
   if (stops_.matched()) choice_.finish = FinishReason::kStop;
 }
 
-CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo,
-                                     size_t token_bytes)
+CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, size_t token_bytes)
     : row_(std::move(row)),
       tokenizer_(tokenizer),
-      echo_(echo),
       token_bytes_(token_bytes + sizeof(int32_t) + sizeof(float)),
       num_running_(num_samples()) {}
 
@@ -132,14 +129,22 @@ void CompletionBuilder::fail(RowError reason) {
   num_running_ = 0;
 }
 
+// The prompt is decoded once for all samples.
 void CompletionBuilder::start_samples() {
+  std::optional<IncrementalDecoder> decoder;
+  std::string prompt_text;
+  if (tokenizer_ != nullptr && !row_.score_from) {
+    decoder.emplace(*tokenizer_, /*skip_special_tokens=*/true);
+    prompt_text = decoder->push(row_.prompt_ids);
+    if (!row_.echo) prompt_text.clear();
+  }
   const auto stops = std::make_shared<const StopStrings>(row_.stop);
   samples_.reserve(static_cast<size_t>(num_samples()));
   while (num_samples() > static_cast<int32_t>(samples_.size())) {
-    samples_.emplace_back(row_, stops, tokenizer_, echo_);
+    samples_.emplace_back(row_, stops, decoder, prompt_text);
     // The first choice is in a row twice where there are several.
     const size_t copies = samples_.size() == 1 && num_samples() > 1 ? 2 : 1;
-    if (echo_ && !add_output_bytes(copies * json_bytes(samples_.back().text()))) return;
+    if (row_.echo && !add_output_bytes(copies * json_bytes(samples_.back().text()))) return;
   }
 }
 
@@ -171,7 +176,13 @@ Completion CompletionBuilder::take() {
   if (row_.error) return failed_completion(std::move(row_));
   std::vector<Choice> choices;
   choices.reserve(samples_.size());
-  for (ChoiceBuilder& sample : samples_) choices.push_back(sample.take());
+  for (ChoiceBuilder& sample : samples_) {
+    choices.push_back(sample.take());
+    if (!row_.logprobs || row_.score_from || tokenizer_ == nullptr) continue;
+    for (const int32_t id : choices.back().token_ids) {
+      choices.back().token_bytes.push_back(tokenizer_->token_bytes(id));
+    }
+  }
   keep_likeliest(choices, static_cast<size_t>(row_.params.n));
 
   Completion completion;
@@ -181,6 +192,7 @@ Completion CompletionBuilder::take() {
   take_identity(completion, row_);
   completion.completion_tokens = num_tokens_;
   completion.is_greedy = is_greedy_;
+  completion.created = std::time(nullptr);
   completion.waited_seconds = waited_seconds_;
   completion.seconds = watch_.seconds() - waited_seconds_;
   return completion;

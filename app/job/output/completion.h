@@ -23,8 +23,9 @@ namespace eet {
 // One generated text.
 struct Choice {
   std::string text;
-  std::vector<int32_t> token_ids;  // all generated, the stop token included; or those scored
-  std::vector<float> logprobs;     // of token_ids
+  std::vector<int32_t> token_ids;        // all generated, the stop token included; or those scored
+  std::vector<float> logprobs;           // of token_ids
+  std::vector<std::string> token_bytes;  // of token_ids, where the row has logprobs
   FinishReason finish = FinishReason::kNone;
 };
 
@@ -37,12 +38,14 @@ struct Completion : Choice {
   std::string extra;  // JSON text of the fields that pass through: ,"key":value for each
   std::string model;  // JSON text of the model that the row names, or empty
   bool is_chat = false;
-  bool truncated = false;  // the prompt that ran is not all of the row's
+  bool has_logprobs = false;  // the row of the output has them
+  bool truncated = false;     // the prompt that ran is not all of the row's
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;  // of all samples, wanted or not
   int32_t num_choices = 1;        // n
   std::vector<Choice> other_choices;
   bool is_greedy = true;      // of a scored row: greedy decoding would have given just these tokens
+  int64_t created = 0;        // when it was complete, in seconds of Unix time
   double waited_seconds = 0;  // from when the row was ready to run to its first token
   double seconds = 0;         // from there to its end
   std::optional<RowError> error;  // with kError, and then without text and tokens
@@ -57,15 +60,15 @@ Completion failed_completion(InputRow row);
 // The same for a row that failed when it was complete.
 Completion failed_completion(const Completion& completion, RowError error);
 
-// Gathers one sample's tokens and turns them into text. The text is the tokenizer's decode of all
-// generated ids (with `echo`, of the prompt's and the generated) without special tokens, cut before
-// the first stop string; a stop token ends it without being part of it. Stop strings are not looked
-// for in the prompt nor in the first min_tokens tokens.
+// Gathers one sample's tokens and turns them into text: what the generated ids add to the decode of
+// the prompt's, without special tokens, cut before the first stop string. A stop token ends it
+// without being part of it. Stop strings are not looked for in the first min_tokens tokens.
 class ChoiceBuilder {
  public:
-  // Without a tokenizer the text stays empty. `tokenizer` must outlive the builder.
+  // `decoder` has taken the prompt; without one the text stays empty. `echo` is the prompt's text,
+  // which goes in front, and in which no stop string is looked for.
   ChoiceBuilder(const InputRow& row, std::shared_ptr<const StopStrings> stops,
-                const Tokenizer* tokenizer, bool echo);
+                std::optional<IncrementalDecoder> decoder, std::string echo);
 
   // Takes the next token; none may come once the sample has ended.
   void push(const TokenOutput& output);
@@ -87,8 +90,9 @@ class ChoiceBuilder {
 // Gathers the tokens of all samples of a running row.
 class CompletionBuilder {
  public:
-  // As ChoiceBuilder. A row of the output has `token_bytes` of JSON for each token beside its text.
-  CompletionBuilder(InputRow row, const Tokenizer* tokenizer, bool echo, size_t token_bytes = 0);
+  // Without a tokenizer texts stay empty. `tokenizer` must outlive the builder. A row of the output
+  // has `token_bytes` of JSON for each token beside its text.
+  CompletionBuilder(InputRow row, const Tokenizer* tokenizer, size_t token_bytes = 0);
 
   // Takes the next token of one of the samples. False when that has ended the sample, which the
   // engine does not know where the output does not say so. What comes for an ended sample is left
@@ -113,7 +117,6 @@ class CompletionBuilder {
   bool add_output_bytes(size_t bytes);
   InputRow row_;
   const Tokenizer* tokenizer_;
-  bool echo_;
   size_t token_bytes_;
   size_t output_bytes_ = 0;             // of the row of the output, as JSON
   std::vector<ChoiceBuilder> samples_;  // made when the row starts: those that wait need none

@@ -6,7 +6,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "app/job/input/request_reader.h"
 #include "app/job/output/completion.h"
@@ -38,9 +37,10 @@ class CompletionSink {
   virtual uint64_t rows_held() const = 0;
   virtual size_t bytes_held() const = 0;
 
-  // All rows have come: completes the output, with `trailer` behind the last row. False when
-  // `stop_requested` ended that early.
-  virtual bool finish(std::string_view trailer, const StopRequested& stop_requested) = 0;
+  // All rows have come: completes the output, and calls `on_complete` before what a repetition
+  // would need is removed. False when `stop_requested` ended that early.
+  virtual bool finish(const std::function<void()>& on_complete,
+                      const StopRequested& stop_requested) = 0;
 
   // The job ends early: keeps what can be kept, and says what that is and how to go on.
   virtual std::string suspend() = 0;

@@ -42,10 +42,11 @@ void CompletionWriter::flush() {
   file_.write(std::exchange(ready_, {}));  // once: after a failure nobody knows how much was taken
 }
 
-bool CompletionWriter::finish(std::string_view trailer, const StopRequested& /*stop_requested*/) {
-  ready_ += trailer;
+bool CompletionWriter::finish(const std::function<void()>& on_complete,
+                              const StopRequested& /*stop_requested*/) {
   flush();
   file_.finish();
+  on_complete();
   return true;
 }
 

@@ -26,7 +26,8 @@ class CompletionWriter : public CompletionSink {
   void flush() override;
   uint64_t rows_held() const override { return waiting_.size(); }
   size_t bytes_held() const override { return bytes_waiting_; }
-  bool finish(std::string_view trailer, const StopRequested& stop_requested) override;
+  bool finish(const std::function<void()>& on_complete,
+              const StopRequested& stop_requested) override;
   std::string suspend() override;
 
  private:

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "app/job/output/completion_writer.h"
+#include "app/job/output/whole_file.h"
 #include "lib/core/error.h"
 
 namespace eet {
@@ -16,8 +18,13 @@ namespace fs = std::filesystem;
 constexpr const char* kAlreadyInUse =
     ": already in use as another input or output of this job: give another file";
 
-std::string journal_path(const std::string& output) {
-  return output + ".eet-journal";
+// Finished work is not replaced by accident.
+void refuse_to_replace(const std::string& path, const SafetyOptions& options) {
+  if (options.overwrite || options.resume) return;
+  std::error_code error;
+  const uintmax_t bytes = fs::file_size(path, error);
+  require(error || bytes == 0, path,
+          ": the output exists: give --overwrite to replace it, or another --output");
 }
 
 std::unique_ptr<JournalFile> open_journal(const std::string& output, const SafetyOptions& options) {
@@ -31,6 +38,11 @@ std::unique_ptr<JournalFile> open_journal(const std::string& output, const Safet
 }
 
 }  // namespace
+
+std::string journal_path(const std::string& output) {
+  return is_file_or_absent(output) ? OutputPlace(output).path() + ".eet-journal"
+                                   : output + ".eet-journal";
+}
 
 JobOutput::JobOutput(const std::string& path, const SafetyOptions& options,
                      std::initializer_list<int> others)
@@ -47,14 +59,24 @@ JobOutput::JobOutput(const std::string& path, const SafetyOptions& options,
     if (options.journal || fs::exists(fs::symlink_status(journal))) {
       journal_file_ = open_journal(place_.path(), options);
     }
+    try {
+      refuse_to_replace(place_.path(), options);
+    } catch (const Error&) {
+      remove_empty_journal();
+      throw;
+    }
   }
   if (!is_file || !options.journal) stream_.emplace(place_.path(), others);
 }
 
+// Nothing was recorded: nothing can be resumed, and the next run should not be asked about it.
+void JobOutput::remove_empty_journal() {
+  if (journal_file_ && journal_file_->size() <= kJournalHeaderBytes) journal_file_->remove();
+}
+
 JobOutput::~JobOutput() {
   try {
-    // Nothing was recorded: nothing can be resumed, and the next run should not be asked about it.
-    if (journal_file_ && journal_file_->size() <= kJournalHeaderBytes) journal_file_->remove();
+    remove_empty_journal();
     if (journal_ && journal_->num_rows() == 0 && !options_.keep_journal) journal_->remove();
   } catch (const std::exception&) {
     return;  // an empty journal is no harm
@@ -72,7 +94,7 @@ void JobOutput::refuse_as_other(const std::string& path) const {
   if (fd.get() >= 0) refuse_as_other(fd.get());
 }
 
-CompletionSink& JobOutput::start(const JobIdentity& job, int64_t now) {
+CompletionSink& JobOutput::start(const JobIdentity& job, const Hash128& flags, int64_t now) {
   if (journal_file_ && options_.overwrite) journal_file_->truncate(0);
   if (stream_) {
     if (journal_file_) std::exchange(journal_file_, nullptr)->remove();
@@ -80,8 +102,8 @@ CompletionSink& JobOutput::start(const JobIdentity& job, int64_t now) {
     writer_ = std::make_unique<CompletionWriter>(*stream_, job.format, options_.order);
     return *writer_;
   }
-  journal_ = std::make_unique<Journal>(
-      std::move(journal_file_), JournalHeader{job.program, job_hash(job), now}, options_.sync);
+  journal_ = std::make_unique<Journal>(std::move(journal_file_),
+                                       JournalHeader{job.program, flags, now}, options_.sync);
   journal_sink_ = std::make_unique<JournalSink>(
       *journal_, place_, job,
       JournalSinkOptions{options_.retry_errors, options_.keep_journal, options_.order});

@@ -18,12 +18,15 @@ namespace eet {
 struct SafetyOptions {
   bool journal = true;
   bool resume = false;
-  bool overwrite = false;
+  bool overwrite = false;  // an existing output, and an interrupted job's journal
   bool retry_errors = false;
   bool keep_journal = false;
   OutputOrder order = OutputOrder::kInput;
   SyncPolicy sync;
 };
+
+// Where the journal of a job with this --output is.
+std::string journal_path(const std::string& output);
 
 // A regular file gets a journal beside it, and is replaced when the job is complete; all else is a
 // stream.
@@ -31,7 +34,9 @@ class JobOutput {
  public:
   // Opens what the job will write, so that what cannot be written, or must not be yet, is refused
   // before any work is done. `others` are open files that may not be the output. An existing output
-  // keeps its content until start(), and with a journal until the job is complete. Throws Error.
+  // that is not empty is refused unless it is to be overwritten, or a journal has the job that will
+  // replace it; it keeps its content until start(), and with a journal until the job is complete.
+  // Throws Error.
   JobOutput(const std::string& path, const SafetyOptions& options,
             std::initializer_list<int> others);
   ~JobOutput();
@@ -42,17 +47,22 @@ class JobOutput {
   void refuse_as_other(int fd) const;
   void refuse_as_other(const std::string& path) const;
 
-  // To be called once, at `now` (in seconds since 1970). The sink lives as long as this.
-  CompletionSink& start(const JobIdentity& job, int64_t now);
+  // To be called once, at `now` (in seconds since 1970). The sink lives as long as this. `flags` is
+  // a hash of all that the results of every row may depend on, by which a journal of other flags is
+  // known.
+  CompletionSink& start(const JobIdentity& job, const Hash128& flags, int64_t now);
 
   // When the job was first started, in seconds since 1970: what a journal says, else `now`.
   int64_t start_seconds(int64_t now) const { return journal_ ? journal_->start_seconds() : now; }
 
   // What a journal held when the job was started; null without a journal.
   const JournalRecovery* recovery() const { return journal_ ? &journal_->recovery() : nullptr; }
+  const JournalSink* journal_sink() const { return journal_sink_.get(); }
   ResumeCounts resumed() const { return journal_sink_ ? journal_sink_->resumed() : ResumeCounts(); }
 
  private:
+  void remove_empty_journal();
+
   const OutputPlace place_;
   const SafetyOptions options_;
   std::optional<ResultFile> stream_;

@@ -5,7 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <cstring>
 #include <filesystem>
+#include <optional>
+#include <system_error>
 
 #include "app/job/input/compression.h"
 #include "app/job/standard_streams.h"
@@ -24,10 +28,30 @@ bool same_file(const struct stat& left, const struct stat& right) {
   return S_ISREG(left.st_mode) && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
 }
 
+// The descriptor that /dev/stdout, /dev/fd/N and the like name. Opened by name, a file that is
+// standard output would be written from its beginning.
+std::optional<int> named_descriptor(const std::string& path) {
+  if (path == "/dev/stdout") return STDOUT_FILENO;
+  if (path == "/dev/stderr") return STDERR_FILENO;
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (!path.starts_with(folder)) continue;
+    int number = -1;
+    const char* end = path.data() + path.size();
+    const auto read = std::from_chars(path.data() + folder.size(), end, number);
+    if (read.ec == std::errc() && read.ptr == end) return number;
+  }
+  return std::nullopt;
+}
+
 FileDescriptor open_output(const std::string& path) {
   if (path == "-") {
     require(!was_closed(STDOUT_FILENO), "standard output: cannot open: Bad file descriptor");
     return {STDOUT_FILENO, /*owned=*/false};
+  }
+  if (const std::optional<int> number = named_descriptor(path)) {
+    FileDescriptor fd(::fcntl(*number, F_DUPFD_CLOEXEC, 0), /*owned=*/true);
+    require_call(fd.get() >= 0, path, ": cannot open the output: ");
+    return fd;
   }
   require_writable(path);
   FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666), /*owned=*/true);
@@ -82,7 +106,7 @@ ResultFile::ResultFile(const std::string& path, std::initializer_list<int> other
 void ResultFile::start() {
   struct stat info {};
   const bool is_file = ::fstat(fd_.get(), &info) == 0 && S_ISREG(info.st_mode);
-  if (!is_file || fd_.get() == STDOUT_FILENO) return;
+  if (!is_file || fd_.get() == STDOUT_FILENO || named_descriptor(name_)) return;
   require_call(::ftruncate(fd_.get(), 0) == 0, name_, ": cannot empty the file: ");
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "app/job/input/json_members.h"
+#include "tokenizer/jinja/python_text.h"
+#include "tokenizer/utf8.h"
 
 namespace eet {
 namespace {
@@ -33,10 +35,6 @@ bool continues_character(char c) {
   return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
 }
 
-std::string_view without_trailing_space(std::string_view text) {
-  return text.substr(0, text.find_last_not_of(" \t\n\v\f\r") + 1);
-}
-
 }  // namespace
 
 PromptEncoder::PromptEncoder(const Tokenizer* tokenizer, ModelChat chat, int64_t max_model_len,
@@ -50,12 +48,17 @@ PromptEncoder::PromptEncoder(const Tokenizer* tokenizer, ModelChat chat, int64_t
 void PromptEncoder::encode(InputRow& row) const {
   try {
     if (row.messages) {
-      encode_prompt(row, chat_.render(*row.messages), /*add_special_tokens=*/false);
-      row.messages.reset();
+      encode_prompt(row, chat_.render(*row.messages, row.chat), /*add_special_tokens=*/false);
+    } else if (row.prompt && chat_.wraps_prompts()) {
+      row.is_chat = true;
+      encode_prompt(row, chat_.render_prompt(*row.prompt, row.chat), /*add_special_tokens=*/false);
     } else if (row.prompt) {
       encode_prompt(row, *row.prompt, /*add_special_tokens=*/true);
-      row.prompt.reset();
     }
+    row.messages.reset();
+    row.prompt.reset();
+    if (row.score_from == 0) add_prefix(row);
+    add_stop_tokens(row);
     if (row.prompt_ids.empty()) {
       throw BadRow({"empty_prompt", "prompt: expected at least one token"});
     }
@@ -72,11 +75,44 @@ void PromptEncoder::encode_prompt(InputRow& row, const std::string& text,
     row.prompt_ids = encode_text(text, add_special_tokens, row.truncated);
     return;
   }
-  const std::string_view context = without_trailing_space(text);
-  const size_t border = encode_text(context, add_special_tokens, row.truncated).size();
-  row.prompt_ids = encode_text(text + *row.completion, add_special_tokens, row.truncated);
-  row.score_from = static_cast<int32_t>(border);
+  const std::string_view context = jinja::strip(text, {.left = false});
+  const std::string whole = text + *row.completion;
   row.completion.reset();
+  if (context.empty()) {
+    row.prompt_ids = encode_text(whole, /*add_special_tokens=*/false, row.truncated);
+    row.score_from = 0;
+    return;
+  }
+  const size_t border = encode_text(context, add_special_tokens, row.truncated).size();
+  row.prompt_ids = encode_text(whole, add_special_tokens, row.truncated);
+  row.score_from = static_cast<int32_t>(border);
+}
+
+void PromptEncoder::add_prefix(InputRow& row) const {
+  std::optional<int32_t> prefix;
+  if (tokenizer_ != nullptr) {
+    prefix = tokenizer_->bos_id() ? tokenizer_->bos_id() : tokenizer_->eos_id();
+  }
+  if (!prefix) {
+    throw BadRow({"empty_prompt",
+                  "prompt: expected at least one token, as the model has neither BOS nor EOS to "
+                  "stand in front of the completion"});
+  }
+  row.score_from = 1;
+  if (row.prompt_ids.empty() || row.prompt_ids.front() != *prefix) {
+    row.prompt_ids.insert(row.prompt_ids.begin(), *prefix);
+  }
+}
+
+void PromptEncoder::add_stop_tokens(InputRow& row) const {
+  if (tokenizer_ == nullptr) return;
+  for (const std::string& stop : row.stop) {
+    if (!is_utf8(stop)) continue;
+    const std::vector<int32_t> ids = tokenizer_->encode(stop, /*add_special_tokens=*/false);
+    if (ids.size() != 1 || !tokenizer_->is_special(ids[0])) continue;
+    std::vector<int32_t>& tokens = row.params.stop_token_ids;
+    if (std::ranges::find(tokens, ids[0]) == tokens.end()) tokens.push_back(ids[0]);
+  }
 }
 
 std::vector<int32_t> PromptEncoder::encode_text(std::string_view text, bool add_special_tokens,

@@ -33,16 +33,24 @@ class PromptEncoder {
   // max_model_len tokens (prompt_too_long).
   //
   // A row to be scored is encoded as one text with its completion, and score_from becomes the
-  // number of tokens of the prompt alone; white space (of ASCII) at the prompt's end is taken for
-  // the completion's. That is where lm-evaluation-harness splits, so that a token over the border
-  // is part of what is scored. Without a completion all but the first token is scored.
+  // number of tokens of the prompt alone; white space at the prompt's end, of all that Python's
+  // str.rstrip knows, is taken for the completion's. That is where lm-evaluation-harness splits, so
+  // that a token over the border is part of what is scored. As there, an empty prompt is the BOS,
+  // or the EOS where there is none, unless the completion begins with it. Without a completion all
+  // but the first token is scored.
+  //
+  // A stop string that is a special token, whose text never comes out, becomes a stop token.
   //
   // Where they are, prompt_ids are cut to max_model_len - max_tokens, but not below half of
   // max_model_len; a cut on the left spares BOS.
   void encode(InputRow& row) const;
 
+  const ModelChat& chat() const { return chat_; }
+
  private:
   void encode_prompt(InputRow& row, const std::string& text, bool add_special_tokens) const;
+  void add_prefix(InputRow& row) const;
+  void add_stop_tokens(InputRow& row) const;
   std::vector<int32_t> encode_text(std::string_view text, bool add_special_tokens,
                                    bool& truncated) const;
   std::string_view cut_text(std::string_view text) const;
