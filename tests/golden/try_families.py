@@ -62,6 +62,8 @@ class Draw:
         return self.pick(100.0, 1e4, 5e5, 1e6)
 
     def rope(self, dim, part=None, kinds=("default", "linear", "dynamic", "llama3", "yarn")):
+        if int(dim * (part or 1.0)) == 2:  # dynamic divides by what is left beyond 2
+            kinds = [kind for kind in kinds if kind != "dynamic"]
         rope = {"rope_type": self.pick("default", *kinds), "rope_theta": self.theta()}
         kind = rope["rope_type"]
         if kind in ("linear", "dynamic", "llama3", "yarn"):
