@@ -22,9 +22,11 @@ namespace {
 std::vector<BenchModel> open_models(const BenchOptions& options) {
   std::vector<BenchModel> models;
   for (const std::string& path : options.models) {
-    models.push_back(options.random_weights ? open_bench_shape(path) : open_bench_model(path));
+    models.push_back(options.random_weights ? open_bench_shape(path, options.config_policy)
+                                            : open_bench_model(path, options.config_policy));
   }
-  for (const std::string& path : options.configs) models.push_back(open_bench_shape(path));
+  for (const std::string& path : options.configs)
+    models.push_back(open_bench_shape(path, options.config_policy));
   return models.empty() ? paper_shapes() : models;
 }
 

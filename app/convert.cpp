@@ -7,6 +7,7 @@
 #include <iostream>
 #include <memory>
 
+#include "app/config_options.h"
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
 #include "lib/core/error.h"
@@ -20,6 +21,7 @@ struct ConvertCommand {
   std::string source;
   std::string destination;
   std::string dtype = "auto";
+  ConfigPolicy config_policy;
   bool force = false;
 };
 
@@ -50,7 +52,8 @@ int run(const ConvertCommand& command) {
   options.source = command.source;
   options.interrupted = [] { return caught_signal != 0; };
   note_signals();
-  const Checkpoint checkpoint = open_checkpoint(locate_model(command.source));
+  const Checkpoint checkpoint =
+      open_checkpoint(locate_model(command.source), command.config_policy);
   for (const std::string& warning : checkpoint.warnings) {
     std::cerr << "eet: warning: " << warning << '\n';
   }
@@ -89,6 +92,7 @@ void add_convert_command(CLI::App& app, int& exit_code) {
   sub->add_option("--dtype", command->dtype,
                   "fp32, fp16 or bf16: the type of every weight; auto keeps the checkpoint's")
       ->capture_default_str();
+  add_config_options(*sub, command->config_policy);
   sub->add_flag("--force", command->force,
                 "Replace a destination that eet convert wrote, once the new one is complete");
   sub->callback([command, &exit_code] { exit_code = run(*command); });

@@ -114,7 +114,9 @@ std::string describe(const ChatSettings& chat) {
 
 // Hash of all flags that results may depend on, beside the rows.
 Hash128 flags_hash(const GenerateOptions& options, const JobIdentity& identity) {
-  return shards_hash(identity, options.row_defaults(), describe(options.chat));
+  std::string settings = describe(options.chat);
+  for (const std::string& key : options.config_policy.ignored) settings += '\n' + key;
+  return shards_hash(identity, options.row_defaults(), settings);
 }
 
 // Of all that may change a finished row's result, beside the row: the device's kind, too.
@@ -207,7 +209,7 @@ int run_job(GenerateOptions options) {
   if (const std::optional<int> exit_code = exit_code_of_complete_output(options)) return *exit_code;
   const Stopwatch load_watch;
   const std::string model = locate_model(options.model);
-  const Checkpoint checkpoint = open_model(model);
+  const Checkpoint checkpoint = open_model(model, options.config_policy);
   const std::filesystem::path tokenizer_path = options.tokenizer.empty()
                                                    ? checkpoint.tokenizer_directory
                                                    : std::filesystem::path(options.tokenizer);

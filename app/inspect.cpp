@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "app/config_options.h"
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
 #include "tokenizer/tokenizer.h"
@@ -19,6 +20,7 @@ using Json = nlohmann::ordered_json;
 
 struct InspectCommand {
   std::string model;
+  ConfigPolicy config_policy;
   bool json = false;
 };
 
@@ -120,7 +122,8 @@ void print_text(const Json& report) {
 }
 
 int run(const InspectCommand& command) {
-  const Json report = describe(command.model, open_checkpoint(locate_model(command.model)));
+  const Json report =
+      describe(command.model, open_checkpoint(locate_model(command.model), command.config_policy));
   if (command.json) {
     std::cout << report.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     return kExitOk;
@@ -139,6 +142,7 @@ void add_inspect_command(CLI::App& app, int& exit_code) {
   CLI::App* sub = app.add_subcommand(
       "inspect", "Print a model's configuration, tensors, tokenizer and sizes in bytes");
   sub->add_option("model", command->model, "Model, as `eet generate -m` takes it")->required();
+  add_config_options(*sub, command->config_policy);
   sub->add_flag("--json", command->json, "One JSON object, with every tensor, for programs");
   sub->callback([command, &exit_code] { exit_code = run(*command); });
 }

@@ -8,8 +8,8 @@
 
 namespace eet {
 
-Checkpoint open_model(const std::string& path) {
-  Checkpoint checkpoint = open_checkpoint(path);
+Checkpoint open_model(const std::string& path, const ConfigPolicy& policy) {
+  Checkpoint checkpoint = open_checkpoint(path, policy);
   for (const std::string& warning : checkpoint.warnings) {
     std::cerr << "eet: warning: " << warning << '\n';
   }

@@ -12,7 +12,7 @@
 namespace eet {
 
 // Opens the checkpoint and prints its warnings. Throws Error.
-Checkpoint open_model(const std::string& path);
+Checkpoint open_model(const std::string& path, const ConfigPolicy& policy);
 
 // The tokenizer at `named` or, where that is empty, in `directory`. A model without tokenizer files
 // still serves rows of token ids: null, with a warning. Broken files are fatal, and so are missing

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "app/chat_flags.h"
+#include "app/config_options.h"
 #include "app/engine_options.h"
 #include "app/input_options.h"
 #include "app/safety_options.h"
@@ -110,6 +111,7 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
                   "or the name\n"
                   "of a model that is in the local Hugging Face cache: org/name[@revision]")
       ->required();
+  add_config_options(command, options.config_policy);
   command.add_option(
       "--tokenizer", options.tokenizer,
       "Directory, *.model or tokenizer.json, where the model's own is not beside it");

@@ -14,11 +14,13 @@
 #include "app/job/text/model_chat.h"
 #include "app/job/text/prompt_encoder.h"
 #include "lib/engine.h"
+#include "weights_tools/config_policy.h"
 
 namespace eet {
 
 struct GenerateOptions {
   std::string model;
+  ConfigPolicy config_policy;
   std::string tokenizer;  // directory or file, empty: the model's
   std::string input;
   std::string output = "-";

@@ -202,7 +202,7 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
 }  // namespace
 
 int validate(GenerateOptions job, const ValidateOptions& options) {
-  const Checkpoint checkpoint = open_model(locate_model(job.model));
+  const Checkpoint checkpoint = open_model(locate_model(job.model), job.config_policy);
   settle_sampling(job, checkpoint.config);
   JobPlan plan = plan_job(job, checkpoint.config);
   const std::unique_ptr<Tokenizer> tokenizer =

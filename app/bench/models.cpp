@@ -49,16 +49,18 @@ BenchModel gpt2_shape(const std::string& name, int64_t hidden, int64_t layers, i
 
 }  // namespace
 
-BenchModel open_bench_model(const std::string& path) {
-  const Checkpoint checkpoint = open_checkpoint(locate_model(path));
+BenchModel open_bench_model(const std::string& path, const ConfigPolicy& policy) {
+  const Checkpoint checkpoint = open_checkpoint(locate_model(path), policy);
   for (const std::string& warning : checkpoint.warnings) {
     std::cerr << "eet: warning: " << warning << '\n';
   }
   return {model_name(path), path, checkpoint.config, checkpoint.loader};
 }
 
-BenchModel open_bench_shape(const std::string& path) {
-  return {.name = model_name(path), .path = path, .config = read_model_config(locate_model(path))};
+BenchModel open_bench_shape(const std::string& path, const ConfigPolicy& policy) {
+  return {.name = model_name(path),
+          .path = path,
+          .config = read_model_config(locate_model(path), policy)};
 }
 
 std::vector<BenchModel> paper_shapes() {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/bench/int_list.h"
+#include "app/config_options.h"
 #include "app/engine_options.h"
 #include "lib/core/error.h"
 
@@ -44,6 +45,7 @@ CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<in
 }
 
 void add_model_options(CLI::App& command, BenchOptions& options) {
+  add_config_options(command, options.config_policy);
   command.add_option("-m,--model", options.models, "Models, each as `eet generate` takes it")
       ->delimiter(',')
       ->allow_extra_args(false);

@@ -10,6 +10,7 @@
 #include "app/bench/result_writer.h"
 #include "app/bench/workload.h"
 #include "lib/engine.h"
+#include "weights_tools/config_policy.h"
 
 namespace eet {
 
@@ -17,6 +18,7 @@ struct BenchOptions {
   std::vector<std::string> models;
   std::vector<std::string> configs;
   bool random_weights = false;
+  ConfigPolicy config_policy;
   TestPlan tests;
   RequestOptions requests;
   SweepPlan sweep;

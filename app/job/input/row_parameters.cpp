@@ -184,7 +184,7 @@ bool is_empty(const json& value) {
 void check_neutral(const Field& field, const json& neutral) {
   if (field.value() == neutral || (neutral.is_null() && is_empty(field.value()))) return;
   const std::string expected = neutral.is_null() ? "nothing" : neutral.dump();
-  field.reject("unsupported_parameter", "(as nothing else is supported) " + expected);
+  field.reject("unsupported_parameter", expected + " (nothing else is supported)");
 }
 
 std::string_view without_quotes(std::string_view raw_key) {

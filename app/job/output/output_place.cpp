@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <system_error>
 
 #include "lib/core/error.h"
 
@@ -11,7 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Where links lead. Names of pipes and devices stay: /dev/stdout leads to a name that is no file.
 std::string resolved(const std::string& name) {
+  std::error_code error;
+  const fs::file_status status = fs::status(name, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) return name;
   constexpr int kMaxLinks = 40;  // as the kernel's
   fs::path path = name;
   for (int links = 0; fs::is_symlink(fs::symlink_status(path)); ++links) {
