@@ -4,6 +4,8 @@
 #include <iostream>
 #include <optional>
 
+#include "app/model_tokenizer.h"
+
 namespace eet {
 
 Checkpoint open_model(const std::string& path) {
@@ -16,8 +18,8 @@ Checkpoint open_model(const std::string& path) {
 
 std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::string& named,
                                                  const std::filesystem::path& directory) {
-  if (!named.empty()) return load_tokenizer(named);
-  if (!tokenizer_files(directory).empty()) return load_tokenizer(directory);
+  if (!named.empty()) return open_tokenizer(named);
+  if (has_tokenizer(directory)) return open_tokenizer(directory);
   std::cerr << "eet: warning: " << directory.string()
             << ": no tokenizer (expected tokenizer.model, tokenizer.json, or vocab.json with "
                "merges.txt): rows need prompt_token_ids, and text stays empty\n";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <utility>
@@ -294,6 +295,8 @@ std::string split_suffix(int64_t number, int64_t count) {
 void join_splits(Gguf& first, const fs::path& path, int64_t count) {
   const std::string where = path.string();
   const GgufMetadata& metadata = first.metadata;
+  require(count <= UINT16_MAX, where, ": split.count: expected at most ", UINT16_MAX, ", got ",
+          count);
   const std::string suffix = split_suffix(1, count);
   const std::string name = path.filename().string();
   const int64_t place = metadata.integer("split.no").value_or(0);
@@ -301,9 +304,9 @@ void join_splits(Gguf& first, const fs::path& path, int64_t count) {
           place + 1, "; name the one that ends in ", suffix);
   require(name.ends_with(suffix), where, ": expected a name that ends in ", suffix,
           ", by which the other files of the model are found");
-  const std::string stem = name.substr(0, name.size() - suffix.size());
+  const std::vector<fs::path> files = gguf_files(path);
   for (int64_t i = 1; i < count; ++i) {
-    const fs::path other_path = path.parent_path() / (stem + split_suffix(i + 1, count));
+    const fs::path& other_path = files[static_cast<size_t>(i)];
     Gguf other = read_one_file(other_path, Links::kInsideFolder);
     const int64_t other_place = other.metadata.integer("split.no").value_or(0);
     require(other_place == i, other_path.string(), ": split.no: expected ", i, ", got ",
@@ -382,6 +385,23 @@ bool is_gguf(const fs::path& path) {
   } catch (const FileError&) {
     return false;  // for the reader of another format to complain about
   }
+}
+
+std::vector<fs::path> gguf_files(const fs::path& first) {
+  const std::string name = first.filename().string();
+  constexpr std::string_view kFirst = "-00001-of-";
+  const size_t at = name.rfind(kFirst);
+  int64_t count = 1;
+  if (at != std::string::npos) {
+    const char* digits = name.data() + at + kFirst.size();
+    std::from_chars(digits, name.data() + name.size(), count);
+  }
+  std::vector<fs::path> files = {first};
+  if (count <= 1 || count > UINT16_MAX || !name.ends_with(split_suffix(1, count))) return files;
+  for (int64_t i = 2; i <= count; ++i) {
+    files.push_back(first.parent_path() / (name.substr(0, at) + split_suffix(i, count)));
+  }
+  return files;
 }
 
 Gguf read_gguf(const fs::path& path) {

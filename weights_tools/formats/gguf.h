@@ -60,6 +60,10 @@ struct Gguf {
 // Whether `path` is named *.gguf or begins as such a file does.
 bool is_gguf(const std::filesystem::path& path);
 
+// The files of the model whose first one is `first`: that alone, or, where its name says that it is
+// the first of N (NAME-00001-of-0000N.gguf), all of them.
+std::vector<std::filesystem::path> gguf_files(const std::filesystem::path& first);
+
 // Reads version 2 or 3, little endian, and for the first file of a split model
 // (NAME-00001-of-0000N.gguf) those beside it as well. Refuses counts, lengths and offsets that lead
 // out of the file, duplicate keys and tensors, tensors that overlap or are not aligned, and nested

@@ -3,14 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "app/job/input/json_members.h"
+#include "app/model_tokenizer.h"
 #include "tokenizer/tokenizer.h"
 
 namespace eet {
 
 ModelChat::ModelChat(const std::filesystem::path& tokenizer) {
-  const bool is_directory = std::filesystem::is_directory(tokenizer);
   try {
-    template_ = ChatTemplate::load(is_directory ? tokenizer : tokenizer.parent_path());
+    template_ = open_chat_template(tokenizer);
   } catch (const TokenizerFileError&) {
     throw;
   } catch (const TokenizerError& error) {
