@@ -10,6 +10,7 @@
 #include "app/config_options.h"
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
+#include "app/model_tokenizer.h"
 #include "lib/core/error.h"
 #include "tokenizer/tokenizer.h"
 #include "weights_tools/converter.h"
@@ -57,10 +58,14 @@ int run(const ConvertCommand& command) {
   for (const std::string& warning : checkpoint.warnings) {
     std::cerr << "eet: warning: " << warning << '\n';
   }
-  options.tokenizer_files = tokenizer_files(checkpoint.tokenizer_directory);
-  if (options.tokenizer_files.empty()) {
-    std::cerr << "eet: warning: " << checkpoint.tokenizer_directory.string()
+  const std::filesystem::path& tokenizer = checkpoint.tokenizer_directory;
+  if (!has_tokenizer(tokenizer)) {
+    std::cerr << "eet: warning: " << tokenizer.string()
               << ": no tokenizer files to copy; the converted model will take token ids only\n";
+  } else if (checkpoint.format.starts_with("GGUF")) {
+    options.new_files = gguf_tokenizer_files(tokenizer);
+  } else {
+    options.tokenizer_files = tokenizer_files(tokenizer);
   }
   // The defaults of rows, which stay with the model.
   const auto generation_config = checkpoint.tokenizer_directory / "generation_config.json";

@@ -9,7 +9,7 @@
 #include "app/config_options.h"
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
-#include "tokenizer/tokenizer.h"
+#include "app/model_tokenizer.h"
 #include "weights_tools/checkpoint.h"
 #include "weights_tools/eet_config.h"
 
@@ -25,8 +25,8 @@ struct InspectCommand {
 };
 
 Json describe_tokenizer(const std::filesystem::path& directory) {
-  if (tokenizer_files(directory).empty()) return nullptr;
-  const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(directory);
+  if (!has_tokenizer(directory)) return nullptr;
+  const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(directory);
   Json json = {{"kind", tokenizer->kind()}, {"vocab_size", tokenizer->vocab_size()}};
   json["bos_token_id"] = tokenizer->bos_id() ? Json(*tokenizer->bos_id()) : Json(nullptr);
   json["eos_token_id"] = tokenizer->eos_id() ? Json(*tokenizer->eos_id()) : Json(nullptr);

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <optional>
 
+#include "app/model_tokenizer.h"
 #include "app/sampling_defaults.h"
 
 namespace eet {
@@ -18,8 +19,8 @@ Checkpoint open_model(const std::string& path, const ConfigPolicy& policy) {
 
 std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::string& named,
                                                  const std::filesystem::path& directory) {
-  if (!named.empty()) return load_tokenizer(named);
-  if (!tokenizer_files(directory).empty()) return load_tokenizer(directory);
+  if (!named.empty()) return open_tokenizer(named);
+  if (has_tokenizer(directory)) return open_tokenizer(directory);
   std::cerr << "eet: warning: " << directory.string()
             << ": no tokenizer (expected tokenizer.model, tokenizer.json, or vocab.json with "
                "merges.txt): rows need prompt_token_ids, and text stays empty\n";

@@ -7,6 +7,7 @@
 #include "app/fingerprint_cache.h"
 #include "lib/core/error.h"
 #include "lib/core/thread_pool.h"
+#include "weights_tools/formats/gguf.h"
 
 namespace eet {
 namespace {
@@ -34,7 +35,7 @@ Hash128 hash_content(const RegularFile& file, ThreadPool& pool) {
 
 // The files of a model's directory that say what it computes.
 std::vector<fs::path> files_of(const fs::path& model) {
-  if (!fs::is_directory(model)) return {model};
+  if (!fs::is_directory(model)) return gguf_files(model);
   constexpr std::array kConfigFiles = {"config.json", "eet.json", "generation_config.json",
                                        "model.safetensors.index.json"};
   std::vector<fs::path> files;

@@ -106,15 +106,16 @@ void add_sampling_options(CLI::App& command, GenerateOptions& options) {
 
 void add_job_options(CLI::App& command, GenerateOptions& options) {
   command
-      .add_option("-m,--model", options.model,
-                  "Model: a directory of `eet convert` or of Hugging Face, a llama2.c .bin file, "
-                  "or the name\n"
-                  "of a model that is in the local Hugging Face cache: org/name[@revision]")
+      .add_option(
+          "-m,--model", options.model,
+          "Model: a directory of `eet convert` or of Hugging Face, a .gguf or llama2.c .bin file,\n"
+          "or the name of a model that is in the local Hugging Face cache: "
+          "org/name[@revision]")
       ->required();
   add_config_options(command, options.config_policy);
   command.add_option(
       "--tokenizer", options.tokenizer,
-      "Directory, *.model or tokenizer.json, where the model's own is not beside it");
+      "Directory, *.model, tokenizer.json or *.gguf, where the model's own is not beside it");
   command
       .add_option("-i,--input", options.input, "Prompts: JSON lines, text or a table; - is stdin")
       ->required();

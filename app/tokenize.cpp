@@ -15,7 +15,7 @@
 #include "app/job/input/json_members.h"
 #include "app/job/input/line_reader.h"
 #include "app/job/output/result_file.h"
-#include "tokenizer/tokenizer.h"
+#include "app/model_tokenizer.h"
 
 namespace eet {
 namespace {
@@ -75,7 +75,7 @@ class TokenizeJob {
  public:
   explicit TokenizeJob(const TokenizeOptions& options)
       : options_(options),
-        tokenizer_(load_tokenizer(options.model)),
+        tokenizer_(open_tokenizer(options.model)),
         input_(options.input, kMaxLineBytes),
         output_(options.output, {input_.descriptor()}) {}
 

@@ -107,23 +107,28 @@ AddedToken read_added_token(const JsonView& entry) {
   return token;
 }
 
+TokenizerConfig read_tokenizer_config(const JsonView& file) {
+  TokenizerConfig config;
+  config.present = true;
+  config.tokenizer_class = without_fast(file["tokenizer_class"].string_or(""));
+  config.add_bos_token = optional_boolean(file["add_bos_token"]);
+  config.add_eos_token = optional_boolean(file["add_eos_token"]);
+  config.add_prefix_space = optional_boolean(file["add_prefix_space"]);
+  config.legacy = optional_boolean(file["legacy"]);
+  if (file["split_special_tokens"].boolean_or(false)) {
+    file["split_special_tokens"].fail("false", "encode the special tokens' text by hand");
+  }
+  read_added_tokens_decoder(file["added_tokens_decoder"], config.added_tokens);
+  read_special_tokens(file, config);
+  return config;
+}
+
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
   TokenizerConfig config;
   const auto config_path = directory / "tokenizer_config.json";
   if (std::filesystem::exists(config_path)) {
     const nlohmann::json document = read_json_file(config_path);
-    const JsonView file(document, config_path.string());
-    config.present = true;
-    config.tokenizer_class = without_fast(file["tokenizer_class"].string_or(""));
-    config.add_bos_token = optional_boolean(file["add_bos_token"]);
-    config.add_eos_token = optional_boolean(file["add_eos_token"]);
-    config.add_prefix_space = optional_boolean(file["add_prefix_space"]);
-    config.legacy = optional_boolean(file["legacy"]);
-    if (file["split_special_tokens"].boolean_or(false)) {
-      file["split_special_tokens"].fail("false", "encode the special tokens' text by hand");
-    }
-    read_added_tokens_decoder(file["added_tokens_decoder"], config.added_tokens);
-    read_special_tokens(file, config);
+    config = read_tokenizer_config(JsonView(document, config_path.string()));
   }
   config.tokenizer_class = class_of_model(std::move(config.tokenizer_class), directory);
   // Files of older versions, which added_tokens_decoder stands for.

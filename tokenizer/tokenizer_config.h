@@ -36,6 +36,9 @@ struct TokenizerConfig {
 // name it, is that of config.json.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory);
 
+// Reads the content of one tokenizer_config.json alone.
+TokenizerConfig read_tokenizer_config(const JsonView& file);
+
 // An entry of added_tokens, added_tokens_decoder or special_tokens_map: a string, or an object with
 // `content` and flags. The id stays 0.
 AddedToken read_added_token(const JsonView& entry);

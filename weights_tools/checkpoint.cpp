@@ -2,6 +2,8 @@
 
 #include "lib/core/error.h"
 #include "weights_tools/eet_config.h"
+#include "weights_tools/formats/gguf.h"
+#include "weights_tools/formats/gguf_model.h"
 #include "weights_tools/formats/huggingface.h"
 #include "weights_tools/formats/llama2c.h"
 #include "weights_tools/formats/safetensors.h"
@@ -35,7 +37,9 @@ Checkpoint open_checkpoint(const fs::path& path, const ConfigPolicy& policy) {
   if (!fs::is_directory(path)) {
     require(
         path.extension() != ".safetensors" && path.extension() != ".json", path.string(),
-        ": expected a model directory or a llama2.c .bin file; give the directory of this file");
+        ": expected a model directory, a .gguf or a llama2.c .bin file; give the directory of this "
+        "file");
+    if (is_gguf(path)) return open_gguf(path, policy);
     return open_llama2c(path);
   }
   if (fs::exists(path / kEetConfigFile)) return open_converted(path);

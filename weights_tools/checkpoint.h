@@ -19,7 +19,7 @@ struct CheckpointTensor {
 };
 
 struct Checkpoint {
-  std::string format;  // "eet", "Hugging Face safetensors", "llama2.c": for `inspect`
+  std::string format;  // "eet", "Hugging Face safetensors", "GGUF version 3": for `inspect`
   ModelConfig config;
   std::vector<CheckpointTensor> tensors;      // of all tensor_specs(config), in that order
   TensorLoader loader;                        // gives every one of them
@@ -29,9 +29,10 @@ struct Checkpoint {
 };
 
 // Opens a directory written by `eet convert`, a Hugging Face directory (config.json with single or
-// sharded safetensors), or a llama2.c .bin file (legacy or version 1). Files are mapped; nothing is
-// read beyond headers. Everything that can be refused is refused here: unknown configuration,
-// missing, unexpected, overlapping or mis-shaped tensors, truncated files. Throws Error.
+// sharded safetensors), a .gguf file (alone, or the first of a split model), or a llama2.c .bin
+// file (legacy or version 1). Files are mapped; nothing is read beyond headers. Everything that can
+// be refused is refused here: unknown configuration, missing, unexpected, overlapping or mis-shaped
+// tensors, truncated files. Throws Error.
 Checkpoint open_checkpoint(const std::filesystem::path& path, const ConfigPolicy& policy = {});
 
 // Only the configuration: of a config.json in Hugging Face's form, or of a directory that holds one

@@ -146,6 +146,11 @@ void convert(const Checkpoint& checkpoint, const fs::path& destination,
   refuse_without_space(staging.path(), total_bytes(headers_of(checkpoint, options)));
   write_weights(checkpoint, staging.path() / "model.safetensors", options);
   write_config(checkpoint, staging.path() / kEetConfigFile, options);
+  for (const auto& [name, contents] : options.new_files) {
+    OutputFile file(staging.path() / name);
+    file.write(contents);
+    file.finish();
+  }
   for (const fs::path& file : options.tokenizer_files) copy_file_to(file, staging.path());
   staging.commit();
 }

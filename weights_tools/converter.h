@@ -3,7 +3,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "weights_tools/checkpoint.h"
@@ -14,6 +16,7 @@ struct ConvertOptions {
   std::optional<DType> dtype;                          // nothing: every tensor keeps its own
   bool force = false;                                  // replace a model directory that exists
   std::vector<std::filesystem::path> tokenizer_files;  // copied beside the weights
+  std::map<std::string, std::string> new_files;  // written beside the weights: name and contents
   std::filesystem::path source;  // what the checkpoint was opened from: never replaced or removed
   std::function<bool()> interrupted;  // asked now and then; true gives up. May be empty
 };

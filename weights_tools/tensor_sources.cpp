@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "lib/core/error.h"
+#include "weights_tools/formats/gguf_quants.h"
 
 namespace eet {
 namespace {
@@ -147,8 +148,10 @@ class Finder {
     const std::string file_and_name = concat(tensor.file->path().string(), ": ", name);
     require(tensor.shape == stored_shape(source), file_and_name, ": expected shape ",
             describe_shape(stored_shape(source)), ", got ", describe_shape(tensor.shape));
-    require(tensor.dtype.has_value(), file_and_name, ": expected F32, F16 or BF16, got ",
-            tensor.type_name);
+    require(
+        tensor.dtype.has_value(), file_and_name, ": expected F32, F16, BF16 or, in a GGUF file, ",
+        "a packed type that can be unpacked (Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS, MXFP4)",
+        ", got ", tensor.type_name);
     used_.insert(name);
     return {source, tensor};
   }
@@ -257,11 +260,18 @@ bool is_aligned(const std::byte* data, DType dtype) {
   return reinterpret_cast<uintptr_t>(data) % dtype_size(dtype) == 0;
 }
 
+// Bytes of so many elements of a stored tensor: whole rows, so whole blocks.
+size_t stored_bytes(const StoredTensor& stored, size_t elements) {
+  const PackedType* packed = stored.packed;
+  return packed != nullptr ? elements / packed->elements * packed->bytes
+                           : elements * dtype_size(*stored.dtype);
+}
+
 // The first wanted element of a stored tensor.
 const std::byte* first_row(const Part& part) {
   const auto row = static_cast<size_t>(element_count(part.source.shape) / part.source.shape[0]);
   return part.stored.data +
-         static_cast<size_t>(part.source.skipped_rows) * row * dtype_size(*part.stored.dtype);
+         stored_bytes(part.stored, static_cast<size_t>(part.source.skipped_rows) * row);
 }
 
 // Writes the rows of `part`, as `dtype` in canonical layout, to `out` (aligned).
@@ -271,7 +281,12 @@ void assemble_part(std::byte* out, const Part& part, DType dtype, const Attentio
   const std::byte* in = first_row(part);
   std::unique_ptr<std::byte[]> aligned;
   std::unique_ptr<std::byte[]> converted;
-  if (!is_aligned(in, stored_dtype)) {
+  if (const PackedType* packed = part.stored.packed) {
+    // All packed types unpack to fp32, and fp32 is what parts of which one is fp32 have in common.
+    aligned = std::make_unique_for_overwrite<std::byte[]>(count * sizeof(float));
+    packed->unpack(reinterpret_cast<float*>(aligned.get()), in, count / packed->elements);
+    in = aligned.get();
+  } else if (!is_aligned(in, stored_dtype)) {
     aligned = std::make_unique_for_overwrite<std::byte[]>(count * dtype_size(stored_dtype));
     std::memcpy(aligned.get(), in, count * dtype_size(stored_dtype));
     in = aligned.get();
@@ -324,8 +339,8 @@ HostTensor view_parts(const Binding& binding) {
 HostTensor load(const Binding& binding) {
   const bool in_place =
       std::all_of(binding.parts.begin(), binding.parts.end(), [&](const Part& part) {
-        return part.source.layout == SourceLayout::kSame && *part.stored.dtype == binding.dtype &&
-               is_aligned(first_row(part), binding.dtype);
+        return part.source.layout == SourceLayout::kSame && part.stored.packed == nullptr &&
+               *part.stored.dtype == binding.dtype && is_aligned(first_row(part), binding.dtype);
       });
   if (in_place) return view_parts(binding);
   HostTensor tensor{binding.dtype, binding.spec.shape, {}, nullptr};
@@ -351,9 +366,9 @@ int64_t file_bytes(const StoredTensors& stored) {
 }
 
 bool same_contents(const StoredTensor& a, const StoredTensor& b) {
-  if (a.dtype != b.dtype || a.shape != b.shape || !a.dtype) return false;
-  const auto bytes = static_cast<size_t>(element_count(a.shape)) * dtype_size(*a.dtype);
-  return std::memcmp(a.data, b.data, bytes) == 0;
+  if (a.type_name != b.type_name || a.shape != b.shape || !a.dtype) return false;
+  const auto elements = static_cast<size_t>(element_count(a.shape));
+  return std::memcmp(a.data, b.data, stored_bytes(a, elements)) == 0;
 }
 
 // What a tied model stores of its two tensors decides what is tied.

@@ -107,6 +107,13 @@ std::vector<Golden> checked_in_goldens() {
   return goldens;
 }
 
+std::vector<Golden> gguf_goldens() {
+  std::vector<Golden> goldens;
+  add_model_directories(goldens, kRoot / "tests" / "golden" / "gguf");
+  for (Golden& golden : goldens) golden.model /= "model.gguf";
+  return goldens;
+}
+
 std::vector<Golden> shared_goldens() {
   if (!fs::exists(kSharedModels)) return {};
   const fs::path stories = kSharedModels / "llama-stories260k";

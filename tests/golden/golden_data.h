@@ -31,6 +31,9 @@ struct Golden {
 // The checked-in models: tests/golden/models/* and samples/models/*.
 std::vector<Golden> checked_in_goldens();
 
+// The checked-in GGUF files: tests/golden/gguf/*.
+std::vector<Golden> gguf_goldens();
+
 // The models of ../shared/data/models, which are not part of the repository. Empty where it is
 // absent.
 std::vector<Golden> shared_goldens();

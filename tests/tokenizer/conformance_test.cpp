@@ -1,8 +1,6 @@
 // The upstream libraries' own ids and texts.
 #include <doctest/doctest.h>
 
-#include <sstream>
-
 #include "tests/app/temp_directory.h"
 #include "tests/tokenizer/test_data.h"
 
@@ -32,29 +30,6 @@ void check_conformance(const Reference& reference) {
     CHECK(tokenizer->decode(ids, false) == decoded);
     CHECK(decode_in_steps(*tokenizer, ids, false) == decoded);
   }
-}
-
-// llama.cpp's inputs: text, "__ggml_vocab_test__" on a line of its own, text, ...
-std::vector<std::string> read_llama_cpp_inputs() {
-  const std::string separator = "\n__ggml_vocab_test__\n";
-  std::string rest =
-      read_text((kShared / "conformance/llama.cpp/ggml-vocab-all.gguf.inp").string());
-  std::vector<std::string> texts;
-  for (size_t at; (at = rest.find(separator)) != std::string::npos;) {
-    texts.push_back(rest.substr(0, at));
-    rest.erase(0, at + separator.size());
-  }
-  return texts;  // the last separator ends the file
-}
-
-std::vector<std::vector<int32_t>> read_llama_cpp_ids(const std::string& name) {
-  std::ifstream file(kShared / "conformance/llama.cpp" / ("ggml-vocab-" + name + ".gguf.out"));
-  std::vector<std::vector<int32_t>> rows;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    rows.emplace_back(std::istream_iterator<int32_t>(words), std::istream_iterator<int32_t>());
-  }
-  return rows;
 }
 
 }  // namespace

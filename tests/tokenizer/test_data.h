@@ -5,11 +5,14 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/app/temp_directory.h"
 #include "tokenizer/incremental_decoder.h"
 #include "tokenizer/tokenizer.h"
 
@@ -59,6 +62,29 @@ inline std::vector<int32_t> random_ids(std::mt19937& random, int32_t vocab_size,
   std::vector<int32_t> ids(count);
   for (int32_t& id : ids) id = any(random);
   return ids;
+}
+
+// llama.cpp's inputs: text, "__ggml_vocab_test__" on a line of its own, text, ...
+inline std::vector<std::string> read_llama_cpp_inputs() {
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  std::string rest =
+      read_text((kShared / "conformance/llama.cpp/ggml-vocab-all.gguf.inp").string());
+  std::vector<std::string> texts;
+  for (size_t at; (at = rest.find(separator)) != std::string::npos;) {
+    texts.push_back(rest.substr(0, at));
+    rest.erase(0, at + separator.size());
+  }
+  return texts;  // the last separator ends the file
+}
+
+inline std::vector<std::vector<int32_t>> read_llama_cpp_ids(const std::string& name) {
+  std::ifstream file(kShared / "conformance/llama.cpp" / ("ggml-vocab-" + name + ".gguf.out"));
+  std::vector<std::vector<int32_t>> rows;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    rows.emplace_back(std::istream_iterator<int32_t>(words), std::istream_iterator<int32_t>());
+  }
+  return rows;
 }
 
 }  // namespace eet

@@ -19,6 +19,8 @@
 
 namespace eet {
 
+struct PackedType;
+
 // A tensor as a file holds it. `data` may be misaligned for its type: nothing in the format aligns.
 struct StoredTensor {
   std::string type_name;       // the file's own word: "BF16", "I64"
@@ -26,6 +28,7 @@ struct StoredTensor {
   std::vector<int64_t> shape;
   const std::byte* data = nullptr;
   std::shared_ptr<const MappedFile> file;
+  const PackedType* packed = nullptr;  // how elements lie; null: as `dtype` has them, one by one
 };
 
 using StoredTensors = std::map<std::string, StoredTensor, std::less<>>;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "app/job/input/json_members.h"
+#include "app/model_tokenizer.h"
 #include "tokenizer/tokenizer.h"
 
 namespace eet {
@@ -31,7 +32,7 @@ ModelChat::ModelChat(const std::filesystem::path& tokenizer, ChatSettings settin
   const std::filesystem::path directory = is_directory ? tokenizer : tokenizer.parent_path();
   try {
     template_ = settings_.template_file.empty()
-                    ? ChatTemplate::load(directory)
+                    ? open_chat_template(tokenizer)
                     : ChatTemplate::load_file(settings_.template_file, directory);
   } catch (const TokenizerFileError&) {
     throw;
