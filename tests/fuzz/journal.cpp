@@ -32,6 +32,7 @@ class MemoryStorage : public JournalStorage {
   }
   void truncate(uint64_t size) override { bytes_.resize(size); }
   void sync() override {}
+  bool in_place() const override { return true; }
   void remove() override {}
 
  private:

@@ -1,6 +1,6 @@
 // JSON of a model's files: what is taken is what the library's own parser makes of it, and what
 // that refuses is refused.
-#include "files/strict_json.h"
+#include "lib/files/strict_json.h"
 
 #include <nlohmann/json.hpp>
 
