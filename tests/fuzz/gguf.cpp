@@ -1,9 +1,10 @@
 // A GGUF file: its metadata, that every tensor lies inside the file, that packed ones unpack, and
-// that a model is read or refused.
+// that a model and a tokenizer are read or refused.
 #include "weights_tools/formats/gguf.h"
 
 #include <vector>
 
+#include "app/model_tokenizer.h"
 #include "lib/core/error.h"
 #include "tests/fuzz/memory_file.h"
 #include "weights_tools/checkpoint.h"
@@ -35,6 +36,14 @@ void check_model(const std::string& path) {
   }
 }
 
+void check_tokenizer(const std::string& path) {
+  if (!has_tokenizer(path)) return;
+  const auto tokenizer = open_tokenizer(path);
+  for (const int32_t id : tokenizer->encode("ab <s>\n 12", /*add_special_tokens=*/true)) {
+    expect(id >= 0 && id < tokenizer->vocab_size(), "an id of the vocabulary");
+  }
+}
+
 }  // namespace
 }  // namespace eet
 
@@ -53,6 +62,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     check_model(file.path());
   } catch (const Error&) {
+  }
+  try {
+    check_tokenizer(file.path());
+  } catch (const Error&) {
+  } catch (const TokenizerError&) {
   }
   return 0;
 }

@@ -103,7 +103,7 @@ void set_gemma_scale(json& config, const Gguf& /*gguf*/) {
   const json& hidden = config["hidden_size"];
   const json& heads = config["num_attention_heads"];
   const bool known = hidden.is_number_integer() && heads.is_number_integer() && heads > 0;
-  if (is_27b && known) {
+  if (known && (is_27b || config["head_dim"].is_null())) {
     config["query_pre_attn_scalar"] = hidden.get<double>() / heads.get<double>();
   } else {
     config["query_pre_attn_scalar"] = config["head_dim"];
