@@ -35,6 +35,7 @@ bool is_converted_file(const fs::directory_entry& entry) {
                                  "tokenizer.model",
                                  "tokenizer.json",
                                  "tokenizer_config.json",
+                                 "generation_config.json",
                                  "special_tokens_map.json",
                                  "added_tokens.json",
                                  "vocab.json",

@@ -125,9 +125,9 @@ TEST_CASE("the batches, pads and passes are those of the job, under every schedu
     common.insert(common.end(), flags.begin(), flags.end());
     CAPTURE(json(common).dump());
     std::vector<std::string> job = {
-        "generate",       "-q",  "-m", kModel,          "-i",           input,
-        "--device",       "cpu", "-o", dir.file("out"), "--no-journal", "--stats",
-        dir.file("stats")};
+        "generate",        "-q",         "-m", kModel,          "-i",           input,
+        "--device",        "cpu",        "-o", dir.file("out"), "--no-journal", "--stats",
+        dir.file("stats"), "--overwrite"};
     job.insert(job.end(), common.begin(), common.end());
     CHECK(run_eet(job).exit_code == 0);
     common.insert(common.end(), {"--json", "--no-calibrate"});

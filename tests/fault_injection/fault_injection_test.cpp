@@ -22,7 +22,6 @@ struct FaultyJob : SmallJob {
       rows += R"({"prompt":"Once upon a time","max_tokens":)" + std::to_string(2 + row) + "}\n";
     }
     dir.write("in.jsonl", rows);
-    dir.write("out.jsonl", "old");
   }
 
   int run_with_fault(const std::string& kind, const std::string& how, long n) const {
@@ -48,6 +47,7 @@ void inject(const std::string& kind, const std::string& how, const std::string& 
   CAPTURE(how);
   for (long n = 1;; n += step) {
     CAPTURE(n);
+    REQUIRE(n < 100'000);  // some run must end well
     const FaultyJob job;
     const int code = job.run_with_fault(kind, how, n);
     const std::string err = read_text(job.dir.file("err"));
@@ -61,7 +61,7 @@ void inject(const std::string& kind, const std::string& how, const std::string& 
     const std::string output = read_text(job.output);
     const bool is_complete = output == expected;
     // A row may have an error of its own: that memory was missing for it.
-    CHECK((is_complete || output == "old" || (code == 3 && kind == "allocate")));
+    CHECK((is_complete || output.empty() || (code == 3 && kind == "allocate")));
     if (code == 0) CHECK(is_complete);
     if (!is_complete) {
       const EetResult resumed = job.run({"--resume", "--retry-errors"});

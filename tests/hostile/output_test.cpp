@@ -69,7 +69,7 @@ TEST_CASE("an output may not be a file of the model") {
   const std::string model = job.copy_model("tales-gpt2");
   job.output = model + "/tokenizer.json";
   const std::string before = read_text(job.output);
-  const EetResult result = job.run();
+  const EetResult result = job.run({"--overwrite"});
   CHECK(result.exit_code == 1);
   CHECK(says(result, "already in use"));
   CHECK(read_text(job.output) == before);
@@ -85,7 +85,7 @@ TEST_CASE("journal and output have the permissions of the output that is replace
   const SmallJob job;
   job.dir.write("out.jsonl", "old");
   fs::permissions(job.output, fs::perms::owner_read | fs::perms::owner_write);
-  CHECK(job.run({"--keep-journal"}).exit_code == 0);
+  CHECK(job.run({"--keep-journal", "--overwrite"}).exit_code == 0);
   CHECK(mode_of(job.output) == 0600);
   CHECK(mode_of(job.journal) == 0600);
 }

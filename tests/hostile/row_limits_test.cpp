@@ -32,7 +32,8 @@ TEST_CASE("a row whose output becomes too large ends with an error") {
   const ByteTokenizer tokenizer(/*adds_bos=*/false);
   InputRow row = parse_row(R"({"prompt_token_ids":[65],"n":4096})", 7, {});
   row.prompt_ids.assign(size_t{1} << 20, 1);  // a control character has six bytes in JSON
-  CompletionBuilder builder(std::move(row), &tokenizer, /*echo=*/true);
+  row.echo = true;
+  CompletionBuilder builder(std::move(row), &tokenizer);
   TokenOutput output;
   output.token_id = 65;
   CHECK_FALSE(builder.push(output));

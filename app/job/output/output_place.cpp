@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 
 #include <filesystem>
-#include <system_error>
 
+#include "app/job/output/result_file.h"
 #include "lib/core/error.h"
 
 namespace eet {
@@ -12,11 +12,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where links lead. Names of pipes and devices stay: /dev/stdout leads to a name that is no file.
+// Where links lead. What is no file to be replaced keeps its name: /dev/stdout leads to one that
+// cannot be opened, or to a file that is not ours.
 std::string resolved(const std::string& name) {
-  std::error_code error;
-  const fs::file_status status = fs::status(name, error);
-  if (fs::exists(status) && !fs::is_regular_file(status)) return name;
+  if (!is_file_or_absent(name)) return name;
   constexpr int kMaxLinks = 40;  // as the kernel's
   fs::path path = name;
   for (int links = 0; fs::is_symlink(fs::symlink_status(path)); ++links) {
