@@ -146,8 +146,9 @@ void JsonObject::expect(const std::string& key, const json& understood) {
 
 void JsonObject::refuse_unknown_keys() const {
   for (const auto& [key, found] : object_.items()) {
-    require(known_.contains(key) || found.is_null(), file_, ": ", prefix_, key, ": unknown key with value ",
-            shown(found), "; its effect on the model is not known, so the model is refused");
+    require(known_.contains(key) || found.is_null(), file_, ": ", prefix_, key,
+            ": unknown key with value ", shown(found),
+            "; its effect on the model is not known, so the model is refused");
   }
 }
 

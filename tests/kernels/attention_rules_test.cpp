@@ -157,7 +157,8 @@ TEST_CASE("sinks and caps match where the scores lie far apart") {
   for (const DType type : kComputeTypes) {
     AttentionShape shape = heads(4, 1, 64);
     shape.scale *= 30;
-    // Beside a sink that takes nearly everything, what is left of a head is below what fp16 can hold.
+    // Beside a sink that takes nearly everything, what is left of a head is below what fp16 can
+    // hold.
     if (type != DType::kF16) check(*devices, type, shape, {.per_head = {.has_sinks = true}});
     check(*devices, type, shape, {.softcap = 50.0F});
   }
