@@ -37,7 +37,8 @@ class Comparison {
         output_(options.output, RequestReader::kMaxLineBytes * 16),
         input_(options.input, options.row_defaults(), options.input_options) {}
 
-  int run() {
+  // The exit code, or nothing where failed rows are to be tried again.
+  std::optional<int> run() {
     uint64_t rows = 0;
     uint64_t failed = 0;
     for (std::optional<InputRow> row = input_.next(); row; row = input_.next()) {
@@ -51,8 +52,14 @@ class Comparison {
       failed += done.failed ? 1 : 0;
     }
     if (output_.next()) refuse(concat("it has more than the ", rows, " rows of the input"));
+    if (failed > 0 && options_.safety.retry_errors) {
+      std::cerr << options_.output << ": complete already, but " << failed << " of its " << rows
+                << " rows failed: the job runs again\n";
+      return std::nullopt;
+    }
     std::cerr << options_.output << ": complete already, " << rows << " rows, " << failed
-              << " of them failed: nothing to resume; --overwrite runs the job again\n";
+              << " of them failed: nothing to resume; --overwrite runs the job again"
+              << (failed > 0 ? ", and so does --resume --retry-errors" : "") << "\n";
     return failed > 0 ? kExitFailedRows : kExitOk;
   }
 
