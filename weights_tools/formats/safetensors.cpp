@@ -180,9 +180,22 @@ StoredTensors read_tensors(const std::shared_ptr<const MappedFile>& file) {
   return tensors;
 }
 
-bool is_plain_file_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+// Whether `name` is that of a file below a folder: "model-1.safetensors", "shards/1.safetensors".
+bool is_name_below(const std::string& name) {
+  if (name.find_first_of(std::string_view("\\\0", 2)) != std::string::npos) return false;
+  const std::filesystem::path path = name;
+  return path.has_filename() && path.is_relative() &&
+         std::none_of(path.begin(), path.end(),
+                      [](const auto& part) { return part == "." || part == ".."; });
+}
+
+// A folder below may itself be a link that leads away.
+void require_inside(const std::filesystem::path& folder, const std::filesystem::path& file) {
+  const std::filesystem::path root = std::filesystem::weakly_canonical(folder);
+  const std::filesystem::path place = std::filesystem::weakly_canonical(file.parent_path());
+  require(std::mismatch(root.begin(), root.end(), place.begin(), place.end()).first == root.end(),
+          file.string(), ": expected a shard inside the model's folder, got one in ",
+          place.string(), "; put the file itself there");
 }
 
 StoredTensors read_shards(const std::filesystem::path& index_path) {
@@ -192,25 +205,23 @@ StoredTensors read_shards(const std::filesystem::path& index_path) {
   require(weight_map.is_object(), where, ": weight_map: expected an object of file names");
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : weight_map.items()) {
-    require(shard.is_string() && is_plain_file_name(shard.get<std::string>()), where,
-            ": weight_map: ", tensor, ": expected the name of a file in the same directory, got ",
+    require(shard.is_string() && is_name_below(shard.get<std::string>()), where,
+            ": weight_map: ", tensor,
+            ": expected the name of a file in the same directory or below, got ",
             shard.dump(-1, ' ', false, json::error_handler_t::replace));
     shards.insert(shard.get<std::string>());
   }
   StoredTensors tensors;
   for (const std::string& shard : shards) {
-    for (auto& [name, tensor] : read_safetensors(index_path.parent_path() / shard)) {
+    const std::filesystem::path file = index_path.parent_path() / shard;
+    require_inside(index_path.has_parent_path() ? index_path.parent_path() : ".", file);
+    for (auto& [name, tensor] : read_safetensors(file)) {
       const auto [first, is_new] = tensors.emplace(name, tensor);
       require(is_new, tensor.file->path().string(), ": ", name, ": already in ",
               first->second.file->path().filename().string());
     }
   }
-  for (const auto& [name, shard] : weight_map.items()) {
-    const auto found = tensors.find(name);
-    require(
-        found != tensors.end() && found->second.file->path().filename() == shard.get<std::string>(),
-        where, ": ", name, ": missing from ", shard.get<std::string>());
-  }
+  // Tensors that the index lists and no shard has are missed where the model needs them.
   return tensors;
 }
 

@@ -40,7 +40,8 @@ using StoredTensors = std::map<std::string, StoredTensor, std::less<>>;
 StoredTensors read_safetensors(const std::filesystem::path& path);
 
 // The tensors of `directory`: of model.safetensors, or of the shards that
-// model.safetensors.index.json names. Shards are plain file names inside the directory.
+// model.safetensors.index.json names. Shards are in the directory or below it. What an index lists
+// and no shard has is no error here.
 StoredTensors read_safetensors_directory(const std::filesystem::path& directory);
 
 // What a file to be written will hold.
