@@ -46,9 +46,7 @@ Json describe_tensors(const Checkpoint& checkpoint) {
 int64_t weight_bytes(const Checkpoint& checkpoint) {
   int64_t bytes = 0;
   for (const CheckpointTensor& tensor : checkpoint.tensors) {
-    auto tensor_bytes = static_cast<int64_t>(dtype_size(tensor.dtype));
-    for (int64_t dim : tensor.spec.shape) tensor_bytes *= dim;
-    bytes += tensor_bytes;
+    bytes += tensor.spec.numel() * static_cast<int64_t>(dtype_size(tensor.dtype));
   }
   return bytes;
 }

@@ -20,7 +20,7 @@ void add_completion_command(CLI::App& app) {
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->type_name("bash|zsh|fish");
-  command->footer("For this session of bash:\n  source <(eet completion bash)");
+  command->footer("For the shell that runs now:\n  source <(eet completion bash)");
   command->callback([&app, shell] {
     if (*shell == "bash") std::cout << bash_completion(app);
     if (*shell == "zsh") std::cout << zsh_completion(app);
