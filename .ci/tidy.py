@@ -4,7 +4,7 @@
 Usage: .ci/tidy.py BUILD   (a folder with compile_commands.json)
 
 A source has not changed where what the compiler sees of it after preprocessing (headers, comments and
-line numbers included) has not, nor .clang-tidy, nor clang-tidy. What passed is remembered under
+line numbers included) has not, nor a .clang-tidy above it, nor clang-tidy. What passed is remembered under
 ${XDG_CACHE_HOME:-~/.cache}/eet-clang-tidy, by hash; a cold cache means a full run.
 """
 
@@ -50,8 +50,13 @@ class Tidy:
     def __init__(self, build, root):
         self.build = build
         self.root = root
-        version = output_of(["clang-tidy", "--version"]).stdout
-        self.salt = version + (root / ".clang-tidy").read_bytes()
+        self.version = output_of(["clang-tidy", "--version"]).stdout
+
+    def configuration(self, source):
+        """The bytes of every .clang-tidy that speaks for the source."""
+        folders = [folder for folder in source.parents if folder.is_relative_to(self.root)]
+        found = [folder / ".clang-tidy" for folder in reversed(folders)]
+        return b"".join(file.read_bytes() for file in found if file.exists())
 
     def key(self, entry):
         seen = output_of(preprocess_command(entry), cwd=entry["directory"])
@@ -59,7 +64,8 @@ class Tidy:
             return None
         # Another clone has the same sources elsewhere.
         text = seen.stdout.replace(str(self.root).encode(), b"")
-        return hashlib.sha256(self.salt + text).hexdigest()
+        salt = self.version + self.configuration(pathlib.Path(entry["file"]))
+        return hashlib.sha256(salt + text).hexdigest()
 
     def check(self, entry):
         """What clang-tidy complains of; empty where all is well."""

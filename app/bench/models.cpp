@@ -30,11 +30,12 @@ BenchModel gpt2_shape(const std::string& name, int64_t hidden, int64_t layers, i
   config.max_position_embeddings = 1024;
   config.learned_positions = true;
   config.norm = {.kind = NormKind::kLayerNorm, .bias = true};
+  const int64_t head_dim = hidden / heads;
   LayerConfig layer;
   layer.attention = {.num_heads = heads,
                      .num_kv_heads = heads,
-                     .head_dim = hidden / heads,
-                     .scale = 1.0 / std::sqrt(static_cast<double>(hidden / heads)),
+                     .head_dim = head_dim,
+                     .scale = 1.0 / std::sqrt(static_cast<double>(head_dim)),
                      .qkv_bias = true,
                      .out_bias = true};
   layer.mlp = {.intermediate_size = 4 * hidden,

@@ -52,9 +52,9 @@ FileIdentity identity_of(const struct stat& info) {
 // (models--ORG--NAME/snapshots/REVISION and what is below it).
 fs::path folder_of(const fs::path& file) {
   const fs::path parent = file.parent_path().empty() ? fs::path(".") : file.parent_path();
-  const fs::path folder = fs::canonical(parent);
+  fs::path folder = fs::canonical(parent);
   for (fs::path above = folder; above.has_relative_path(); above = above.parent_path()) {
-    const fs::path model = above.parent_path();
+    fs::path model = above.parent_path();
     if (above.filename() == "snapshots" && model.filename().string().starts_with("models--")) {
       return model;
     }

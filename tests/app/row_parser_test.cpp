@@ -280,8 +280,9 @@ TEST_CASE("a name that is nearly a parameter's is refused with that one, and oth
            {"presence_penality", "presence_penalty"},
            {"stop_token_id", "stop_token_ids"},
            {"ignore_eso", "ignore_eos"}}) {
-    CAPTURE(name);
-    CHECK(told(name).find(": " + meant + " is probably meant") != std::string::npos);
+    const std::string suggestion = name + ": " + meant + " is probably meant";
+    CAPTURE(suggestion);
+    CHECK(told(name).find(suggestion) != std::string::npos);
   }
   for (const std::string name : {"top_5", "N", "Seed", "step", "stops", "n_tokens", "mean_tokens",
                                  "echoes", "answer", "templates", "timestamp"}) {

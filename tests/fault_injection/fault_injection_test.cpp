@@ -13,8 +13,6 @@
 namespace eet {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct FaultyJob : SmallJob {
   FaultyJob() {
     std::string rows;

@@ -20,6 +20,7 @@ std::vector<std::string> matches(const char* pattern, std::string_view text) {
   std::vector<TextRange> ranges;
   Regex(pattern, "test").find_all(text, ranges);
   std::vector<std::string> found;
+  found.reserve(ranges.size());
   for (const TextRange& range : ranges) {
     found.emplace_back(text.substr(range.begin, range.end - range.begin));
   }

@@ -50,8 +50,9 @@ class Unigram final : public Model {
       }
       end = best.begin;
     }
-    for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-      append_part(word.substr(part->first, part->second - part->first), ids);
+    for (size_t i = parts.size(); i-- > 0;) {
+      const auto [part_begin, part_end] = parts[i];
+      append_part(word.substr(part_begin, part_end - part_begin), ids);
     }
   }
 

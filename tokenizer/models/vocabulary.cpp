@@ -7,8 +7,18 @@
 #include "tokenizer/tokenizer.h"
 
 namespace eet {
+namespace {
 
-Vocabulary::Vocabulary(std::vector<std::pair<std::string, int32_t>> tokens, const std::string& file)
+TokenizerError two_tokens(const std::string& file, int32_t id, const std::string& one,
+                          const std::string& other) {
+  return TokenizerError(file + ": vocab: id " + std::to_string(id) +
+                        ": expected one token, got \"" + one + "\" and \"" + other + "\"");
+}
+
+}  // namespace
+
+Vocabulary::Vocabulary(std::vector<std::pair<std::string, int32_t>>&& tokens,
+                       const std::string& file)
     : slots_(std::bit_ceil(2 * tokens.size() + 1), -1),
       count_(static_cast<int32_t>(tokens.size())) {
   int32_t last_id = -1;
@@ -17,9 +27,7 @@ Vocabulary::Vocabulary(std::vector<std::pair<std::string, int32_t>> tokens, cons
   present_.resize(tokens_.size());
   for (auto& [text, id] : tokens) {
     if (present_[id]) {
-      throw TokenizerError(file + ": vocab: id " + std::to_string(id) +
-                           ": expected one token, got \"" + text + "\" and \"" + tokens_[id] +
-                           "\"");
+      throw two_tokens(file, id, text, tokens_[id]);
     }
     present_[id] = true;
     tokens_[id] = std::move(text);

@@ -14,7 +14,7 @@ class Vocabulary {
  public:
   // Ids may have holes and come in any order. TokenizerError, naming `file`, for two tokens of one
   // id.
-  Vocabulary(std::vector<std::pair<std::string, int32_t>> tokens, const std::string& file);
+  Vocabulary(std::vector<std::pair<std::string, int32_t>>&& tokens, const std::string& file);
 
   // The id of the token that is exactly `text`; of two the last.
   std::optional<int32_t> find(std::string_view text) const;

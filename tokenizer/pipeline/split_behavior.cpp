@@ -45,13 +45,14 @@ std::vector<Stretch> merged_with_previous(const std::vector<Stretch>& all) {
 std::vector<Stretch> merged_with_next(const std::vector<Stretch>& all) {
   std::vector<Stretch> merged;
   bool before_delimiter = false;
-  for (auto stretch = all.rbegin(); stretch != all.rend(); ++stretch) {
-    if (stretch->is_delimiter && !before_delimiter && !merged.empty()) {
-      merged.back().begin = stretch->begin;
+  for (size_t i = all.size(); i-- > 0;) {
+    const Stretch& stretch = all[i];
+    if (stretch.is_delimiter && !before_delimiter && !merged.empty()) {
+      merged.back().begin = stretch.begin;
     } else {
-      merged.push_back(*stretch);
+      merged.push_back(stretch);
     }
-    before_delimiter = stretch->is_delimiter;
+    before_delimiter = stretch.is_delimiter;
   }
   std::reverse(merged.begin(), merged.end());
   return merged;

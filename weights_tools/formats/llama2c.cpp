@@ -72,7 +72,7 @@ ModelConfig make_config(const Header& header, const std::string& where) {
   layer.attention.num_heads = heads;
   layer.attention.num_kv_heads = kv_heads;
   layer.attention.head_dim = dim / heads;
-  layer.attention.scale = 1.0 / std::sqrt(static_cast<double>(dim / heads));
+  layer.attention.scale = 1.0 / std::sqrt(static_cast<double>(layer.attention.head_dim));
   layer.attention.rope.rotary_dim = dim / heads;
   layer.mlp.intermediate_size = hidden_dim;
   config.set_uniform_layers(layer, layers);
