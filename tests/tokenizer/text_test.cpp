@@ -168,6 +168,18 @@ TEST_CASE("a pattern that does not compile or never ends is refused") {
                        doctest::Contains("gave up"), TokenizerError);
 }
 
+TEST_CASE("a text's searches share one limit of steps") {
+  // Each "b" is found after some 300,000 steps: few are, a thousand are not.
+  const std::string piece = std::string(25, 'a') + "b";
+  std::string text = piece;
+  CHECK(matches("(?:a|aa)+c|b", text).size() == 1);
+  for (int i = 0; i < 10; ++i) text += text;
+  CHECK_THROWS_WITH_AS(matches("(?:a|aa)+c|b", text), doctest::Contains("gave up"), TokenizerError);
+  // A match far away is dear, and not too dear.
+  CHECK(matches("b", std::string(1'000'000, 'a') + "b").size() == 1);
+  CHECK(matches("a+b|a", std::string(2'000, 'a')).size() == 2'000);
+}
+
 // Text of the characters that the known patterns tell apart, and of any others.
 std::string random_text(std::mt19937& random) {
   static const std::vector<std::string> kParts = {

@@ -2,6 +2,7 @@
 
 #include <oniguruma.h>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -14,10 +15,13 @@ namespace {
 
 // Backtracking steps of one attempt to match, which is the library's and so the reference's limit.
 constexpr unsigned long kStepsPerAttempt = 10'000'000;
-// Steps between one match and the next, more where there is more text between. The reference has no
-// such limit: a pattern that exceeds it would run for minutes there.
-constexpr unsigned long kStepsPerSearch = 100'000'000;
-constexpr unsigned long kStepsPerByte = 1'000;
+// Steps of one search, from one match to the next, that cost a text nothing. Real patterns take
+// tens a byte.
+constexpr unsigned long kFreeSteps = 200;
+// Steps that the dearer searches of a text may take together. The reference has no such limit: a
+// pattern that exceeds it would run for minutes there.
+constexpr unsigned long kStepsPerText = 50'000'000;
+constexpr unsigned long kStepsPerByte = 200;
 // Entries of the backtracking stack, about 50 bytes each.
 constexpr unsigned int kMaxStack = 1U << 22;
 
@@ -62,29 +66,54 @@ Regex::Regex(const std::string& pattern, std::string where) : where_(std::move(w
   compiled_ = std::move(compiled);
 }
 
-void Regex::find_all(std::string_view text, std::vector<TextRange>& matches) const {
-  const std::unique_ptr<OnigRegion, FreeRegion> region(onig_region_new());
-  const std::unique_ptr<OnigMatchParam, FreeMatchParam> limits(onig_new_match_param());
-  if (!region || !limits) throw std::bad_alloc();
-  onig_initialize_match_param(limits.get());
-  onig_set_retry_limit_in_match_of_match_param(limits.get(), kStepsPerAttempt);
-  onig_set_retry_limit_in_search_of_match_param(limits.get(),
-                                                kStepsPerSearch + kStepsPerByte * text.size());
-  onig_set_match_stack_limit_size_of_match_param(limits.get(), kMaxStack);
+// Searches in one text that share one limit. The library does not tell how many steps a search
+// took, only that it took too many: a search is tried with few, then with twice as many, and so on,
+// and what it was last allowed is what it costs.
+class Regex::Searches {
+ public:
+  explicit Searches(size_t text_size) : steps_left_(kStepsPerText + kStepsPerByte * text_size) {
+    if (!region_ || !limits_) throw std::bad_alloc();
+    onig_initialize_match_param(limits_.get());
+    onig_set_retry_limit_in_match_of_match_param(limits_.get(), kStepsPerAttempt);
+    onig_set_match_stack_limit_size_of_match_param(limits_.get(), kMaxStack);
+  }
 
+  // As onig_search().
+  int search(OnigRegex regex, const OnigUChar* begin, const OnigUChar* end,
+             const OnigUChar* start) {
+    for (unsigned long steps = kFreeSteps;; steps = std::min(2 * steps, steps_left_)) {
+      onig_set_retry_limit_in_search_of_match_param(limits_.get(), steps);
+      const int found = onig_search_with_param(regex, begin, end, start, end, region_.get(),
+                                               ONIG_OPTION_NONE, limits_.get());
+      if (steps > kFreeSteps) steps_left_ -= steps;
+      if (found != ONIGERR_RETRY_LIMIT_IN_SEARCH_OVER || steps_left_ <= kFreeSteps) return found;
+    }
+  }
+
+  TextRange match() const {
+    return {static_cast<size_t>(region_->beg[0]), static_cast<size_t>(region_->end[0])};
+  }
+
+ private:
+  std::unique_ptr<OnigRegion, FreeRegion> region_{onig_region_new()};
+  std::unique_ptr<OnigMatchParam, FreeMatchParam> limits_{onig_new_match_param()};
+  unsigned long steps_left_;
+};
+
+void Regex::find_all(std::string_view text, std::vector<TextRange>& matches) const {
+  Searches searches(text.size());
   const OnigUChar* begin = bytes_of(text);
   const OnigUChar* end = begin + text.size();
   size_t start = 0;
   size_t last_end = std::string_view::npos;
   while (start <= text.size()) {
-    const int found = onig_search_with_param(compiled_->regex, begin, end, begin + start, end,
-                                             region.get(), ONIG_OPTION_NONE, limits.get());
+    const int found = searches.search(compiled_->regex, begin, end, begin + start);
     if (found == ONIG_MISMATCH) return;
     if (found < 0) {
       throw TokenizerError(where_ + ": the pattern gave up on a text of " +
                            std::to_string(text.size()) + " bytes: " + error_text(found, nullptr));
     }
-    const TextRange match{static_cast<size_t>(region->beg[0]), static_cast<size_t>(region->end[0])};
+    const TextRange match = searches.match();
     if (match.begin == match.end && match.end == last_end) {
       if (start == text.size()) return;
       next_code_point(text, start);

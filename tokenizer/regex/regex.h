@@ -27,6 +27,7 @@ class Regex {
 
  private:
   struct Compiled;
+  class Searches;
   std::shared_ptr<const Compiled> compiled_;
   std::string where_;
 };
