@@ -9,6 +9,14 @@
 #include "tokenizer/utf8.h"
 
 namespace eet {
+namespace {
+
+// Bytes that normalizers may make of a text's: NFKC makes up to eleven of one, others write a few
+// characters for one or before all. A chain of replacements could make anything.
+constexpr size_t kMaxGrowth = 32;
+constexpr size_t kFreeGrowth = size_t{1} << 16;
+
+}  // namespace
 
 PipelineTokenizer::PipelineTokenizer(PipelineSpec spec)
     : spec_(std::move(spec)),
@@ -39,9 +47,15 @@ PipelineTokenizer::PipelineTokenizer(PipelineSpec spec)
 }
 
 NormalizedText PipelineTokenizer::normalize(NormalizedText text) const {
+  const size_t longest = kFreeGrowth + kMaxGrowth * text.text.size();
   for (const auto& step : spec_.normalizers) {
     step->apply(text);
     check_length(text.text.size());
+    if (text.text.size() > longest) {
+      throw TokenizerError("text: expected normalizers to leave at most " +
+                           std::to_string(longest) + " bytes of it, got " +
+                           std::to_string(text.text.size()));
+    }
   }
   return text;
 }

@@ -129,6 +129,19 @@ TEST_CASE("a pattern that backtracks without end fails its row only") {
   CHECK(tokenizer->encode("b", false) == Ids{1});
 }
 
+TEST_CASE("normalizers that make much of a little text fail its row only") {
+  nlohmann::json replace = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}};
+  replace["content"] = std::string(100, 'a');
+  nlohmann::json document = {{"normalizer", {{"type", "Sequence"}}}};
+  document["normalizer"]["normalizers"] = {replace, replace, replace};
+  document["model"] = {{"type", "WordLevel"}, {"unk_token", "b"}, {"vocab", {{"b", 0}}}};
+  const TempDirectory directory;
+  const auto tokenizer = load_tokenizer(directory.write("tokenizer.json", document.dump()));
+  CHECK_THROWS_WITH_AS(tokenizer->encode("a", false), doctest::Contains("expected normalizers to"),
+                       TokenizerError);
+  CHECK(tokenizer->encode("b", false) == Ids{0});
+}
+
 TEST_CASE("a word that no vocabulary has is an error where there is no unknown token") {
   const TempDirectory directory;
   const auto tokenizer = load_tokenizer(directory.write(
