@@ -6,8 +6,10 @@
 #include <CLI/Option.hpp>
 #include <CLI/Validators.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
+#include "app/job/local_time.h"
 #include "lib/core/error.h"
 #include "tokenizer/utf8.h"
 
@@ -24,6 +26,15 @@ nlohmann::ordered_json object_of(const std::string& text) {
         kKwargs, "expected a JSON object, as {\"enable_thinking\": false}, got " + text);
   }
   return object;
+}
+
+int64_t start_of(const std::string& text) {
+  const std::optional<int64_t> seconds = parse_local_time(text);
+  if (!seconds) {
+    throw CLI::ValidationError(
+        "--start-time", "expected a local time as 2026-01-31T09:30:00 or 2026-01-31, got " + text);
+  }
+  return *seconds;
 }
 
 }  // namespace
@@ -56,6 +67,14 @@ void add_chat_options(CLI::App& command, ChatSettings& settings) {
           "What the template is handed, as a JSON object: {\"enable_thinking\": false}; a row's\n"
           "chat_template_kwargs win over it")
       ->type_name("JSON")
+      ->group(group);
+  command
+      .add_option_function<std::string>(
+          "--start-time",
+          [&settings](const std::string& text) { settings.start_time = start_of(text); },
+          "What templates are told of the time, as 2026-01-31T09:30:00 or 2026-01-31 by the local\n"
+          "clock; else when the job first started. Shards on several machines need the same")
+      ->type_name("TIME")
       ->group(group);
 }
 

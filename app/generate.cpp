@@ -21,12 +21,13 @@
 #include "app/job/job.h"
 #include "app/job/job_stats.h"
 #include "app/job/journal/journal_key.h"
+#include "app/job/local_time.h"
 #include "app/job/output/completion_sink.h"
 #include "app/job/output/job_output.h"
 #include "app/job/output/result_file.h"
-#include "app/job/output/whole_file.h"
 #include "app/job/progress.h"
 #include "app/job/shard.h"
+#include "app/job/shard_file.h"
 #include "app/job/stopwatch.h"
 #include "app/model_files.h"
 #include "app/model_fingerprint.h"
@@ -78,9 +79,11 @@ size_t json_bytes_per_token(const OutputFormat& format, bool logprobs) {
 }
 
 void check_shard(const GenerateOptions& options) {
-  if (options.input_options.shard.count > 1 && options.safety.order != OutputOrder::kInput) {
+  if (options.input_options.shard.count == 1) return;
+  if (options.safety.order != OutputOrder::kInput) {
     throw CLI::ValidationError("--shard", "rows of a shard must be in the order of the input");
   }
+  if (is_file_or_absent(options.output)) require_shard_check_or_nothing(options.output);
 }
 
 void report_recovery(const JobOutput& output, bool quiet) {
@@ -123,13 +126,23 @@ Hash128 flags_hash(const GenerateOptions& options, const JobIdentity& identity) 
 Hash128 journal_hash(const GenerateOptions& options, const JobIdentity& identity) {
   const Hash128 flags = flags_hash(options, identity);
   const Hash128 job = job_hash(identity);
-  return hash128(concat(flags.low, ' ', flags.high, ' ', job.low, ' ', job.high));
+  const std::optional<int64_t>& time = options.chat.start_time;
+  return hash128(concat(flags.low, ' ', flags.high, ' ', job.low, ' ', job.high,
+                        time ? concat(' ', *time) : std::string()));
+}
+
+// What templates were told of the time in this job, which began at `start`.
+std::optional<ShardTime> shard_time(const ModelChat& chat, int64_t start) {
+  const std::string text = format_local_time(start);
+  const std::optional<uint64_t> told = chat.told_times().hash(text);
+  if (!told) return std::nullopt;
+  return ShardTime{text, *told};
 }
 
 // Puts a file beside a shard's output that says what it is a part of, once the output is complete
 // and the input is at its end.
-void write_shard_check(const GenerateOptions& options, const JobIdentity& identity,
-                       const RequestReader& reader) {
+void describe_shard(const GenerateOptions& options, const JobIdentity& identity,
+                    const RequestReader& reader, const std::optional<ShardTime>& time) {
   const Shard& shard = options.input_options.shard;
   if (shard.count == 1) return;
   if (!is_file_or_absent(options.output)) {
@@ -140,10 +153,8 @@ void write_shard_check(const GenerateOptions& options, const JobIdentity& identi
   std::vector<char> piece(size_t{1} << 18);
   while (rows.read(piece) > 0) {
   }
-  WholeFile file{OutputPlace(shard_check_path(options.output))};
-  file.write(format_shard_check({shard, reader.input_rows(), reader.lines().content_hash(),
-                                 flags_hash(options, identity).low, rows.hash()}));
-  file.finish();
+  write_shard_check(options.output, {shard, reader.input_rows(), reader.lines().content_hash(),
+                                     flags_hash(options, identity).low, rows.hash(), time});
 }
 
 // Before anything runs again: how many finished rows of a journal will, as they were made with
@@ -236,9 +247,10 @@ int run_job(GenerateOptions options) {
 
   const Stopwatch job_watch;
   const JobIdentity identity = identify(options, files, engine);
-  const int64_t now = seconds_now();
+  const int64_t now = options.chat.start_time.value_or(seconds_now());
   CompletionSink& sink = output.start(identity, journal_hash(options, identity), now);
-  chat.set_start(output.start_seconds(now));
+  const int64_t start = options.chat.start_time.value_or(output.start_seconds(now));
+  chat.set_start(start);
   report_recovery(output, options.quiet);
   const PromptEncoder encoder(tokenizer.get(), chat, engine.max_model_len(), options.long_prompts);
   report_changed_rows(options, output, engine, encoder);
@@ -260,8 +272,8 @@ int run_job(GenerateOptions options) {
       .keep_going = options.keep_going,
       .token_bytes = json_bytes_per_token(options.format, options.logprobs)};
   Job job(source, engine, tokenizer.get(), sink, progress, job_options);
-  const bool complete =
-      run_to_the_end(job, sink, [&] { write_shard_check(options, identity, reader); });
+  const bool complete = run_to_the_end(
+      job, sink, [&] { describe_shard(options, identity, reader, shard_time(chat, start)); });
   progress.finish();
   if (!complete) {
     std::cerr << "eet: interrupted: " << sink.suspend() << '\n';

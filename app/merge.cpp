@@ -13,13 +13,13 @@
 #include "app/job/output/result_file.h"
 #include "app/job/output/whole_file.h"
 #include "app/job/shard.h"
+#include "app/job/shard_file.h"
 #include "lib/core/error.h"
 
 namespace eet {
 namespace {
 
 constexpr size_t kMaxLineBytes = size_t{1} << 30;  // more than any row of the output has
-constexpr size_t kMaxCheckBytes = size_t{1} << 12;
 
 struct MergeCommand {
   std::string output;
@@ -38,25 +38,11 @@ Line checked(const LineReader& reader, const Line& line) {
   return line;
 }
 
-// What the file beside a part says; nothing where there is none.
-std::optional<ShardCheck> read_check(const std::string& part) {
-  const std::string path = shard_check_path(part);
-  if (!std::filesystem::exists(path)) return std::nullopt;
-  LineReader reader(path, kMaxCheckBytes);
-  const std::optional<Line> line = reader.next();
-  std::optional<ShardCheck> check;
-  if (line) check = parse_shard_check(line->text);
-  require(check.has_value(), path,
-          ": expected what `eet generate --shard` writes, got something "
-          "else: make the shard again");
-  return check;
-}
-
 // Reads all of a part, to know it is whole before anything is written.
 Part check_part(const std::string& path) {
   require(std::filesystem::is_regular_file(path), path,
           ": expected a file, which is read twice: give the outputs of `eet generate --shard`");
-  std::optional<ShardCheck> check = read_check(path);
+  std::optional<ShardCheck> check = read_shard_check(path);
   const bool has_check = check.has_value();
   LineReader reader(path, kMaxLineBytes);
   uint64_t rows = 0;
@@ -94,6 +80,20 @@ void check_same_job(const Part& first, const Part& other) {
           "with the same command");
 }
 
+// Throws Error unless the chat templates of all parts were told the same of the time.
+void check_same_time(const std::vector<Part>& parts) {
+  const Part* first = nullptr;
+  for (const Part& part : parts) {
+    if (!part.check.time) continue;
+    if (first == nullptr) first = &part;
+    require(part.check.time->agrees(*first->check.time), first->path, " and ", part.path,
+            ": expected shards whose chat template was told the same time, got ",
+            first->check.time->start, " and ", part.check.time->start,
+            ", which their prompts have in them: make all shards with one --start-time, say ",
+            part.path, " again with --start-time ", first->check.time->start);
+  }
+}
+
 // The parts of one job in the order of their shards.
 std::vector<Part> check_parts(const std::vector<std::string>& paths) {
   std::vector<Part> parts;
@@ -115,6 +115,7 @@ std::vector<Part> check_parts(const std::vector<std::string>& paths) {
   }
   require(wanted == count, "shard ", format_shard({wanted, count}),
           " is missing: give the outputs of all ", count, " shards");
+  check_same_time(parts);
   return parts;
 }
 

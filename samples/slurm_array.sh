@@ -27,6 +27,8 @@ submit() {
   parts=$output.shards
   mkdir "$parts" || { echo "$parts: of an earlier job: wait for that, or remove it" >&2; exit 1; }
   read -ra flags <<<"${SBATCH_FLAGS:-}"
+  # One time for all chat templates that ask for it, whenever and wherever a task starts.
+  set -- --start-time "$(date +%FT%T)" "$@"
   # A minute before the time limit the task is told to stop.
   array=$(sbatch --parsable --job-name=eet --array="0-$((shards - 1))" --requeue \
     --open-mode=append --signal=B:TERM@60 --output="$parts/%a.log" ${flags[@]+"${flags[@]}"} \

@@ -113,7 +113,8 @@ std::optional<ChatTemplate> ChatTemplate::load(const std::filesystem::path& dire
 }
 
 std::string ChatTemplate::render(const nlohmann::ordered_json& messages, bool add_generation_prompt,
-                                 const nlohmann::ordered_json& variables, Time now) const {
+                                 const nlohmann::ordered_json& variables, Time now,
+                                 const Told& told) const {
   // As transformers passes them: tools and documents are there even where there are none.
   nlohmann::ordered_json all = variables_;
   all["messages"] = messages;
@@ -122,15 +123,15 @@ std::string ChatTemplate::render(const nlohmann::ordered_json& messages, bool ad
   all["add_generation_prompt"] = add_generation_prompt;
   if (variables.is_object()) all.update(variables);
   try {
-    return template_->render(all, local_time(now));
+    return template_->render(all, {local_time(now), told});
   } catch (const jinja::Error& error) {
     fail(name_, error);
   }
 }
 
 std::string ChatTemplate::render_unfinished(const nlohmann::ordered_json& messages,
-                                            const nlohmann::ordered_json& variables,
-                                            Time now) const {
+                                            const nlohmann::ordered_json& variables, Time now,
+                                            const Told& told) const {
   constexpr std::string_view kTag = "CONTINUE_FINAL_MESSAGE_TAG ";
   constexpr std::string_view kBareTag = kTag.substr(0, kTag.size() - 1);
   nlohmann::ordered_json marked = messages;
@@ -140,7 +141,7 @@ std::string ChatTemplate::render_unfinished(const nlohmann::ordered_json& messag
     throw TokenizerError("expected text in the last message, which is to be continued, got none");
   }
   *content = content->get_ref<const std::string&>() + std::string(kTag);
-  std::string text = render(marked, /*add_generation_prompt=*/false, variables, now);
+  std::string text = render(marked, /*add_generation_prompt=*/false, variables, now, told);
   const size_t end = text.rfind(kBareTag);
   if (end == std::string::npos) {
     throw TokenizerError(name_ +

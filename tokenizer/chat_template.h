@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +21,7 @@ class Template;
 class ChatTemplate {
  public:
   using Time = std::chrono::system_clock::time_point;
+  using Told = std::function<void(std::string_view format, std::string_view text)>;
 
   // The template of a tokenizer's directory: chat_template.jinja, else `chat_template` of
   // tokenizer_config.json (a string, or a list of {name, template}, of which "default" is taken).
@@ -40,18 +42,19 @@ class ChatTemplate {
   // writes one: encode it without adding special tokens. `messages` is an array of objects with
   // `role` and `content`; what else a template accepts is its own affair. `variables`, an object,
   // adds to or overrides the special tokens: tools, documents, enable_thinking, ... `now` is what
-  // strftime_now tells, in local time. Throws TokenizerError when the template refuses the messages
-  // (raise_exception), uses what is not there, or exceeds its limits.
+  // strftime_now tells, in local time, and `told` is called for each of its answers. Throws
+  // TokenizerError when the template refuses the messages (raise_exception), uses what is not
+  // there, or exceeds its limits.
   std::string render(const nlohmann::ordered_json& messages, bool add_generation_prompt,
                      const nlohmann::ordered_json& variables = nlohmann::ordered_json::object(),
-                     Time now = std::chrono::system_clock::now()) const;
+                     Time now = std::chrono::system_clock::now(), const Told& told = {}) const;
 
   // As render() without a generation prompt, and the text ends with the content of the last
   // message, so that a model goes on with it: transformers' continue_final_message.
   std::string render_unfinished(
       const nlohmann::ordered_json& messages,
       const nlohmann::ordered_json& variables = nlohmann::ordered_json::object(),
-      Time now = std::chrono::system_clock::now()) const;
+      Time now = std::chrono::system_clock::now(), const Told& told = {}) const;
 
   // Whether the template takes content that is a list of {"type": "text", "text"} parts, and not
   // only strings: then a list should stay one. Found out by rendering one.

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "app/job/local_time.h"
 #include "lib/core/error.h"
 
 namespace eet {
@@ -61,6 +62,10 @@ std::string format_shard_check(const ShardCheck& check) {
                             check.input_rows, R"(,"input_hash":")", hexadecimal(check.input_hash),
                             R"(","job_hash":")", hexadecimal(check.job_hash));
   if (check.rows_hash) text += concat(R"(","rows_hash":")", hexadecimal(*check.rows_hash));
+  if (check.time) {
+    text += concat(R"(","start_time":")", check.time->start, R"(","told_hash":")",
+                   hexadecimal(check.time->told_hash));
+  }
   return text + "\"}\n";
 }
 
@@ -75,6 +80,15 @@ std::optional<ShardCheck> parse_shard_check(std::string_view line) {
     uint64_t hash = 0;
     if (!take_number(line, hash, 16)) return std::nullopt;
     check.rows_hash = hash;
+  }
+  if (skip(line, R"(","start_time":")")) {
+    ShardTime& time = check.time.emplace();
+    time.start = line.substr(0, line.find('"'));
+    line.remove_prefix(time.start.size());
+    if (!parse_local_time(time.start) || !skip(line, R"(","told_hash":")") ||
+        !take_number(line, time.told_hash, 16)) {
+      return std::nullopt;
+    }
   }
   if (line != "\"}") return std::nullopt;
   return check;

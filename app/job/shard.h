@@ -29,6 +29,17 @@ std::optional<Shard> parse_shard(std::string_view text);
 // "2/5".
 std::string format_shard(const Shard& shard);
 
+// What the chat template of a shard's rows was told of the time.
+struct ShardTime {
+  std::string start;       // 2026-01-31T09:30:00, by the local clock
+  uint64_t told_hash = 0;  // of all that templates were told
+  bool operator==(const ShardTime&) const = default;
+  // Whether templates were told the same: they ask for the day only, mostly.
+  bool agrees(const ShardTime& other) const {
+    return start == other.start || told_hash == other.told_hash;
+  }
+};
+
 // What a file beside a shard's output says, by which `eet merge` knows that the output is complete
 // and which others belong to it. Up to eet 0.1 it was the last line of the output itself, and there
 // without rows_hash.
@@ -38,6 +49,7 @@ struct ShardCheck {
   uint64_t input_hash = 0;  // of all rows' text
   uint64_t job_hash = 0;    // of what else all shards have in common: model, flags, version
   std::optional<uint64_t> rows_hash = {};  // of the output's text
+  std::optional<ShardTime> time = {};      // nothing where no template asked for it
   bool operator==(const ShardCheck&) const = default;
 };
 
@@ -45,7 +57,7 @@ struct ShardCheck {
 std::string shard_check_path(const std::string& output);
 
 // {"eet_shard":"2/5","input_rows":...,"input_hash":"...","job_hash":"...","rows_hash":"..."} and
-// "\n".
+// "\n"; with a time, also "start_time" and "told_hash".
 std::string format_shard_check(const ShardCheck& check);
 
 // Nothing when `line` is not such a line (without "\n").

@@ -1,5 +1,6 @@
 // `eet generate --shard` and `eet merge`: the parts of a job and what they make together.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <string>
@@ -141,6 +142,67 @@ TEST_CASE("parts that are not all of one job are refused before anything is writ
                  dir.file("model1"), "--device", "cpu", "--max-tokens", "4", "--shard", "1/3"})
             .exit_code == 3);
   check({p0, dir.file("model1"), p2}, "different models, flags or versions");
+}
+
+TEST_CASE("shards whose chat templates were told different times are not merged") {
+  const TempDirectory dir;
+  std::filesystem::copy(sample_model("tales-gpt2"), dir.file("model"));
+  dir.write("model/chat_template.jinja",
+            R"({{ strftime_now("%d %b %Y") }} {{ messages[0]["content"] }})");
+  const std::string row = R"({"messages":[{"role":"user","content":"hi"}]})";
+  const std::string input = dir.write("in.jsonl", row + "\n" + row + "\n{\"prompt\":\"a\"}\n");
+  const auto run = [&](const std::string& output, std::vector<std::string> flags) {
+    flags.insert(flags.begin(),
+                 {"generate", "-q", "-m", dir.file("model"), "-i", input, "-o", dir.file(output),
+                  "--device", "cpu", "--max-tokens", "2", "--echo"});
+    const EetResult result = run_eet(flags);
+    CAPTURE(result.err);
+    REQUIRE(result.exit_code == 0);
+    return dir.file(output);
+  };
+  const auto shard = [&](const std::string& index, const std::string& time) {
+    return run(index + time, {"--shard", index + "/3", "--start-time", time});
+  };
+  const std::string noon = shard("0", "2026-01-31T12:00:00");
+  const std::string next_day = shard("1", "2026-02-01");
+  const std::string prompts_only = shard("2", "2026-03-01");
+  const EetResult refused = merge(dir.file("out"), {noon, next_day, prompts_only});
+  CHECK(refused.exit_code == 1);
+  CHECK(contains(refused.err, "again with --start-time 2026-01-31T12:00:00"));
+  CHECK_FALSE(std::filesystem::exists(dir.file("out")));
+
+  const std::string whole = run("whole", {"--start-time", "2026-01-31"});
+  CHECK(contains(read_text(whole), "31 Jan 2026 hi"));
+  const std::string evening = shard("1", "2026-01-31T22:00:00");  // has the same date
+  CHECK(merge(dir.file("out"), {noon, evening, prompts_only}).exit_code == 0);
+  CHECK(read_text(dir.file("out")) == read_text(whole));
+}
+
+TEST_CASE("what is beside a shard's output and not eet's is neither read nor replaced") {
+  const TempDirectory dir;
+  const std::string input = dir.write("in.jsonl", "{\"prompt\": \"a\"}\n");
+  const std::string part = dir.file("part");
+  const std::string check = part + ".eet-shard";
+  const auto is_refused = [&](const char* message) {
+    const EetResult result = run_eet({"generate", "-q", "-m", kModel, "-i", input, "-o", part,
+                                      "--device", "cpu", "--shard", "0/1000000"});
+    CHECK(result.exit_code == 1);
+    CHECK(contains(result.err, message));
+    CHECK_FALSE(std::filesystem::exists(part));
+  };
+  dir.write("part.eet-shard", "thesis");
+  is_refused("the file is not eet's");
+  CHECK(read_text(check) == "thesis");
+  std::filesystem::remove(check);
+  std::filesystem::create_symlink("elsewhere", check);
+  is_refused("got a link");
+  std::filesystem::remove(check);
+  REQUIRE(::mkfifo(check.c_str(), 0600) == 0);
+  is_refused("the file is not eet's");
+  dir.write("part", "{}\n");
+  const EetResult merged = merge(dir.file("out"), {part});
+  CHECK(merged.exit_code == 1);
+  CHECK(contains(merged.err, "expected a regular file"));
 }
 
 TEST_CASE("a shard that is none is wrong usage") {

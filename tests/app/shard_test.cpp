@@ -80,6 +80,14 @@ TEST_CASE("a shard's check is read as it was written, and a row is none") {
     CHECK_FALSE(parse_shard_check(line.substr(0, length)));
   }
   CHECK_FALSE(parse_shard_check(line + " "));
+  check.time = ShardTime{"2026-01-31T09:30:00", 0x56};
+  line = format_shard_check(check);
+  line.pop_back();
+  CHECK(line.ends_with(R"(,"start_time":"2026-01-31T09:30:00","told_hash":"0000000000000056"})"));
+  CHECK(parse_shard_check(line) == check);
+  for (size_t length = 0; length < line.size(); ++length) {
+    CHECK_FALSE(parse_shard_check(line.substr(0, length)));
+  }
   CHECK_FALSE(parse_shard_check(R"({"id":1,"text":"{\"eet_shard\":\"2/5\"","error":null})"));
 }
 

@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace eet;
   try {
     const jinja::Template parsed(FuzzInput(data, size).rest());
-    const std::string text = parsed.render(variables(), some_date(), kLimits);
+    const std::string text = parsed.render(variables(), {some_date(), {}}, kLimits);
     expect(text.size() <= static_cast<size_t>(kLimits.bytes), "text within the limits");
   } catch (const jinja::Error&) {
   }

@@ -25,7 +25,7 @@ std::string render(const std::string& source, const nlohmann::ordered_json& vari
                    const Limits& limits = {}) {
   const nlohmann::ordered_json object =
       variables.is_null() ? nlohmann::ordered_json::object() : variables;
-  return Template(source).render(object, std::tm{}, limits);
+  return Template(source).render(object, {}, limits);
 }
 
 std::string error_of(const std::string& source, const Limits& limits = {}) {

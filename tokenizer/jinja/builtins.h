@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <ctime>
 #include <deque>
 #include <optional>
 #include <span>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tokenizer/jinja/clock.h"
 #include "tokenizer/jinja/value.h"
 
 namespace eet::jinja {
@@ -18,7 +18,7 @@ namespace eet::jinja {
 // What a rendering has beside its template and variables.
 struct Runtime {
   Budget budget;
-  std::tm now;                       // local time, for strftime_now
+  Clock clock;                       // for strftime_now
   std::deque<Namespace> namespaces;  // all that were made
 };
 

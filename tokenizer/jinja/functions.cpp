@@ -87,8 +87,11 @@ Value call_strftime_now(Runtime& runtime, const Arguments& arguments) {
   check_time_format(arguments, format);
   if (format.empty()) return Value(std::string());
   std::array<char, 8192> buffer{};
-  const size_t size = std::strftime(buffer.data(), buffer.size(), format.c_str(), &runtime.now);
-  return make_text(runtime.budget, std::string_view(buffer.data(), size));
+  const size_t size =
+      std::strftime(buffer.data(), buffer.size(), format.c_str(), &runtime.clock.now);
+  const std::string_view text(buffer.data(), size);
+  if (runtime.clock.told) runtime.clock.told(format, text);
+  return make_text(runtime.budget, text);
 }
 
 constexpr Builtin kFunctions[] = {

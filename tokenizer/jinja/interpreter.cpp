@@ -167,6 +167,7 @@ Interpreter::Flow Interpreter::execute_node(const SetBlock& node) {
 }
 
 Interpreter::Flow Interpreter::execute_node(const Macro& node) {
+  runtime_.budget.spend_steps(static_cast<int64_t>(scope_->names.size() / 8));
   scope_->set(node.name, Value(Callable{Value(), &node}));
   return Flow::kNext;
 }

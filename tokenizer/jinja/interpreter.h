@@ -14,7 +14,7 @@ namespace eet::jinja {
 // One rendering. Errors carry the line that was last looked at.
 class Interpreter {
  public:
-  Interpreter(const Limits& limits, const std::tm& now) : runtime_{Budget(limits), now, {}} {}
+  Interpreter(const Limits& limits, Clock clock) : runtime_{Budget(limits), std::move(clock), {}} {}
 
   std::string render(const Body& body, const std::vector<Dict::Entry>& variables);
 

@@ -2,13 +2,13 @@
 // use, with the results of Jinja2's ImmutableSandboxedEnvironment as transformers sets it up.
 #pragma once
 
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "tokenizer/jinja/ast.h"
 #include "tokenizer/jinja/budget.h"
+#include "tokenizer/jinja/clock.h"
 #include "tokenizer/jinja/error.h"
 
 namespace eet::jinja {
@@ -19,9 +19,9 @@ class Template {
   // Error with its line on what is malformed or outside the subset.
   explicit Template(std::string_view source);
 
-  // The text for `variables`, an object; `now` is local time for strftime_now. Error with its line
-  // when the template raises one, uses what is not there or unsupported, or exceeds `limits`.
-  std::string render(const nlohmann::ordered_json& variables, const std::tm& now,
+  // The text for `variables`, an object. Error with its line when the template raises one, uses
+  // what is not there or unsupported, or exceeds `limits`.
+  std::string render(const nlohmann::ordered_json& variables, Clock clock,
                      const Limits& limits = {}) const;
 
  private:

@@ -28,6 +28,7 @@ void join_parts(ordered_json& messages) {
 
 ModelChat::ModelChat(const std::filesystem::path& tokenizer, ChatSettings settings)
     : settings_(std::move(settings)) {
+  if (settings_.start_time) set_start(*settings_.start_time);
   const bool is_directory = std::filesystem::is_directory(tokenizer);
   const std::filesystem::path directory = is_directory ? tokenizer : tokenizer.parent_path();
   try {
@@ -65,12 +66,15 @@ std::string ModelChat::render_list(ordered_json messages, const ChatOptions& opt
   if (!takes_parts_) join_parts(messages);
   ordered_json variables = settings_.variables;
   if (!options.variables.empty()) variables.update(ordered_json::parse(options.variables));
+  const auto told = [this](std::string_view format, std::string_view text) {
+    told_->add(format, text);
+  };
   try {
     if (options.continue_final_message) {
-      return template_->render_unfinished(messages, variables, job_start_);
+      return template_->render_unfinished(messages, variables, job_start_, told);
     }
     return template_->render(messages, options.add_generation_prompt.value_or(true), variables,
-                             job_start_);
+                             job_start_, told);
   } catch (const TokenizerError& error) {
     throw BadRow({"invalid_messages", concat("messages: ", error.what())});
   }

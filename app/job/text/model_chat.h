@@ -3,13 +3,16 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "app/job/input/chat_options.h"
+#include "app/job/text/told_times.h"
 #include "tokenizer/chat_template.h"
 
 namespace eet {
@@ -20,6 +23,7 @@ struct ChatSettings {
   std::optional<std::string> system_prompt;  // of conversations that begin without one
   std::string template_file;                 // in place of the model's own; empty: none
   nlohmann::ordered_json variables = nlohmann::ordered_json::object();  // for every template
+  std::optional<int64_t> start_time;  // what templates are told, in seconds since 1970
 };
 
 // A model's template that is missing or cannot be used matters to conversations only: nothing about
@@ -35,7 +39,7 @@ class ModelChat {
   explicit ModelChat(const std::filesystem::path& tokenizer, ChatSettings settings = {});
 
   // What templates are told of the time, in seconds since 1970; when the chat was made, unless
-  // said.
+  // said here or in the settings.
   void set_start(int64_t seconds) {
     job_start_ = ChatTemplate::Time(std::chrono::seconds(seconds));
   }
@@ -48,6 +52,9 @@ class ModelChat {
   // Likewise, with `prompt` as the only message, of the user.
   std::string render_prompt(const std::string& prompt, const ChatOptions& options) const;
 
+  // What templates asked of the time so far, here and in all copies of this.
+  const ToldTimes& told_times() const { return *told_; }
+
   bool wraps_prompts() const { return settings_.wraps_prompts; }
   bool has_template() const { return template_.has_value(); }
 
@@ -59,6 +66,7 @@ class ModelChat {
   bool takes_parts_ = false;
   std::string reason_ = "the model has no chat template";            // where there is none
   ChatTemplate::Time job_start_ = std::chrono::system_clock::now();  // one date for all rows
+  std::shared_ptr<ToldTimes> told_ = std::make_shared<ToldTimes>();
 };
 
 }  // namespace eet
