@@ -8,12 +8,14 @@
 #include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
 #include "app/job/input/json_members.h"
 #include "app/job/input/line_reader.h"
+#include "app/job/input/row_limits.h"
 #include "app/job/output/result_file.h"
 #include "app/model_tokenizer.h"
 
@@ -58,17 +60,8 @@ std::vector<int32_t> parse_ids(std::string_view text) {
   return ids;
 }
 
-std::string join_ids(const std::vector<int32_t>& ids, std::string_view separator) {
-  std::string text;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (i > 0) text += separator;
-    text += std::to_string(ids[i]);
-  }
-  return text;
-}
-
-std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump();
+std::string quoted(std::string text) {
+  return nlohmann::json(std::move(text)).dump();
 }
 
 class TokenizeJob {
@@ -88,7 +81,6 @@ class TokenizeJob {
       } else {
         write_plain(*line);
       }
-      if (buffer_.size() >= kWriteBytes) flush();
     }
     flush();
     output_.finish();
@@ -106,46 +98,58 @@ class TokenizeJob {
     const bool is_blank = line.text.find_first_not_of(" \t") == std::string_view::npos;
     if (is_blank && !line.too_long) return;
     std::string id;  // `"id":VALUE,` as the input has it
-    const char* const result_key = options_.decode ? "text" : "ids";
+    const char* const result_key = options_.decode ? "\"text\":" : "\"ids\":";
     try {
-      const std::string result = convert_row(line, id);
-      buffer_ += "{" + id + quoted(result_key) + ":" + result + "}\n";
+      check_length(line);
+      const std::string_view value = find_value(line, id);
+      if (options_.decode) {
+        const std::string text = quoted(decode(value));
+        put("{", id, result_key, text, "}\n");
+      } else {
+        const std::vector<int32_t> ids = encode(string_of(value));
+        put("{", id, result_key, "[");
+        put_ids(ids, ",");
+        put("]}\n");
+      }
     } catch (const BadRow& bad) {
       report(line, bad.row_error());
       const nlohmann::ordered_json error = {{"code", bad.row_error().code},
                                             {"message", bad.row_error().message}};
-      buffer_ += "{" + id + quoted(result_key) + ":null,\"error\":" +
-                 error.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
-                 "}\n";
+      put("{", id, result_key, "null,\"error\":",
+          error.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), "}\n");
     }
   }
 
-  // The value of the output row's "ids" or "text".
-  std::string convert_row(const Line& line, std::string& id) const {
-    check_length(line);
+  // The JSON text of what is to be converted.
+  std::string_view find_value(const Line& line, std::string& id) const {
     const char* const wanted = options_.decode ? "ids" : "text";
     std::optional<std::string_view> value;
     for (const JsonMember& member : split_members(line.text)) {
-      if (member.key == "id") id = "\"id\":" + std::string(member.raw_value) + ",";
+      if (member.key == "id") id.append("\"id\":").append(member.raw_value).append(",");
       if (member.key == wanted) value = member.raw_value;
     }
     if (!value) fail_row("missing_field", std::string("expected a field \"") + wanted + "\"");
-    if (options_.decode) {
-      if (!value->starts_with('[')) fail_row("invalid_ids", "ids: expected a list of token ids");
-      return quoted(decode(*value));
-    }
-    if (!value->starts_with('"')) fail_row("invalid_text", "text: expected a string");
-    return "[" + join_ids(encode(nlohmann::json::parse(*value).get<std::string>()), ",") + "]";
+    return *value;
+  }
+
+  static std::string string_of(std::string_view value) {
+    if (!value.starts_with('"')) fail_row("invalid_text", "text: expected a string");
+    nlohmann::json text = nlohmann::json::parse(value);
+    return std::move(text.get_ref<std::string&>());
   }
 
   void write_plain(const Line& line) {
     try {
       check_length(line);
-      buffer_ += options_.decode ? decode(line.text) : join_ids(encode(line.text), " ");
+      if (options_.decode) {
+        put(decode(line.text));
+      } else {
+        put_ids(encode(line.text), " ");
+      }
     } catch (const BadRow& bad) {
       report(line, bad.row_error());
     }
-    buffer_ += '\n';
+    put("\n");
   }
 
   static void check_length(const Line& line) {
@@ -165,8 +169,17 @@ class TokenizeJob {
   }
 
   std::string decode(std::string_view ids) const {
+    if (is_json_lines_.value_or(false) && !ids.starts_with('[')) {
+      fail_row("invalid_ids", "ids: expected a list of token ids");
+    }
     try {
-      return tokenizer_->decode(parse_ids(ids), /*skip_special_tokens=*/false);
+      std::string text =
+          tokenizer_->decode(parse_ids(ids), /*skip_special_tokens=*/false, kMaxLineBytes);
+      if (json_bytes(text) > kMaxLineBytes) {
+        fail_row("output_too_large", "ids: expected at most " + std::to_string(kMaxLineBytes) +
+                                         " bytes of text as JSON, got more: cut the list");
+      }
+      return text;
     } catch (const TokenizerError& error) {
       fail_row("invalid_ids", error.what());
     }
@@ -175,6 +188,19 @@ class TokenizeJob {
   void report(const Line& line, const RowError& error) {
     ++bad_rows_;
     std::cerr << input_.name() << ": line " << line.number << ": " << error.message << '\n';
+  }
+
+  // Appends the texts to the output.
+  template <typename... Texts>
+  void put(const Texts&... texts) {
+    (buffer_.append(texts), ...);
+    if (buffer_.size() >= kWriteBytes) flush();
+  }
+
+  void put_ids(const std::vector<int32_t>& ids, std::string_view separator) {
+    for (size_t i = 0; i < ids.size(); ++i) {
+      put(i > 0 ? separator : std::string_view(), std::to_string(ids[i]));
+    }
   }
 
   void flush() {

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "tokenizer/step_limit.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/unicode/characters.h"
 #include "tokenizer/utf8.h"
@@ -23,16 +24,19 @@ bool touches_word(std::string_view before, std::string_view after) {
 }
 
 // The longest key that `text` has at `at`: its length and value; length 0 where there is none.
-std::pair<size_t, int32_t> longest_match(const ByteTrie& trie, std::string_view text, size_t at) {
+std::pair<size_t, int32_t> longest_match(const ByteTrie& trie, std::string_view text, size_t at,
+                                         StepLimit& limit) {
   std::pair<size_t, int32_t> longest{0, ByteTrie::kNone};
   int32_t node = ByteTrie::kRoot;
-  for (size_t i = at; i < text.size(); ++i) {
+  size_t i = at;
+  for (; i < text.size(); ++i) {
     node = trie.child(node, text[i]);
     if (node == ByteTrie::kNone) break;
     if (const int32_t value = trie.value(node); value != ByteTrie::kNone) {
       longest = {i + 1 - at, value};
     }
   }
+  limit.spend(i - at);
   return longest;
 }
 
@@ -82,12 +86,13 @@ const AddedToken* AddedTokens::find(int32_t id) const {
 }
 
 void AddedTokens::split(std::string_view text, bool normalized,
-                        std::vector<TextSegment>& segments) const {
+                        FunctionRef<void(const TextSegment&)> visit) const {
   const ByteTrie& trie = normalized ? normalized_ : literal_;
+  StepLimit limit(text.size());
   size_t done = 0;  // everything before is in a segment
   size_t at = trie.empty() ? text.size() : 0;
   while (at < text.size()) {
-    const auto [length, id] = longest_match(trie, text, at);
+    const auto [length, id] = longest_match(trie, text, at, limit);
     if (length == 0) {
       ++at;
       continue;
@@ -106,12 +111,12 @@ void AddedTokens::split(std::string_view text, bool normalized,
       const size_t seen = std::max(end, done);
       end = seen + leading_space_length(text.substr(seen));
     }
-    if (begin > done) segments.push_back({text.substr(done, begin - done), nullptr});
+    if (begin > done) visit({text.substr(done, begin - done), nullptr});
     // Nothing is left of a token of white space that the one before it took along.
-    if (begin < end) segments.push_back({text.substr(begin, end - begin), &token});
+    if (begin < end) visit({text.substr(begin, end - begin), &token});
     done = end;
   }
-  if (done < text.size()) segments.push_back({text.substr(done), nullptr});
+  if (done < text.size()) visit({text.substr(done), nullptr});
 }
 
 }  // namespace eet

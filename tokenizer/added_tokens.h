@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tokenizer/byte_trie.h"
+#include "tokenizer/function_ref.h"
 
 namespace eet {
 
@@ -43,8 +44,10 @@ class AddedTokens {
   // Whether there are tokens that are looked for after normalisation.
   bool has_normalized() const { return !normalized_.empty(); }
 
-  // Cuts `text` at the tokens looked for before (`normalized` false) or after normalisation.
-  void split(std::string_view text, bool normalized, std::vector<TextSegment>& segments) const;
+  // Cuts `text` at the tokens looked for before (`normalized` false) or after normalisation, and
+  // calls visit(segment) for each stretch in order.
+  void split(std::string_view text, bool normalized,
+             FunctionRef<void(const TextSegment&)> visit) const;
 
   // The token of `id`, or null.
   const AddedToken* find(int32_t id) const;

@@ -75,17 +75,15 @@ std::vector<int32_t> PipelineTokenizer::encode(std::string_view text,
                                                bool add_special_tokens) const {
   check_text(text);
   std::vector<int32_t> ids;
-  std::vector<TextSegment> segments;
-  added_tokens_.split(text, false, segments);
-  for (const TextSegment& segment : segments) {
+  added_tokens_.split(text, false, [&](const TextSegment& segment) {
     if (segment.token != nullptr) {
       ids.push_back(segment.token->id);
-      continue;
+      return;
     }
     size_t origin_bytes = 0;
     if (segment.text.data() == text.data()) next_code_point(text, origin_bytes);
     encode_segment(segment.text, origin_bytes, ids);
-  }
+  });
   return spec_.post_processor.apply(std::move(ids), add_special_tokens);
 }
 
@@ -101,27 +99,22 @@ void PipelineTokenizer::encode_segment(std::string_view text, size_t origin_byte
     encode_normalized(whole, ids);
     return;
   }
-  std::vector<TextSegment> segments;
-  added_tokens_.split(whole.text, true, segments);
-  for (const TextSegment& segment : segments) {
+  added_tokens_.split(whole.text, true, [&](const TextSegment& segment) {
     if (segment.token != nullptr) {
       ids.push_back(segment.token->id);
-      continue;
+      return;
     }
     const auto begin = static_cast<size_t>(segment.text.data() - whole.text.data());
     encode_normalized(whole.part(begin, begin + segment.text.size()), ids);
-  }
+  });
 }
 
 void PipelineTokenizer::encode_normalized(const Word& text, std::vector<int32_t>& ids) const {
-  if (text.text.empty()) return;
-  Words words;
-  words.list.push_back(text);
-  for (const auto& step : spec_.pre_tokenizers.steps) step->apply(words);
-  for (const Word& word : words.list) encode_word(word.text, ids);
+  spec_.pre_tokenizers.apply(text, [&](const Word& word) { encode_word(word.text, ids); });
 }
 
 void PipelineTokenizer::encode_word(std::string_view word, std::vector<int32_t>& ids) const {
+  check_word_length(word.size());
   const bool cacheable = word.size() <= WordCache::kLongestWord;
   if (cacheable && cache_.find(word, ids)) return;
   std::string characters;

@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";  // U+2581, a space inside pieces
 
+// The library takes up to 250 bytes of memory for each of a text.
+constexpr size_t kMaxSegmentBytes = size_t{3} << 20;
+
 // ModelProto.normalizer_spec.add_dummy_prefix = false. A serialised message that comes again is
 // merged into the first, so appending this overrides the model's own value.
 constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00", 4);
@@ -198,15 +201,15 @@ std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text,
     if (text.starts_with(bos)) text.remove_prefix(bos.size());
   }
   std::vector<int32_t> ids;
-  std::vector<TextSegment> segments;
-  added_tokens_->split(text, false, segments);
-  for (const TextSegment& segment : segments) {
-    if (segment.token) {
+  bool is_first = true;
+  added_tokens_->split(text, false, [&](const TextSegment& segment) {
+    if (segment.token != nullptr) {
       ids.push_back(segment.token->id);
     } else {
-      encode_segment(segment.text, &segment == &segments.front(), ids);
+      encode_segment(segment.text, is_first, ids);
     }
-  }
+    is_first = false;
+  });
   if (add_special_tokens) {
     ids.insert(ids.begin(), prefix_ids_.begin(), prefix_ids_.end());
     ids.insert(ids.end(), suffix_ids_.begin(), suffix_ids_.end());
@@ -216,6 +219,11 @@ std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text,
 
 void SentencePieceTokenizer::encode_segment(std::string_view text, bool is_first,
                                             std::vector<int32_t>& ids) const {
+  if (text.size() > kMaxSegmentBytes) {
+    throw TokenizerError("text: expected at most " + std::to_string(kMaxSegmentBytes) +
+                         " bytes for a SentencePiece model, got " + std::to_string(text.size()) +
+                         ": cut the text");
+  }
   const bool prefixed = prefix_every_segment_ || (is_first && prefix_first_segment_);
   const Processor& processor = prefixed ? *processor_ : *no_prefix_processor_;
   std::vector<int> segment_ids;

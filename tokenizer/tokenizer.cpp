@@ -28,9 +28,13 @@ std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& path, const Tokeni
   return std::make_unique<SentencePieceTokenizer>(read_file(path, links), path.string(), config);
 }
 
+// Merging a word's symbols takes up to 60 bytes for each of its bytes.
+constexpr size_t kMaxWordBytes = size_t{1} << 23;
+
 }  // namespace
 
-std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens,
+                              size_t max_bytes) const {
   std::string text;
   DecodeState state = begin_decoding();
   for (int32_t id : ids) {
@@ -39,6 +43,10 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_to
                            std::to_string(vocab_size() - 1));
     }
     append_text(id, skip_special_tokens, state, text);
+    if (text.size() > max_bytes) {
+      throw TokenizerError("token ids: expected at most " + std::to_string(max_bytes) +
+                           " bytes of text, got more: cut the list");
+    }
   }
   finish_text(state, text);
   return text;
@@ -57,6 +65,13 @@ std::string Tokenizer::token_bytes(int32_t id) const {
   append_text(id, /*skip_special_tokens=*/false, state, text);
   finish_text(state, text);
   return text;
+}
+
+void Tokenizer::check_word_length(size_t bytes) {
+  if (bytes <= kMaxWordBytes) return;
+  throw TokenizerError("text: expected stretches of at most " + std::to_string(kMaxWordBytes) +
+                       " bytes between the places where this tokenizer splits text, got " +
+                       std::to_string(bytes) + ": cut the text");
 }
 
 void Tokenizer::check_text(std::string_view text) {

@@ -1,6 +1,7 @@
 // Text to token ids and back.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -43,9 +44,10 @@ class Tokenizer {
   std::vector<int32_t> encode_prompt(std::string_view text) const;
 
   // What the reference tokenizer's decode gives for all of `ids`. Bytes that do not form UTF-8 come
-  // out as U+FFFD, as there. Throws TokenizerError on an id outside [0, vocab_size()); an id inside
-  // that stands for no token gives no text.
-  std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const;
+  // out as U+FFFD, as there. Throws TokenizerError on an id outside [0, vocab_size()), and when the
+  // text becomes longer than `max_bytes`; an id inside that stands for no token gives no text.
+  std::string decode(std::span<const int32_t> ids, bool skip_special_tokens,
+                     size_t max_bytes = SIZE_MAX) const;
 
   virtual int32_t vocab_size() const = 0;  // one past the largest id
   virtual std::optional<int32_t> bos_id() const = 0;
@@ -68,6 +70,8 @@ class Tokenizer {
   // Throws TokenizerError unless `text` is valid UTF-8 of a length that can be encoded.
   static void check_text(std::string_view text);
   static void check_length(size_t bytes);
+  // Throws TokenizerError where a text has too long a stretch that has to be encoded as one.
+  static void check_word_length(size_t bytes);
 
   // What add_special_tokens puts before a text.
   virtual std::vector<int32_t> prefix_ids() const = 0;

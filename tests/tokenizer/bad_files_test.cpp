@@ -48,6 +48,12 @@ TEST_CASE("what is not understood in tokenizer.json is refused by name") {
                     "add_prefix_space": false}})",
                 "pre_tokenizer.prepend_scheme: expected never");
   check_refused(R"({"pre_tokenizer": {"type": "FixedLength", "length": 0}})", "from 1 up");
+  nlohmann::json steps;
+  steps["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", nlohmann::json::array()}};
+  for (int i = 0; i < 65; ++i) {
+    steps["pre_tokenizer"]["pretokenizers"].push_back({{"type", "WhitespaceSplit"}});
+  }
+  check_refused(steps.dump().c_str(), "expected at most 64 members");
   check_refused(R"({"normalizer": {"type": "BertNormalizer"}})", "got \"BertNormalizer\"");
   check_refused(R"({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFX"}]}})",
                 "normalizer.normalizers[0].type");

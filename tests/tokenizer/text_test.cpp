@@ -18,7 +18,7 @@ namespace {
 
 std::vector<std::string> matches(const char* pattern, std::string_view text) {
   std::vector<TextRange> ranges;
-  Regex(pattern, "test").find_all(text, ranges);
+  Regex(pattern, "test").find_all(text, [&](const TextRange& range) { ranges.push_back(range); });
   std::vector<std::string> found;
   found.reserve(ranges.size());
   for (const TextRange& range : ranges) {
@@ -212,8 +212,8 @@ TEST_CASE("the known patterns match what their regular expressions match") {
       const std::string text = random_text(random);
       std::vector<TextRange> expected;
       std::vector<TextRange> got;
-      regex.find_all(text, expected);
-      known->find_all(text, got);
+      regex.find_all(text, [&](const TextRange& match) { expected.push_back(match); });
+      known->find_all(text, [&](const TextRange& match) { got.push_back(match); });
       CAPTURE(text);
       REQUIRE(std::equal(got.begin(), got.end(), expected.begin(), expected.end(),
                          [](const TextRange& a, const TextRange& b) {
@@ -231,14 +231,11 @@ TEST_CASE("the longest added token wins, flags apply") {
   const AddedTokens tokens(
       {open, longer, strip, word}, [](std::string_view text) { return std::string(text); }, "test");
   const auto ids = [&](std::string_view text) {
-    std::vector<TextSegment> segments;
-    tokens.split(text, false, segments);
     std::vector<int32_t> result;  // -length for text
-    result.reserve(segments.size());
-    for (const TextSegment& segment : segments) {
+    tokens.split(text, false, [&](const TextSegment& segment) {
       result.push_back(segment.token ? segment.token->id
                                      : -static_cast<int32_t>(segment.text.size()));
-    }
+    });
     return result;
   };
   CHECK(ids("x<ab><ac") == std::vector<int32_t>{-1, 11, 10, -1});

@@ -6,6 +6,7 @@
 
 #include "tokenizer/byte_trie.h"
 #include "tokenizer/models/byte_tokens.h"
+#include "tokenizer/step_limit.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/utf8.h"
 
@@ -75,12 +76,14 @@ class Unigram final : public Model {
     const auto offer = [&](size_t begin, size_t end, int32_t id, double score) {
       if (is_better(begin, end, score)) ends[end] = {score + ends[begin].score, begin, id};
     };
+    StepLimit limit(word.size());
     for (size_t begin = 0; begin < word.size();) {
       size_t next = begin;
       next_code_point(word, next);
       bool has_character = false;  // a piece of this one character
       int32_t node = ByteTrie::kRoot;
-      for (size_t at = begin; at < word.size(); ++at) {
+      size_t at = begin;
+      for (; at < word.size(); ++at) {
         node = pieces_.child(node, word[at]);
         if (node == ByteTrie::kNone) break;
         const int32_t id = pieces_.value(node);
@@ -88,6 +91,7 @@ class Unigram final : public Model {
         offer(begin, at + 1, id, options_.scores[id]);
         has_character = has_character || at + 1 == next;
       }
+      limit.spend(at - begin);
       if (!has_character && is_better(begin, next, unknown_score_)) {
         if (!options_.unk_id) fail_without_unk(word.substr(begin, next - begin));
         offer(begin, next, *options_.unk_id, unknown_score_);

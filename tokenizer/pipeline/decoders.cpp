@@ -140,15 +140,15 @@ class ReplacePattern final : public StringDecoder {
 
  protected:
   void put_string(std::string_view text, DecodeStage&, Sink& sink) const override {
-    std::vector<TextRange> matches;
-    if (!text.empty()) pattern_->find_all(text, matches);
-    check_replacements(matches.size(), content_.size());
     std::string replaced;
+    size_t count = 0;
     size_t done = 0;
-    for (const TextRange& match : matches) {
+    const auto replace = [&](const TextRange& match) {
+      check_replacements(++count, content_.size());
       replaced.append(text.substr(done, match.begin - done)).append(content_);
       done = match.end;
-    }
+    };
+    if (!text.empty()) pattern_->find_all(text, replace);
     sink.put(replaced.append(text.substr(done)), true);
   }
 

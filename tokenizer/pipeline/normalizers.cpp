@@ -120,10 +120,6 @@ class ReplaceStep final : public Normalizer {
 
   void apply(NormalizedText& text) const override {
     if (text.text.empty()) return;  // the reference looks for nothing in it
-    std::vector<TextRange> matches;
-    pattern_->find_all(text.text, matches);
-    if (matches.empty()) return;
-    check_replacements(matches.size(), content_.size());
     NormalizedText replaced;
     replaced.text.reserve(text.text.size());
     const auto keep = [&](size_t begin, size_t end) {
@@ -131,15 +127,18 @@ class ReplaceStep final : public Normalizer {
       const size_t kept_origin = std::min(end, text.origin_bytes);
       if (kept_origin > begin) replaced.origin_bytes += kept_origin - begin;
     };
+    size_t count = 0;
     size_t done = 0;
-    for (const TextRange& match : matches) {
+    pattern_->find_all(text.text, [&](const TextRange& match) {
+      check_replacements(++count, content_.size());
       keep(done, match.begin);
       replaced.text += content_;
       // What is put in counts as the last byte that it is put in for.
       if (match.end == 0 || match.end <= text.origin_bytes)
         replaced.origin_bytes += content_.size();
       done = match.end;
-    }
+    });
+    if (count == 0) return;
     keep(done, text.text.size());
     text = std::move(replaced);
   }

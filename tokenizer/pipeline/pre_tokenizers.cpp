@@ -22,9 +22,8 @@ class SplitStep final : public PreTokenizer {
   SplitStep(std::unique_ptr<Pattern> pattern, SplitBehavior behavior, bool invert)
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
 
-  void apply(Words& words) const override {
-    for (const Word& word : words.list) split_word(word, *pattern_, behavior_, invert_, words);
-    words.finish_step();
+  void apply(const Word& word, WordSink sink) const override {
+    split_word(word, *pattern_, behavior_, invert_, sink);
   }
 
  private:
@@ -36,31 +35,25 @@ class SplitStep final : public PreTokenizer {
 // Of ByteLevel, the space before every word that does not begin with one.
 class PrefixSpaceStep final : public PreTokenizer {
  public:
-  void apply(Words& words) const override {
-    for (const Word& word : words.list) {
-      if (word.text.starts_with(' ')) {
-        words.keep(word);
-      } else {
-        const size_t origin = word.origin_bytes > 0 ? word.origin_bytes + 1 : 0;
-        words.keep({words.own(" " + std::string(word.text)), origin});
-      }
+  void apply(const Word& word, WordSink sink) const override {
+    if (word.text.starts_with(' ')) {
+      sink(word);
+      return;
     }
-    words.finish_step();
+    const std::string text = " " + std::string(word.text);
+    sink({text, word.origin_bytes > 0 ? word.origin_bytes + 1 : 0});
   }
 };
 
 // Of ByteLevel, a character for each byte.
 class ByteAlphabetStep final : public PreTokenizer {
  public:
-  void apply(Words& words) const override {
-    for (const Word& word : words.list) {
-      std::string origin;
-      append_in_byte_alphabet(origin, word.text.substr(0, word.origin_bytes));
-      std::string text = origin;
-      append_in_byte_alphabet(text, word.text.substr(word.origin_bytes));
-      words.keep({words.own(std::move(text)), origin.size()});
-    }
-    words.finish_step();
+  void apply(const Word& word, WordSink sink) const override {
+    std::string text;
+    append_in_byte_alphabet(text, word.text.substr(0, word.origin_bytes));
+    const size_t origin_bytes = text.size();
+    append_in_byte_alphabet(text, word.text.substr(word.origin_bytes));
+    sink({text, origin_bytes});
   }
 };
 
@@ -74,21 +67,20 @@ class MetaspaceStep final : public PreTokenizer {
     if (split) boundary_ = Pattern::literal(replacement_, "");
   }
 
-  void apply(Words& words) const override {
-    for (const Word& word : words.list) {
-      const Word replaced = replace(word, words);
-      if (boundary_) {
-        split_word(replaced, *boundary_, SplitBehavior::kMergedWithNext, false, words);
-      } else {
-        words.keep(replaced);
-      }
+  void apply(const Word& word, WordSink sink) const override {
+    std::string text;
+    const size_t origin_bytes = replace(word, text);
+    const Word replaced{text, origin_bytes};
+    if (boundary_) {
+      split_word(replaced, *boundary_, SplitBehavior::kMergedWithNext, false, sink);
+    } else {
+      sink(replaced);
     }
-    words.finish_step();
   }
 
  private:
-  Word replace(const Word& word, Words& words) const {
-    std::string text;
+  // Writes `text`, and returns how many of its bytes come from the first character.
+  size_t replace(const Word& word, std::string& text) const {
     size_t origin = word.origin_bytes;
     const bool has_replacement = word.text.starts_with(replacement_) || word.text.starts_with(' ');
     const bool wanted =
@@ -105,7 +97,7 @@ class MetaspaceStep final : public PreTokenizer {
       text += replacement_;
       if (i < word.origin_bytes) origin += replacement_.size() - 1;
     }
-    return {words.own(std::move(text)), origin};
+    return origin;
   }
 
   std::string replacement_;
@@ -117,24 +109,18 @@ class MetaspaceStep final : public PreTokenizer {
 // in the reference.
 class UnicodeScriptsStep final : public PreTokenizer {
  public:
-  void apply(Words& words) const override {
-    for (const Word& word : words.list) split(word, words);
-    words.finish_step();
-  }
-
- private:
-  static void split(const Word& word, Words& words) {
+  void apply(const Word& word, WordSink sink) const override {
     int32_t last = 0;
     size_t begin = word.text.size();  // of the part under way; none yet
     for (size_t at = 0; at < word.text.size();) {
       const size_t here = at;
       const int32_t script = script_of(next_code_point(word.text, at));
       if (script == 0 || script == last) continue;
-      if (begin < here) words.keep(word.part(begin, here));
+      if (begin < here) sink(word.part(begin, here));
       begin = here;
       last = script;
     }
-    words.keep(word.part(begin, word.text.size()));
+    sink(word.part(begin, word.text.size()));
   }
 };
 
@@ -142,19 +128,16 @@ class FixedLengthStep final : public PreTokenizer {
  public:
   explicit FixedLengthStep(size_t length) : length_(length) {}
 
-  void apply(Words& words) const override {
-    for (const Word& word : words.list) {
-      size_t begin = 0;
-      size_t count = 0;
-      for (size_t at = 0; at < word.text.size();) {
-        next_code_point(word.text, at);
-        if (++count % length_ != 0) continue;
-        words.keep(word.part(begin, at));
-        begin = at;
-      }
-      words.keep(word.part(begin, word.text.size()));
+  void apply(const Word& word, WordSink sink) const override {
+    size_t begin = 0;
+    size_t count = 0;
+    for (size_t at = 0; at < word.text.size();) {
+      next_code_point(word.text, at);
+      if (++count % length_ != 0) continue;
+      sink(word.part(begin, at));
+      begin = at;
     }
-    words.finish_step();
+    sink(word.part(begin, word.text.size()));
   }
 
  private:
@@ -168,18 +151,18 @@ std::unique_ptr<PreTokenizer> split_at(bool (*is_delimiter)(char32_t), SplitBeha
 // \w+|[^\w\s]+ of Rust's regular expressions.
 class WordOrSymbols final : public Pattern {
  public:
-  void find_all(std::string_view text, std::vector<TextRange>& matches) const override {
+  void find_all(std::string_view text, MatchVisitor visit) const override {
     int kind = kSpace;
     size_t begin = 0;
     for (size_t at = 0; at < text.size();) {
       const size_t here = at;
       const int next = kind_of(next_code_point(text, at));
       if (next == kind) continue;
-      if (kind != kSpace) matches.push_back({begin, here});
+      if (kind != kSpace) visit(TextRange{begin, here});
       kind = next;
       begin = here;
     }
-    if (kind != kSpace) matches.push_back({begin, text.size()});
+    if (kind != kSpace) visit(TextRange{begin, text.size()});
   }
 
  private:
@@ -272,12 +255,27 @@ void append_steps(const JsonView& component, Steps& steps) {
   }
 }
 
+// Steps call each other. Sequences inside each other may have many more than one allows.
+constexpr size_t kMaxSteps = 1000;
+
 }  // namespace
+
+void PreTokenizers::apply_from(size_t step, const Word& word, WordSink sink) const {
+  if (word.text.empty()) return;
+  if (step == steps.size()) {
+    sink(word);
+    return;
+  }
+  steps[step]->apply(word, [&](const Word& part) { apply_from(step + 1, part, sink); });
+}
 
 PreTokenizers read_pre_tokenizers(const JsonView& pre_tokenizer) {
   PreTokenizers result;
   for_each_component(pre_tokenizer, "pretokenizers",
                      [&](const JsonView& component) { append_steps(component, result.steps); });
+  if (result.steps.size() > kMaxSteps) {
+    pre_tokenizer.fail("at most " + std::to_string(kMaxSteps) + " steps");
+  }
   // Leaves the last step's alphabet to the model, which has a cache.
   if (!result.steps.empty() &&
       dynamic_cast<ByteAlphabetStep*>(result.steps.back().get()) != nullptr) {

@@ -1,6 +1,7 @@
 // The pre-tokenizers of tokenizer.json: they cut text into words, which the model takes one by one.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -14,8 +15,8 @@ class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
 
-  // Replaces the list of words by what becomes of each.
-  virtual void apply(Words& words) const = 0;
+  // Hands what becomes of `word`, in order, to `sink`.
+  virtual void apply(const Word& word, WordSink sink) const = 0;
 };
 
 struct PreTokenizers {
@@ -23,6 +24,13 @@ struct PreTokenizers {
   // The words that come out are bytes and still have to be written in the byte alphabet, which the
   // file's last step, a ByteLevel, does: the model's cache may then be asked first.
   bool writes_byte_alphabet = false;
+
+  // Hands the words that become of `text` to `sink`, none of them empty. Words are never listed:
+  // there may be as many as bytes.
+  void apply(const Word& text, WordSink sink) const { apply_from(0, text, sink); }
+
+ private:
+  void apply_from(size_t step, const Word& word, WordSink sink) const;
 };
 
 // `pre_tokenizer` of a tokenizer.json; null means none. TokenizerError names what is not supported.

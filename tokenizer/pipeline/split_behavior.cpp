@@ -1,6 +1,5 @@
 #include "tokenizer/pipeline/split_behavior.h"
 
-#include <algorithm>
 #include <string>
 
 namespace eet {
@@ -12,81 +11,60 @@ struct Stretch {
   bool is_delimiter;
 };
 
-// The whole of `text` in order: matches, which may be empty, and what lies between them.
-std::vector<Stretch> stretches(std::string_view text, const std::vector<TextRange>& matches,
-                               bool invert) {
-  std::vector<Stretch> all;
-  all.reserve(2 * matches.size() + 1);
-  size_t done = 0;
-  for (const TextRange& match : matches) {
-    if (match.begin != done) all.push_back({done, match.begin, invert});
-    all.push_back({match.begin, match.end, !invert});
-    done = match.end;
-  }
-  if (done != text.size()) all.push_back({done, text.size(), invert});
-  return all;
-}
+// Hands on parts of a word, as the behavior has them, while stretches come in their order.
+class Splitter {
+ public:
+  Splitter(const Word& word, SplitBehavior behavior, WordSink sink)
+      : word_(word), behavior_(behavior), sink_(sink) {}
 
-// A delimiter joins the stretch before it, unless that is a delimiter too.
-std::vector<Stretch> merged_with_previous(const std::vector<Stretch>& all) {
-  std::vector<Stretch> merged;
-  bool after_delimiter = false;
-  for (const Stretch& stretch : all) {
-    if (stretch.is_delimiter && !after_delimiter && !merged.empty()) {
-      merged.back().end = stretch.end;
+  void add(const Stretch& next) {
+    if (behavior_ == SplitBehavior::kRemoved && next.is_delimiter) return;
+    if (behavior_ == SplitBehavior::kRemoved || behavior_ == SplitBehavior::kIsolated) {
+      put(next);
+    } else if (!has_held_) {
+      hold(next);
+    } else if (joins(next)) {
+      held_.end = next.end;
+      held_.is_delimiter = next.is_delimiter;
     } else {
-      merged.push_back(stretch);
+      put(held_);
+      hold(next);
     }
-    after_delimiter = stretch.is_delimiter;
   }
-  return merged;
-}
 
-std::vector<Stretch> merged_with_next(const std::vector<Stretch>& all) {
-  std::vector<Stretch> merged;
-  bool before_delimiter = false;
-  for (size_t i = all.size(); i-- > 0;) {
-    const Stretch& stretch = all[i];
-    if (stretch.is_delimiter && !before_delimiter && !merged.empty()) {
-      merged.back().begin = stretch.begin;
-    } else {
-      merged.push_back(stretch);
+  void finish() const {
+    if (has_held_) put(held_);
+  }
+
+ private:
+  // Whether a stretch is one part with the one before it, which may be joined to others already.
+  bool joins(const Stretch& next) const {
+    switch (behavior_) {
+      case SplitBehavior::kMergedWithPrevious:
+        return next.is_delimiter && !held_.is_delimiter;
+      case SplitBehavior::kMergedWithNext:
+        return held_.is_delimiter && !next.is_delimiter;
+      case SplitBehavior::kContiguous:
+        return held_.is_delimiter == next.is_delimiter;
+      case SplitBehavior::kIsolated:
+      case SplitBehavior::kRemoved:
+        break;
     }
-    before_delimiter = stretch.is_delimiter;
+    return false;
   }
-  std::reverse(merged.begin(), merged.end());
-  return merged;
-}
 
-// Delimiters in a row are one.
-std::vector<Stretch> contiguous(const std::vector<Stretch>& all) {
-  std::vector<Stretch> joined;
-  bool previous = false;
-  for (const Stretch& stretch : all) {
-    if (stretch.is_delimiter == previous && !joined.empty()) {
-      joined.back().end = stretch.end;
-    } else {
-      joined.push_back(stretch);
-    }
-    previous = stretch.is_delimiter;
+  void hold(const Stretch& stretch) {
+    held_ = stretch;
+    has_held_ = true;
   }
-  return joined;
-}
+  void put(const Stretch& stretch) const { sink_(word_.part(stretch.begin, stretch.end)); }
 
-void keep_all(const Word& word, const std::vector<Stretch>& all, Words& words) {
-  for (const Stretch& stretch : all) words.keep(word.part(stretch.begin, stretch.end));
-}
-
-// Both kinds of stretch are kept alike, so that the list of stretches need not be made.
-void keep_isolated(const Word& word, Words& words) {
-  size_t done = 0;
-  for (const TextRange& match : words.matches) {
-    words.keep(word.part(done, match.begin));
-    words.keep(word.part(match.begin, match.end));
-    done = match.end;
-  }
-  words.keep(word.part(done, word.text.size()));
-}
+  const Word& word_;
+  SplitBehavior behavior_;
+  WordSink sink_;
+  Stretch held_{};  // the part under way; is_delimiter is that of its last stretch
+  bool has_held_ = false;
+};
 
 }  // namespace
 
@@ -101,31 +79,17 @@ SplitBehavior read_split_behavior(const JsonView& behavior) {
 }
 
 void split_word(const Word& word, const Pattern& pattern, SplitBehavior behavior, bool invert,
-                Words& words) {
-  words.matches.clear();
-  pattern.find_all(word.text, words.matches);
-  if (behavior == SplitBehavior::kIsolated) {
-    keep_isolated(word, words);
-    return;
-  }
-  const std::vector<Stretch> all = stretches(word.text, words.matches, invert);
-  switch (behavior) {
-    case SplitBehavior::kRemoved:
-      for (const Stretch& stretch : all) {
-        if (!stretch.is_delimiter) words.keep(word.part(stretch.begin, stretch.end));
-      }
-      break;
-    case SplitBehavior::kMergedWithPrevious:
-      keep_all(word, merged_with_previous(all), words);
-      break;
-    case SplitBehavior::kMergedWithNext:
-      keep_all(word, merged_with_next(all), words);
-      break;
-    case SplitBehavior::kIsolated:
-    case SplitBehavior::kContiguous:
-      keep_all(word, contiguous(all), words);
-      break;
-  }
+                WordSink sink) {
+  // The whole of the word in order: matches, which may be empty, and what lies between them.
+  Splitter parts(word, behavior, sink);
+  size_t done = 0;
+  pattern.find_all(word.text, [&](const TextRange& match) {
+    if (match.begin != done) parts.add({done, match.begin, invert});
+    parts.add({match.begin, match.end, !invert});
+    done = match.end;
+  });
+  if (done != word.text.size()) parts.add({done, word.text.size(), invert});
+  parts.finish();
 }
 
 }  // namespace eet

@@ -21,9 +21,9 @@ enum class SplitBehavior {
 // "Removed", "Isolated", ... TokenizerError for any other.
 SplitBehavior read_split_behavior(const JsonView& behavior);
 
-// Splits `word` at the matches of `pattern`, or with `invert` at what lies between them, and keeps
-// the parts in `words`.
+// Splits `word` at the matches of `pattern`, or with `invert` at what lies between them, and hands
+// the parts, which may be empty, to `sink`.
 void split_word(const Word& word, const Pattern& pattern, SplitBehavior behavior, bool invert,
-                Words& words);
+                WordSink sink);
 
 }  // namespace eet

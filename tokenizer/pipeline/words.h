@@ -1,14 +1,11 @@
-// A text on its way through the pre-tokenizers: the words that it is cut into so far.
+// Text on its way through the pre-tokenizers.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
-#include <deque>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "tokenizer/regex/regex.h"
+#include "tokenizer/function_ref.h"
 
 namespace eet {
 
@@ -23,24 +20,7 @@ struct Word {
   }
 };
 
-// The words, and what the pre-tokenizers share while they work on them.
-struct Words {
-  std::vector<Word> list;
-  std::deque<std::string> owned;   // texts that a pre-tokenizer changed
-  std::vector<Word> next;          // the list under construction
-  std::vector<TextRange> matches;  // scratch
-
-  // Adds to the list under construction; empty words vanish.
-  void keep(const Word& word) {
-    if (!word.text.empty()) next.push_back(word);
-  }
-  // A changed text, which stays where it is.
-  std::string_view own(std::string text) { return owned.emplace_back(std::move(text)); }
-  // The list under construction becomes the list.
-  void finish_step() {
-    list.swap(next);
-    next.clear();
-  }
-};
+// Takes words one by one; each is valid during the call.
+using WordSink = FunctionRef<void(const Word&)>;
 
 }  // namespace eet

@@ -109,10 +109,10 @@ size_t contraction_length(std::string_view text, size_t at, bool any_case) {
 
 class Gpt2Pattern final : public Pattern {
  public:
-  void find_all(std::string_view text, std::vector<TextRange>& matches) const override {
+  void find_all(std::string_view text, MatchVisitor visit) const override {
     for (size_t at = 0; at < text.size();) {
       const size_t end = match(text, at);
-      matches.push_back({at, end});
+      visit(TextRange{at, end});
       at = end;
     }
   }
@@ -139,10 +139,10 @@ class Cl100kPattern final : public Pattern {
  public:
   explicit Cl100kPattern(size_t most_digits) : most_digits_(most_digits) {}
 
-  void find_all(std::string_view text, std::vector<TextRange>& matches) const override {
+  void find_all(std::string_view text, MatchVisitor visit) const override {
     for (size_t at = 0; at < text.size();) {
       const size_t end = match(text, at);
-      matches.push_back({at, end});
+      visit(TextRange{at, end});
       at = end;
     }
   }

@@ -1,5 +1,6 @@
 #include "tokenizer/regex/pattern.h"
 
+#include <cstring>
 #include <utility>
 
 #include "tokenizer/regex/known_patterns.h"
@@ -13,8 +14,8 @@ class RegexPattern final : public Pattern {
  public:
   RegexPattern(const std::string& source, std::string where) : regex_(source, std::move(where)) {}
 
-  void find_all(std::string_view text, std::vector<TextRange>& matches) const override {
-    regex_.find_all(text, matches);
+  void find_all(std::string_view text, MatchVisitor visit) const override {
+    regex_.find_all(text, visit);
   }
 
  private:
@@ -25,11 +26,16 @@ class LiteralPattern final : public Pattern {
  public:
   explicit LiteralPattern(std::string text) : literal_(std::move(text)) {}
 
-  void find_all(std::string_view text, std::vector<TextRange>& matches) const override {
-    size_t at = 0;
-    while ((at = text.find(literal_, at)) != std::string_view::npos) {
-      matches.push_back({at, at + literal_.size()});
-      at += literal_.size();
+  void find_all(std::string_view text, MatchVisitor visit) const override {
+    // memmem takes linear time, and std::string_view::find the product of both lengths.
+    const char* const end = text.data() + text.size();
+    for (const char* at = text.data();;) {
+      const void* const found =
+          ::memmem(at, static_cast<size_t>(end - at), literal_.data(), literal_.size());
+      if (found == nullptr) return;
+      const auto begin = static_cast<size_t>(static_cast<const char*>(found) - text.data());
+      visit(TextRange{begin, begin + literal_.size()});
+      at = text.data() + begin + literal_.size();
     }
   }
 
@@ -41,10 +47,10 @@ class CharacterPattern final : public Pattern {
  public:
   explicit CharacterPattern(bool (*is_member)(char32_t)) : is_member_(is_member) {}
 
-  void find_all(std::string_view text, std::vector<TextRange>& matches) const override {
+  void find_all(std::string_view text, MatchVisitor visit) const override {
     for (size_t at = 0; at < text.size();) {
       const size_t begin = at;
-      if (is_member_(next_code_point(text, at))) matches.push_back({begin, at});
+      if (is_member_(next_code_point(text, at))) visit(TextRange{begin, at});
     }
   }
 

@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "tokenizer/regex/regex.h"
 
@@ -19,8 +18,9 @@ class Pattern {
  public:
   virtual ~Pattern() = default;
 
-  // Appends all matches in `text` (valid UTF-8), from left to right; they do not overlap.
-  virtual void find_all(std::string_view text, std::vector<TextRange>& matches) const = 0;
+  // Calls visit(match) for all matches in `text` (valid UTF-8), from left to right; they do not
+  // overlap. There may be as many as bytes: whoever lists them needs 16 times the text.
+  virtual void find_all(std::string_view text, MatchVisitor visit) const = 0;
 
   // The regular expression `source`. Those that many models share are matched by hand-written code,
   // which is several times as fast. `where` names the pattern in messages.

@@ -100,7 +100,7 @@ class Regex::Searches {
   unsigned long steps_left_;
 };
 
-void Regex::find_all(std::string_view text, std::vector<TextRange>& matches) const {
+void Regex::find_all(std::string_view text, MatchVisitor visit) const {
   Searches searches(text.size());
   const OnigUChar* begin = bytes_of(text);
   const OnigUChar* end = begin + text.size();
@@ -119,7 +119,7 @@ void Regex::find_all(std::string_view text, std::vector<TextRange>& matches) con
       next_code_point(text, start);
       continue;
     }
-    matches.push_back(match);
+    visit(match);
     start = last_end = match.end;
   }
 }

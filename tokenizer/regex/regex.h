@@ -6,7 +6,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "tokenizer/function_ref.h"
 
 namespace eet {
 
@@ -15,15 +16,18 @@ struct TextRange {
   size_t end;
 };
 
+using MatchVisitor = FunctionRef<void(const TextRange&)>;
+
 class Regex {
  public:
   // `where` names the pattern in messages ("tokenizer.json: pre_tokenizer.pattern"). TokenizerError
   // for a pattern that does not compile.
   Regex(const std::string& pattern, std::string where);
 
-  // Appends all matches in `text` (valid UTF-8), from left to right. An empty match never follows
-  // directly upon the match before it. Thread-safe. TokenizerError where matching costs too much.
-  void find_all(std::string_view text, std::vector<TextRange>& matches) const;
+  // Calls visit(match) for all matches in `text` (valid UTF-8), from left to right. An empty match
+  // never follows directly upon the match before it. Thread-safe. TokenizerError where matching
+  // costs too much.
+  void find_all(std::string_view text, MatchVisitor visit) const;
 
  private:
   struct Compiled;
