@@ -22,7 +22,7 @@ struct OutputRow {
 
 OutputRow parse_output_row(const Line& line) {
   OutputRow row;
-  for (const JsonMember& member : split_members(line.text)) {
+  for (const JsonMember& member : split_members(line.text, SIZE_MAX)) {
     if (member.key == "custom_id" || (member.key == "id" && row.id.empty()))
       row.id = member.raw_value;
     if (member.key == "error") row.failed = member.raw_value != "null";

@@ -13,8 +13,8 @@
 namespace eet {
 namespace {
 
-// Input lines of rows that are read and not yet written. Far above what a job needs to keep a
-// device busy, and far below a host's memory.
+// Input lines and ids of rows that are read and not yet written. Far above what a job needs to keep
+// a device busy, and far below a host's memory.
 constexpr size_t kMaxBytesInFlight = size_t{1} << 30;
 
 // So many rows, none of them good, that the job is to blame.
@@ -106,8 +106,13 @@ void Job::submit(InputRow row) {
     complete(failed_completion(std::move(row)), input_bytes);
     return;
   }
-  bytes_running_ += static_cast<size_t>(input_bytes);
-  running_.try_emplace(request.row, std::move(row), tokenizer_, options_.token_bytes);
+  CompletionBuilder builder(std::move(row), tokenizer_, options_.token_bytes);
+  if (!check_echo(builder)) {
+    complete(builder.take(), input_bytes);
+    return;
+  }
+  bytes_running_ += builder.memory_bytes();
+  running_.try_emplace(request.row, std::move(builder));
   engine_.add_request(std::move(request));
 }
 
@@ -115,6 +120,16 @@ void Job::submit(InputRow row) {
 bool Job::push(CompletionBuilder& builder, const TokenOutput& output) {
   try {
     return builder.push(output);
+  } catch (const std::bad_alloc&) {
+    builder.fail(out_of_memory());
+    return false;
+  }
+}
+
+// Likewise, as CompletionBuilder::check_echo().
+bool Job::check_echo(CompletionBuilder& builder) {
+  try {
+    return builder.check_echo();
   } catch (const std::bad_alloc&) {
     builder.fail(out_of_memory());
     return false;
@@ -132,7 +147,7 @@ void Job::take(std::span<const TokenOutput> outputs) {
     if (output.finish == FinishReason::kNone) stopped.emplace_back(output.row, output.sample);
     if (!builder.ended()) continue;
     const int64_t input_bytes = builder.input_bytes();
-    bytes_running_ -= static_cast<size_t>(input_bytes);
+    bytes_running_ -= builder.memory_bytes();
     const int32_t num_samples = builder.num_samples();
     const Completion completion = builder.take();
     for (int32_t sample = 0; completion.error && sample < num_samples; ++sample) {

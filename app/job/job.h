@@ -58,6 +58,7 @@ class Job {
   void submit(InputRow row);
   void take(std::span<const TokenOutput> outputs);
   static bool push(CompletionBuilder& builder, const TokenOutput& output);
+  static bool check_echo(CompletionBuilder& builder);
   void complete(const Completion& completion, int64_t input_bytes);
   void notice_failure(const Completion& completion);
 

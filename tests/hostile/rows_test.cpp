@@ -66,7 +66,7 @@ TEST_CASE("a row of millions of small values has an error instead of gigabytes")
   CHECK(result.exit_code == 3);
   const std::vector<json> rows = parse_lines(read_text(job.output));
   REQUIRE(rows.size() == 3);
-  CHECK(rows[1]["error"]["code"] == "invalid_messages");
+  CHECK(rows[1]["error"]["code"] == "invalid_json");
 }
 
 }  // namespace

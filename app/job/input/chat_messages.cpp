@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "app/job/input/row_limits.h"
 #include "app/job/input/row_parameters.h"
 
 namespace eet {
@@ -76,6 +77,7 @@ ordered_json check_tool_calls(const Node& calls) {
     if (function == checked[i].end() || !function->is_object()) continue;
     const auto arguments = function->find("arguments");
     if (arguments == function->end() || !arguments->is_string()) continue;
+    check_ordered_value("messages", arguments->get_ref<const std::string&>());
     ordered_json parsed = ordered_json::parse(arguments->get_ref<const std::string&>(),
                                               /*cb=*/nullptr, /*allow_exceptions=*/false);
     if (parsed.is_object()) *arguments = std::move(parsed);
@@ -110,6 +112,7 @@ ordered_json check_message(const Node& message) {
 }  // namespace
 
 std::string check_messages(const JsonMember& member) {
+  check_ordered_value(member.key, member.raw_value);
   const ordered_json value = ordered_json::parse(member.raw_value);
   const Node messages{value, member.key};
   if (!messages.value.is_array() || messages.value.empty()) {

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "app/job/input/row_limits.h"
 #include "app/job/input/row_parameters.h"
 
 namespace eet {
@@ -32,10 +33,10 @@ void check_objects(const Field& field) {
 }
 
 // Templates see the members of objects in the row's order.
-void add_variable(ChatOptions& options, std::string_view name, std::string_view raw_value) {
+void add_variables(ChatOptions& options, const ordered_json& more) {
   ordered_json variables =
       options.variables.empty() ? ordered_json::object() : ordered_json::parse(options.variables);
-  variables[std::string(name)] = ordered_json::parse(raw_value);
+  variables.update(more);
   options.variables = variables.dump();
 }
 
@@ -47,20 +48,20 @@ bool is_chat_option(std::string_view key) {
 
 void take_chat_option(ChatOptions& options, const JsonMember& member) {
   if (is_null(member)) return;
+  check_ordered_value(member.key, member.raw_value);
   const Field field(member);
   if (member.key == "tools" || member.key == "documents") {
     check_objects(field);
-    if (!field.value().empty()) add_variable(options, member.key, member.raw_value);
+    if (!field.value().empty()) {
+      add_variables(options, {{member.key, ordered_json::parse(member.raw_value)}});
+    }
   } else if (member.key == "tool_choice") {
     if (field.value() != "none" && field.value() != "auto") {
       field.reject("unsupported_parameter", "(as no call can be forced) none or auto");
     }
   } else if (member.key == "chat_template_kwargs") {
     if (!field.value().is_object()) field.reject("invalid_parameter", "an object");
-    const ordered_json kwargs = ordered_json::parse(member.raw_value);
-    for (const auto& [name, value] : kwargs.items()) {
-      add_variable(options, name, value.dump());
-    }
+    add_variables(options, ordered_json::parse(member.raw_value));
   } else if (member.key == "add_generation_prompt") {
     options.add_generation_prompt = truth_of(field);
   } else {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "app/job/input/json_members.h"
+#include "app/job/input/row_limits.h"
 
 namespace eet {
 namespace {
@@ -56,6 +57,9 @@ std::vector<std::string> CsvReader::read_cells(std::optional<size_t> columns) {
   std::vector<std::string> cells;
   cells.reserve(columns.value_or(0));
   while (true) {
+    if (!columns && cells.size() == kMaxRowFields) {
+      fail(concat("expected at most ", kMaxRowFields, " columns, got more"));
+    }
     if (columns && cells.size() == *columns) {
       fail(concat("expected ", *columns, " cells as in the header, got more"));
     }

@@ -1,6 +1,7 @@
 // A row of the input as a request, whatever format it came in.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -51,6 +52,11 @@ struct InputRow {
   bool logprobs = false;  // the output has those of the row's tokens
   bool echo = false;      // and the prompt in front of the text
   std::optional<RowError> error;
+
+  // About what the row takes while it waits: its ids are there and in the engine's request.
+  size_t memory_bytes() const {
+    return static_cast<size_t>(input_bytes) + 2 * sizeof(int32_t) * prompt_ids.size();
+  }
 
   // Marks the row as bad; the message gets the line's number in front.
   void fail(RowError reason);

@@ -16,6 +16,8 @@ constexpr size_t kMaxDetailBytes = 200;
 // Checks a document as the parser walks it and collects the keys of the outermost object.
 class MemberCollector : public json::json_sax_t {
  public:
+  explicit MemberCollector(size_t max_members) : max_members_(max_members) {}
+
   std::vector<std::string> take_keys() { return std::move(keys_); }
   const RowError& error() const { return error_; }
 
@@ -35,6 +37,9 @@ class MemberCollector : public json::json_sax_t {
     if (depth_ != 1) return true;
     if (!seen_.insert(name).second) {
       return reject("duplicate_key", "the key \"" + name + "\" is given twice");
+    }
+    if (keys_.size() == max_members_) {
+      return reject("invalid_json", concat("expected at most ", max_members_, " fields, got more"));
     }
     keys_.push_back(name);
     return true;
@@ -68,6 +73,7 @@ class MemberCollector : public json::json_sax_t {
     return true;
   }
 
+  const size_t max_members_;
   int depth_ = 0;
   std::vector<std::string> keys_;
   std::unordered_set<std::string> seen_;
@@ -130,8 +136,8 @@ class Scanner {
 
 }  // namespace
 
-std::vector<JsonMember> split_members(std::string_view text) {
-  MemberCollector collector;
+std::vector<JsonMember> split_members(std::string_view text, size_t max_members) {
+  MemberCollector collector(max_members);
   if (!json::sax_parse(text.begin(), text.end(), &collector)) {
     throw BadRow(collector.error());
   }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/job/input/row_limits.h"
 #include "lib/core/error.h"
 
 namespace eet {
@@ -31,8 +32,8 @@ class BadRow : public std::runtime_error {
 
 // Splits `text` into the members of its one object, in their order; the views point into `text`.
 // All of `text` is checked: UTF-8, nesting of at most 64, numbers within double's range, no key
-// twice. Throws BadRow with code "invalid_json" or "duplicate_key". Neither time nor stack depends
-// on the nesting.
-std::vector<JsonMember> split_members(std::string_view text);
+// twice, at most `max_members` of them. Throws BadRow with code "invalid_json" or "duplicate_key".
+// Neither time nor stack depends on the nesting.
+std::vector<JsonMember> split_members(std::string_view text, size_t max_members = kMaxRowFields);
 
 }  // namespace eet

@@ -69,6 +69,10 @@ std::string PromptTemplate::render(const FieldText& field_text) const {
                     concat("expected a field ", piece.text, " for the prompt template, got none")});
     }
     prompt += *text;
+    if (prompt.size() > kMaxOutputRowBytes) {
+      throw BadRow({"prompt_too_long", concat("expected a prompt of at most ", kMaxOutputRowBytes,
+                                              " bytes from the prompt template, got more")});
+    }
   }
   return prompt;
 }

@@ -4,11 +4,13 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "app/job/input/csv_reader.h"
 #include "app/job/input/json_array_rows.h"
+#include "app/job/input/row_limits.h"
 #include "app/job/input/row_parameters.h"
 #include "lib/core/error.h"
 #include "tokenizer/utf8.h"
@@ -39,6 +41,12 @@ InputRow bad_row(uint64_t line_number, const RowSettings& settings, RowError err
 RowError too_long(const RowSettings& settings, int64_t bytes) {
   return {"line_too_long",
           concat("expected at most ", settings.max_line_bytes, " bytes, got ", bytes)};
+}
+
+// Of text that a row holds as JSON, where control characters take six bytes.
+RowError too_long_as_json(const RowSettings& settings) {
+  return {"line_too_long",
+          concat("expected at most ", settings.max_line_bytes, " bytes as JSON, got more")};
 }
 
 InputRow too_long_row(const Line& line, const RowSettings& settings) {
@@ -140,6 +148,9 @@ class TextRows : public RowReader {
     if (!is_utf8(line.text)) {
       return bad_row(line.number, settings_, {"invalid_prompt", "expected text in UTF-8"});
     }
+    if (json_bytes(line.text) > settings_.max_line_bytes) {
+      return bad_row(line.number, settings_, too_long_as_json(settings_));
+    }
     return parse_plain_row("{" + key_ + ":" + json(line.text).dump() + "}", line.number,
                            settings_.defaults, settings_.prompts);
   }
@@ -191,10 +202,10 @@ class TableRows : public RowReader {
   }
 
   void check_header(const std::vector<std::string>& names, const std::string& place) const {
-    for (auto name = names.begin(); name != names.end(); ++name) {
-      require(is_utf8(*name), place, "expected names of columns in UTF-8");
-      require(std::find(names.begin(), name, *name) == name, place, "the column \"", *name,
-              "\" is there twice");
+    std::unordered_set<std::string_view> seen;
+    for (const std::string& name : names) {
+      require(is_utf8(name), place, "expected names of columns in UTF-8");
+      require(seen.insert(name).second, place, "the column \"", name, "\" is there twice");
     }
     const auto has = [&](std::string_view name) {
       return std::find(names.begin(), names.end(), name) != names.end();
@@ -220,6 +231,9 @@ class TableRows : public RowReader {
       if (!is_utf8(record.cells[i])) {
         return bad_row(record.line, settings_,
                        {"invalid_csv", concat("cell ", i + 1, ": expected text in UTF-8")});
+      }
+      if (object.size() + json_bytes(record.cells[i]) > settings_.max_line_bytes) {
+        return bad_row(record.line, settings_, too_long_as_json(settings_));
       }
       if (i > 0) object += ',';
       object.append(columns_[i].key).append(":").append(to_json(record.cells[i], columns_[i]));

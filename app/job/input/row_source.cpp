@@ -58,7 +58,7 @@ void RowSource::run() {
       const ScopedTimer timer(tokenize_seconds_);
       encode(*row);
     }
-    const auto bytes = static_cast<size_t>(row->input_bytes);
+    const size_t bytes = row->memory_bytes();
     if (!queue_.push(std::move(*row), bytes)) return;
   }
   total_rows_ = rows;

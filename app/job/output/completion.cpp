@@ -41,6 +41,12 @@ void keep_likeliest(std::vector<Choice>& choices, size_t count) {
   choices.resize(count);
 }
 
+RowError too_large() {
+  return {"output_too_large",
+          concat("the row of the output would have more than ", kMaxOutputRowBytes >> 20,
+                 " MiB; lower n or max_tokens, or leave out echo")};
+}
+
 }  // namespace
 
 const char* finish_name(FinishReason reason) {
@@ -118,15 +124,25 @@ CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, s
 bool CompletionBuilder::add_output_bytes(size_t bytes) {
   output_bytes_ += bytes;
   if (output_bytes_ <= kMaxOutputRowBytes) return true;
-  fail({"output_too_large",
-        concat("the row of the output would have more than ", kMaxOutputRowBytes >> 20,
-               " MiB; lower n or max_tokens, or leave out echo")});
+  fail(too_large());
   return false;
 }
 
 void CompletionBuilder::fail(RowError reason) {
   row_.fail(std::move(reason));
   num_running_ = 0;
+}
+
+bool CompletionBuilder::check_echo() {
+  if (!row_.echo || row_.score_from || tokenizer_ == nullptr) return true;
+  // A single prompt is found out when it has run.
+  const auto samples = static_cast<size_t>(num_samples());
+  if (samples == 1) return true;
+  IncrementalDecoder decoder(*tokenizer_, /*skip_special_tokens=*/true);
+  const size_t bytes = json_bytes(decoder.push(row_.prompt_ids));
+  if ((samples + 1) * bytes <= kMaxOutputRowBytes) return true;
+  fail(too_large());
+  return false;
 }
 
 // The prompt is decoded once for all samples.

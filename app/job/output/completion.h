@@ -94,6 +94,10 @@ class CompletionBuilder {
   // has `token_bytes` of JSON for each token beside its text.
   CompletionBuilder(InputRow row, const Tokenizer* tokenizer, size_t token_bytes = 0);
 
+  // Before the row runs: false, and it has an error, when the prompt that all samples echo makes
+  // the row of the output too large.
+  bool check_echo();
+
   // Takes the next token of one of the samples. False when that has ended the sample, which the
   // engine does not know where the output does not say so. What comes for an ended sample is left
   // out. A row whose output would be larger than kMaxOutputRowBytes ends with an error
@@ -107,6 +111,7 @@ class CompletionBuilder {
   bool ended() const { return num_running_ == 0; }
 
   int64_t input_bytes() const { return row_.input_bytes; }
+  size_t memory_bytes() const { return row_.memory_bytes(); }
   int32_t num_samples() const { return row_.score_from ? 1 : row_.params.num_samples(); }
 
   // The completion of an ended row.
