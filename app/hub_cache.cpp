@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
-#include <fstream>
+#include <sstream>
 #include <string_view>
 #include <system_error>
 
 #include "lib/core/error.h"
+#include "lib/files/regular_file.h"
 
 namespace eet {
 namespace {
@@ -51,11 +52,17 @@ std::optional<std::string> folder_of(std::string_view name) {
 std::optional<std::string> commit_of(const fs::path& repository, const std::string& revision) {
   if (is_commit(revision)) return revision;
   if (!is_plain(revision)) return std::nullopt;
-  std::string commit;
-  std::ifstream file(repository / "refs" / revision);
-  file >> commit;
-  if (!is_commit(commit)) return std::nullopt;
-  return commit;
+  constexpr size_t kMaxRefBytes = 4096;
+  try {
+    std::istringstream file(
+        read_regular_file(repository / "refs" / revision, kMaxRefBytes, Links::kAnywhere));
+    std::string commit;
+    file >> commit;
+    if (is_commit(commit)) return commit;
+  } catch (const FileError&) {
+    return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 bool is_inside(const fs::path& path, const fs::path& folder) {

@@ -25,7 +25,8 @@ std::optional<fs::path> find_file(const fs::path& model, const std::string& sour
   const bool is_file = source != "auto" && fs::is_regular_file(place);
   const fs::path directory = fs::is_directory(place) ? place : place.parent_path();
   fs::path file = is_file ? place : directory / kName;
-  if (fs::is_regular_file(file)) return file;
+  // A pipe or a link to nothing is there, too: reading it says what is wrong with it.
+  if (fs::exists(fs::symlink_status(file))) return file;
   require(source == "auto", source, ": expected a ", kName,
           " or a directory with one, got neither");
   return std::nullopt;

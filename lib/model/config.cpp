@@ -140,6 +140,8 @@ const RopeConfig* ModelConfig::longrope() const {
 }
 
 void ModelConfig::set_uniform_layers(const LayerConfig& layer, int64_t count) {
+  require(count >= 1 && count <= kMaxLayers, "number of layers: expected 1 to ", kMaxLayers,
+          ", got ", count);
   layer_kinds = {layer};
   layers.assign(static_cast<size_t>(count), 0);
 }

@@ -12,9 +12,9 @@ namespace {
 namespace fs = std::filesystem;
 
 TEST_CASE("a pipe or a device in the place of a model's file is refused at once") {
-  for (const char* name :
-       {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
-        "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"}) {
+  for (const char* name : {"config.json", "model.safetensors", "tokenizer.json",
+                           "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                           "chat_template.jinja", "generation_config.json"}) {
     for (const bool is_pipe : {true, false}) {
       CAPTURE(name);
       CAPTURE(is_pipe);
@@ -55,6 +55,21 @@ TEST_CASE("a model in Hugging Face's cache runs") {
   }
   job.model = snapshot.string();
   CHECK(job.run().exit_code == 0);
+}
+
+TEST_CASE("a model of billions of layers is refused before they are made") {
+  for (const char* name : {"tales-llama", "tales-gpt2"}) {
+    const TempDirectory dir;
+    const std::string config = sample_model(name) + "/config.json";
+    nlohmann::json changed = nlohmann::json::parse(read_text(config));
+    changed[changed.contains("n_layer") ? "n_layer" : "num_hidden_layers"] = 2'147'483'647;
+    fs::copy(sample_model(name), dir.file("model"));
+    fs::remove(dir.file("model/config.json"));
+    dir.write("model/config.json", changed.dump());
+    const EetResult result = run_eet({"inspect", dir.file("model")});
+    CHECK(result.exit_code == 1);
+    CHECK(says(result, "1024"));
+  }
 }
 
 TEST_CASE("a header of very many names is refused in no time") {

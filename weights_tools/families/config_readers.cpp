@@ -160,7 +160,11 @@ int64_t read_sizes(JsonObject& json, ModelConfig& config, LayerConfig& layer,
     attention.head_dim = head_dim_of(json, keys.num_heads, config.hidden_size, attention.num_heads);
   }
   attention.scale = default_scale(attention.head_dim);
-  return read(keys.num_layers, defaults.num_layers);
+  const int64_t num_layers = read(keys.num_layers, defaults.num_layers);
+  // Here already: layers are made before the configuration is validated.
+  constexpr int64_t kMaxLayers = 1024;
+  if (num_layers > kMaxLayers) json.refuse(keys.num_layers, concat("at most ", kMaxLayers));
+  return num_layers;
 }
 
 const char* first_present(const JsonObject& json, const char* key, const char* other) {
