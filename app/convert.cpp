@@ -1,15 +1,18 @@
 #include "app/convert.h"
 
+#include <unistd.h>
+
 #include <CLI/Error.hpp>
-#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <string_view>
 
 #include "app/config_options.h"
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
+#include "app/job/interrupt.h"
 #include "app/model_tokenizer.h"
 #include "lib/core/error.h"
 #include "tokenizer/tokenizer.h"
@@ -26,16 +29,12 @@ struct ConvertCommand {
   bool force = false;
 };
 
-std::atomic<int> caught_signal = 0;
-static_assert(std::atomic<int>::is_always_lock_free, "signal handlers may use nothing else");
-
-// Signals that ask to end are noted, so that the unfinished directory is removed; a file that grows
-// past the limit is a failed write with a message instead of a signal.
-void note_signals() {
-  for (int number : {SIGINT, SIGTERM, SIGHUP}) {
-    std::signal(number, [](int caught) { caught_signal = caught; });
-  }
-  std::signal(SIGXFSZ, SIG_IGN);
+// The disk may take longer to write what it has than anybody wants to wait after a signal. What is
+// left then is removed by the next conversion to this destination.
+[[noreturn]] void end_at_once() {
+  constexpr std::string_view kMessage = "eet: interrupted; the model was not converted\n";
+  [[maybe_unused]] const ssize_t wrote = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  ::_exit(kExitSignal + Interrupt::signal());
 }
 
 std::optional<DType> parse_dtype_flag(const std::string& text) {
@@ -51,8 +50,10 @@ int run(const ConvertCommand& command) {
   options.dtype = parse_dtype_flag(command.dtype);
   options.force = command.force;
   options.source = command.source;
-  options.interrupted = [] { return caught_signal != 0; };
-  note_signals();
+  options.interrupted = [] { return Interrupt::signal() != 0; };
+  // A file that grows past the limit is a failed write with a message instead of a signal.
+  std::signal(SIGXFSZ, SIG_IGN);
+  const Interrupt interrupt([] {}, end_at_once);
   const Checkpoint checkpoint =
       open_checkpoint(locate_model(command.source), command.config_policy);
   for (const std::string& warning : checkpoint.warnings) {
@@ -75,9 +76,9 @@ int run(const ConvertCommand& command) {
   try {
     convert(checkpoint, command.destination, options);
   } catch (const Error&) {
-    if (caught_signal == 0) throw;
+    if (Interrupt::signal() == 0) throw;
     std::cerr << "eet: interrupted; nothing was written\n";
-    return 128 + caught_signal;  // as a shell reports a death by that signal
+    return kExitSignal + Interrupt::signal();
   }
   std::cerr << "eet: converted " << command.source << " (" << checkpoint.format << ", "
             << parameter_count(checkpoint.config) << " parameters) to " << command.destination
