@@ -13,13 +13,9 @@
 #include "app/mapped_file_errors.h"
 #include "app/program.h"
 
-int main(int argc, char** argv) {
-  eet::reserve_standard_streams();
-  eet::report_mapped_file_errors();
-  // A reader of stdout that goes away is an error with a message, not a silent death.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);  // nor a limit on file sizes
+namespace {
 
+int run(int argc, char** argv) {
   int exit_code = eet::kExitOk;
   const std::unique_ptr<CLI::App> app = eet::make_program(exit_code);
   try {
@@ -36,4 +32,19 @@ int main(int argc, char** argv) {
     std::cerr << "eet: error: " << error.what() << '\n';
     return eet::kExitFatal;
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  eet::reserve_standard_streams();
+  eet::report_mapped_file_errors();
+  // A reader of stdout that goes away is an error with a message, not a silent death.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // nor a limit on file sizes
+
+  const int exit_code = run(argc, argv);
+  if (std::cout.flush() || exit_code != eet::kExitOk) return exit_code;
+  std::cerr << "eet: error: standard output: cannot write\n";
+  return eet::kExitFatal;
 }

@@ -194,6 +194,20 @@ TEST_CASE("a full disk ends the job with its reason") {
   CHECK(contains(result.err, "/dev/full: cannot write: No space left on device"));
 }
 
+TEST_CASE("what every command prints on a full disk is missed") {
+  const std::string model = sample_model("tales-gpt2");
+  const std::vector<std::string> commands = {"--help",          "--version", "devices",
+                                             "completion bash", "man",       "generate --help",
+                                             "inspect " + model};
+  for (const std::string& command : commands) {
+    CAPTURE(command);
+    const std::string line = shell_quoted(EET_PROGRAM) + " " + command + " >/dev/full 2>/dev/null";
+    const int status = std::system(line.c_str());
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 1);
+  }
+}
+
 TEST_CASE("broken tokenizer files are fatal") {
   const TempDirectory dir;
   for (const char* name : {"config.json", "model.safetensors"}) {
