@@ -102,11 +102,26 @@ TEST_CASE("a job survives the failure of any one operation on its files") {
   report(totals);
 }
 
-TEST_CASE("a job does not notice reads and writes that are short or interrupted") {
+TEST_CASE("a job does not notice operations that are short, interrupted or slow") {
   const std::string expected = undisturbed();
   Totals totals;
   for (const char* kind : {"read", "write"}) {
     for (const char* how : {"short", "eintr"}) inject(kind, how, expected, totals);
+  }
+  inject("poll", "eintr", expected, totals);
+  for (const char* kind : {"open", "read", "write", "sync", "rename"}) {
+    inject(kind, "slow", expected, totals, 5);
+  }
+  CHECK(totals.errors == 0);
+  MESSAGE(totals.faults << " faults");
+}
+
+TEST_CASE("a job does not notice that the clock jumps") {
+  const std::string expected = undisturbed();
+  Totals totals;
+  // An hour and fifty years back, a day and a thousand years on.
+  for (const char* seconds : {"-3600", "-1577880000", "86400", "31557600000"}) {
+    inject("clock", seconds, expected, totals, 3);
   }
   CHECK(totals.errors == 0);
   MESSAGE(totals.faults << " faults");

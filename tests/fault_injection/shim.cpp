@@ -1,18 +1,21 @@
 // Makes the N-th operation of one kind fail. Preloaded into the program, it stands before the C
 // library's functions.
 //
-//   EET_FAULT_KIND   the operation: open, read, write, sync, rename, link, truncate, stat, poll
-//                    or allocate
+//   EET_FAULT_KIND   the operation: open, read, write, sync, rename, link, truncate, stat, poll,
+//                    clock or allocate
 //   EET_FAULT_N      which one, from 1; 0: none
-//   EET_FAULT_HOW    an errno number; "short" halves reads and writes; "eintr" fails with EINTR
-//   once EET_FAULT_DIR    only files below this directory count (allocations: all from the first
-//   such
-//                    file on)
+//   EET_FAULT_HOW    an errno number; "short" halves reads and writes; "slow" takes 50 ms more;
+//                    "eintr" fails with EINTR once; of clock, the seconds that the time of day
+//                    jumps by, from the N-th look at it on
+//   EET_FAULT_DIR    only files below this directory count; polls, looks at clocks and allocations
+//                    count from the first such file on
 //   EET_FAULT_COUNT  where the number of operations is written at the end
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -34,6 +37,7 @@ struct Settings {
   const char* how = setting("EET_FAULT_HOW");
   const char* directory = setting("EET_FAULT_DIR");
   bool is_short = std::strcmp(how, "short") == 0;
+  bool is_slow = std::strcmp(how, "slow") == 0;
   int reason =
       std::strcmp(how, "eintr") == 0 ? EINTR : static_cast<int>(std::strtol(how, nullptr, 10));
 };
@@ -69,17 +73,26 @@ bool is_ours(int fd) {
   return is_ours(path);
 }
 
+// Counts an operation: whether it is the N-th of the kind.
+bool is_chosen(const char* kind) {
+  return std::strcmp(kind, settings().kind) == 0 && ++operations == settings().n;
+}
+
 // Whether this operation is the one to fail. Sets errno.
 bool fails(const char* kind) {
-  if (std::strcmp(kind, settings().kind) != 0) return false;
-  if (++operations != settings().n) return false;
+  if (!is_chosen(kind)) return false;
+  if (settings().is_slow) {
+    constexpr timespec kDelay = {0, 50'000'000};
+    ::nanosleep(&kDelay, nullptr);
+    return false;
+  }
   errno = settings().reason;
   return true;
 }
 
 // Bytes of a read or write that is to be short.
 size_t shortened(const char* kind, size_t count) {
-  if (!settings().is_short || !fails(kind)) return count;
+  if (!settings().is_short || !is_chosen(kind)) return count;
   return (count + 1) / 2;
 }
 
@@ -197,6 +210,28 @@ int ftruncate64(int fd, off_t size) {
 int fstat(int fd, struct stat* info) {
   if (is_ours(fd) && fails("stat")) return -1;
   return next<int (*)(int, struct stat*)>("fstat")(fd, info);
+}
+
+int poll(pollfd* waits, nfds_t count, int timeout) {
+  if (armed && fails("poll")) return -1;
+  return next<int (*)(pollfd*, nfds_t, int)>("poll")(waits, count, timeout);
+}
+
+int clock_gettime(clockid_t clock, timespec* now) {
+  static const auto next_clock = next<int (*)(clockid_t, timespec*)>("clock_gettime");
+  static std::atomic<bool> has_jumped = false;
+  const int result = next_clock(clock, now);
+  if (clock != CLOCK_REALTIME || !armed) return result;
+  if (is_chosen("clock")) has_jumped = true;
+  if (has_jumped) now->tv_sec += std::strtol(settings().how, nullptr, 10);
+  return result;
+}
+
+time_t time(time_t* seconds) {
+  timespec now = {};
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (seconds != nullptr) *seconds = now.tv_sec;
+  return now.tv_sec;
 }
 
 void* malloc(size_t size) {
