@@ -26,7 +26,7 @@ void decompress(Compression compression, std::string_view data) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace eet;
-  for (const Compression compression : {Compression::kGzip, Compression::kZstd}) {
+  for (const Compression compression : {Compression::kGzip, Compression::kXz, Compression::kZstd}) {
     try {
       decompress(compression, FuzzInput(data, size).rest());
     } catch (const CorruptData&) {

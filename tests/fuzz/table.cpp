@@ -1,4 +1,5 @@
-// Files of rows: CSV, TSV, lines of text and of JSON.
+// Files of rows: CSV, TSV, lines of text and of JSON, and JSON arrays.
+#include "app/job/input/json_array_rows.h"
 #include "app/job/input/line_reader.h"
 #include "app/job/input/row_reader.h"
 #include "lib/core/error.h"
@@ -19,10 +20,13 @@ void read_rows(const std::string& path, InputFormat format, const PromptOptions&
   const RowDefaults defaults;
   const auto reader = make_row_reader(format, lines, {defaults, prompts, max_line_bytes});
   uint64_t last_line = 0;
+  const bool is_array = format == InputFormat::kJsonl && JsonArrayReader::is_next(lines);
   for (int count = 0; count < kMaxRows; ++count) {
     const std::optional<InputRow> row = reader->next();
     if (!row) return;
-    expect(row->line > last_line, "rows in the order of their lines");
+    // Elements of an array may share a line.
+    expect(row->line > last_line || (is_array && row->line == last_line),
+           "rows in the order of their lines");
     expect(!row->error || !row->error->code.empty(), "a code with every error");
     last_line = row->line;
   }
