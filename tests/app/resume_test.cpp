@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <string>
 #include <thread>
@@ -41,10 +44,30 @@ std::string prompts(int rows) {
   return lines;
 }
 
+// `text` compressed, as gzip does it.
+std::string gzip(const std::string& text) {
+  std::string bytes(compressBound(text.size()) + 64, '\0');
+  z_stream stream{};
+  constexpr int kGzip = 16;
+  deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzip + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(bytes.data());
+  stream.avail_out = static_cast<uInt>(bytes.size());
+  deflate(&stream, Z_FINISH);
+  bytes.resize(stream.total_out);
+  deflateEnd(&stream);
+  return bytes;
+}
+
+enum class Files { kPlain, kCompressed };
+
 struct TestJob {
-  TestJob(const TempDirectory& dir, int rows, std::vector<std::string> more_flags)
-      : input(dir.write("in.jsonl", prompts(rows))),
-        output(dir.file("out.jsonl")),
+  TestJob(const TempDirectory& dir, int rows, std::vector<std::string> more_flags,
+          Files files = Files::kPlain)
+      : input(files == Files::kPlain ? dir.write("in.jsonl", prompts(rows))
+                                     : dir.write("in.jsonl.gz", gzip(prompts(rows)))),
+        output(dir.file(files == Files::kPlain ? "out.jsonl" : "out.jsonl.zst")),
         journal(output + ".eet-journal"),
         flags(std::move(more_flags)) {}
 
@@ -63,9 +86,10 @@ struct TestJob {
   }
   // The output of a job that nothing disturbs.
   std::string undisturbed(const TempDirectory& dir) const {
-    const EetResult result = run_eet(args(dir.file("undisturbed.jsonl"), {"--overwrite"}));
+    const std::string name = "undisturbed" + std::filesystem::path(output).extension().string();
+    const EetResult result = run_eet(args(dir.file(name), {"--overwrite"}));
     REQUIRE(result.exit_code == 3);  // bad rows
-    return read_text(dir.file("undisturbed.jsonl"));
+    return read_text(dir.file(name));
   }
 
   std::string input;
@@ -96,12 +120,32 @@ int run_and_send(const TestJob& job, const std::vector<std::string>& more, int s
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-void kill_and_resume(const std::vector<std::string>& flags) {
-  const int kills = from_environment("EET_KILLS", 6);
+std::string as_it_is(std::string text) {
+  return text;
+}
+
+// The rows, whatever their order.
+std::string sorted_lines(const std::string& text) {
+  std::vector<json> rows = parse_lines(text);
+  std::sort(rows.begin(), rows.end());
+  return join_lines(rows);
+}
+
+struct Kills {
+  int kills = 6;
+  int rows = 300;
+};
+constexpr Kills kFewKills = {3, 100};
+
+// Outputs are compared as `view` shows them.
+void kill_and_resume(const std::vector<std::string>& flags, const Kills& otherwise = {},
+                     Files files = Files::kPlain,
+                     const std::function<std::string(std::string)>& view = as_it_is) {
+  const int kills = from_environment("EET_KILLS", otherwise.kills);
   const TempDirectory dir;
-  const TestJob job(dir, from_environment("EET_KILL_ROWS", 300), flags);
+  const TestJob job(dir, from_environment("EET_KILL_ROWS", otherwise.rows), flags, files);
   const auto start = std::chrono::steady_clock::now();
-  const std::string expected = job.undisturbed(dir);
+  const std::string expected = view(job.undisturbed(dir));
   const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::steady_clock::now() - start);
   std::mt19937 random(7);
@@ -114,14 +158,14 @@ void kill_and_resume(const std::vector<std::string>& flags) {
     CHECK((code == 128 + SIGKILL || code == 3));
     killed += code == 128 + SIGKILL ? 1 : 0;
     if (std::filesystem::exists(job.output)) {
-      REQUIRE(read_text(job.output) == expected);
+      REQUIRE(view(read_text(job.output)) == expected);
       std::filesystem::remove(job.output);
     }
   }
   const EetResult last = job.run({"--resume"});
   CAPTURE(last.err);
   CHECK(last.exit_code == 3);
-  CHECK(read_text(job.output) == expected);
+  CHECK(view(read_text(job.output)) == expected);
   CHECK_FALSE(std::filesystem::exists(job.journal));
   CHECK(killed == kills);
   MESSAGE(killed << " of " << runs << " runs were killed before their end");
@@ -133,6 +177,22 @@ TEST_CASE("a greedy job that is killed and resumed again and again ends as if un
 
 TEST_CASE("a sampled job that is killed and resumed again and again ends as if undisturbed") {
   kill_and_resume({"--seed", "11", "--top-p", "0.95", "--output-token-ids", "--logprobs"});
+}
+
+TEST_CASE("a job of several samples that is killed again and again ends as if undisturbed") {
+  kill_and_resume({"-n", "3", "--best-of", "4", "--max-num-seqs", "16"}, kFewKills);
+}
+
+TEST_CASE("a job from and to compressed files that is killed ends as if undisturbed") {
+  kill_and_resume({"--logprobs"}, kFewKills, Files::kCompressed);
+}
+
+TEST_CASE("a shard that is killed again and again ends as if undisturbed") {
+  kill_and_resume({"--shard", "1/2"}, kFewKills);
+}
+
+TEST_CASE("a job in the order of completion that is killed has the rows of one undisturbed") {
+  kill_and_resume({"--output-order", "completion"}, kFewKills, Files::kPlain, sorted_lines);
 }
 
 // A job whose journal is complete, for tests of what is served.
