@@ -6,6 +6,7 @@
 
 #include "app/model_tokenizer.h"
 #include "app/sampling_defaults.h"
+#include "lib/core/error.h"
 
 namespace eet {
 
@@ -35,10 +36,13 @@ ModelChat open_chat(const GenerateOptions& job, const Checkpoint& checkpoint) {
 
 std::string settle_sampling(GenerateOptions& job, const ModelConfig& config) {
   if (job.format.style == RowStyle::kScore) return {};
+  const bool were_good = !check(job.params, config);
   std::string sampling =
       apply_generation_config(job.params, job.set_by_flag, job.model, job.generation_config);
   if (const std::optional<RowError> error = check(job.params, config)) {
-    throw CLI::ValidationError("defaults for rows", error->message);
+    if (!were_good) throw CLI::ValidationError("defaults for rows", error->message);
+    throw Error(concat("generation_config.json: ", error->message,
+                       "; --generation-config none leaves the file out"));
   }
   return sampling;
 }

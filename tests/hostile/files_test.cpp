@@ -33,6 +33,20 @@ TEST_CASE("a pipe or a device in the place of a model's file is refused at once"
   }
 }
 
+TEST_CASE("values of generation_config.json that no row could have are the file's fault") {
+  for (const char* values : {R"({"temperature":1e300})", R"({"max_new_tokens":0})",
+                             R"({"repetition_penalty":-1})", R"({"top_k":-5})"}) {
+    CAPTURE(values);
+    SmallJob job;
+    job.copy_model("tales-gpt2");
+    job.dir.write("model/generation_config.json", values);
+    const EetResult result = job.run();
+    CHECK(result.exit_code == 1);
+    CHECK(says(result, "generation_config.json: "));
+    CHECK(job.run({"--generation-config", "none"}).exit_code == 0);
+  }
+}
+
 TEST_CASE("a link out of the model's folder is refused") {
   SmallJob job;
   const std::string file = job.copy_model("tales-gpt2") + "/tokenizer.json";
