@@ -35,7 +35,7 @@ class Comparison {
   explicit Comparison(const GenerateOptions& options)
       : options_(options),
         output_(options.output, RequestReader::kMaxLineBytes * 16),
-        input_(options.input, options.row_defaults(), options.input_options) {}
+        input_(options.inputs, options.row_defaults(), options.input_options) {}
 
   // The exit code, or nothing where failed rows are to be tried again.
   std::optional<int> run() {

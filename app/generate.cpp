@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/Error.hpp>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -104,7 +105,7 @@ ProgressStyle progress_style(const GenerateOptions& options) {
 
 // About as many bytes of the input are each shard's.
 std::optional<int64_t> input_bytes_of_shard(const RequestReader& reader, const Shard& shard) {
-  const std::optional<int64_t> bytes = reader.lines().total_bytes();
+  const std::optional<int64_t> bytes = reader.total_bytes();
   if (!bytes) return std::nullopt;
   return *bytes / static_cast<int64_t>(shard.count);
 }
@@ -153,7 +154,7 @@ void describe_shard(const GenerateOptions& options, const JobIdentity& identity,
   std::vector<char> piece(size_t{1} << 18);
   while (rows.read(piece) > 0) {
   }
-  write_shard_check(options.output, {shard, reader.input_rows(), reader.lines().content_hash(),
+  write_shard_check(options.output, {shard, reader.input_rows(), reader.content_hash(),
                                      flags_hash(options, identity).low, rows.hash(), time});
 }
 
@@ -164,8 +165,11 @@ void report_changed_rows(const GenerateOptions& options, const JobOutput& output
   const JournalRecovery* recovery = output.recovery();
   if (recovery == nullptr || !recovery->other_job || recovery->rows == 0) return;
   std::string changed = "those that depend on them";
-  if (std::filesystem::is_regular_file(options.input)) {
-    RequestReader reader(options.input, options.row_defaults(), options.input_options);
+  const bool may_be_read_twice = std::ranges::all_of(options.inputs, [](const std::string& path) {
+    return std::filesystem::is_regular_file(path);
+  });
+  if (may_be_read_twice) {
+    RequestReader reader(options.inputs, options.row_defaults(), options.input_options);
     uint64_t count = 0;
     uint64_t place = 0;
     for (std::optional<InputRow> row = reader.next(); row; row = reader.next(), ++place) {
@@ -227,14 +231,15 @@ int run_job(GenerateOptions options) {
   const ModelFiles files(model, tokenizer_files(tokenizer_path));
   const std::string sampling = settle_sampling(options, checkpoint.config);
   check_shard(options);
-  RequestReader reader(options.input, options.row_defaults(), options.input_options);
-  const int input = reader.lines().descriptor();
-  JobOutput output(options.output, options.safety, {input});
-  for (const std::filesystem::path& file : files.paths()) output.refuse_as_other(file.string());
+  RequestReader reader(options.inputs, options.row_defaults(), options.input_options);
+  JobOutput output(options.output, options.safety, reader.files());
+  for (const std::filesystem::path& file : files.paths()) {
+    output.refuse_as_other(id_of_file(file.string()));
+  }
   std::optional<ResultFile> report;
   if (!options.stats.empty()) {
-    report.emplace(options.stats, std::initializer_list<int>{input});
-    output.refuse_as_other(report->descriptor());
+    report.emplace(options.stats, reader.files());
+    output.refuse_as_other(report->id());
   }
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(options.tokenizer, checkpoint.tokenizer_directory);
@@ -267,7 +272,7 @@ int run_job(GenerateOptions options) {
   };
   Progress progress(stderr, job_size, progress_style(options));
   const JobOptions job_options = {
-      .live_input = !reader.lines().total_bytes(),
+      .live_input = !reader.total_bytes(),
       .fail_on_bad_row = options.fail_on_bad_row,
       .keep_going = options.keep_going,
       .token_bytes = json_bytes_per_token(options.format, options.logprobs)};

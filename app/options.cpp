@@ -117,7 +117,11 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
       "--tokenizer", options.tokenizer,
       "Directory, *.model, tokenizer.json or *.gguf, where the model's own is not beside it");
   command
-      .add_option("-i,--input", options.input, "Prompts: JSON lines, text or a table; - is stdin")
+      .add_option(
+          "-i,--input", options.inputs,
+          "Prompts: JSON lines, text or a table; - is stdin. Several are read one after the\n"
+          "other, as one")
+      ->type_name("PATH")
       ->required();
   command.add_option("-o,--output", options.output, "Completions or scores; - is stdout")
       ->capture_default_str();

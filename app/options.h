@@ -22,7 +22,7 @@ struct GenerateOptions {
   std::string model;
   ConfigPolicy config_policy;
   std::string tokenizer;  // directory or file, empty: the model's
-  std::string input;
+  std::vector<std::string> inputs;
   std::string output = "-";
   std::string stats;  // path of the JSON report, empty: none
   std::string schedule = "refill";

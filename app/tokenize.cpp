@@ -70,7 +70,7 @@ class TokenizeJob {
       : options_(options),
         tokenizer_(open_tokenizer(options.model)),
         input_(options.input, kMaxLineBytes),
-        output_(options.output, {input_.descriptor()}) {}
+        output_(options.output, {input_.file()}) {}
 
   int run() {
     output_.start();

@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 #include "app/exit_code.h"
 #include "app/forecast/calibration.h"
@@ -67,7 +68,7 @@ void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan,
 InputSurvey survey_input(const GenerateOptions& job, const Checkpoint& checkpoint,
                          const Tokenizer* tokenizer, const JobPlan& plan, size_t max_listed) {
   const ModelChat chat = open_chat(job, checkpoint);
-  RequestReader reader(job.input, job.row_defaults(), job.input_options);
+  RequestReader reader(job.inputs, job.row_defaults(), job.input_options);
   RowSource source(reader,
                    PromptEncoder(tokenizer, chat, plan.shape.max_model_len, job.long_prompts));
   // Enough for the mean length of outputs to be known to about a tenth.
@@ -98,7 +99,9 @@ void forecast(const GenerateOptions& job, const InputSurvey& survey, const Token
 Json to_json(const std::vector<InputSurvey::Listed>& listed) {
   Json rows = Json::array();
   for (const InputSurvey::Listed& row : listed) {
-    rows.push_back({{"line", row.line}, {"code", row.code}, {"message", row.message}});
+    Json entry = {{"line", row.place.line}, {"code", row.code}, {"message", row.message}};
+    if (!row.place.file.empty()) entry["input"] = row.place.file;
+    rows.push_back(std::move(entry));
   }
   return rows;
 }
@@ -120,7 +123,7 @@ std::string format_json(const GenerateOptions& job, const JobPlan& plan,
   for (const MemoryItem& item : plan.memory.ledger) {
     ledger.push_back({{"name", item.name}, {"bytes", item.bytes}});
   }
-  Json report = {{"input", job.input},
+  Json report = {{"inputs", job.inputs},
                  {"rows", survey.rows},
                  {"good_rows", survey.rows - survey.bad_rows},
                  {"bad_rows", survey.bad_rows},
@@ -154,15 +157,18 @@ std::string format_json(const GenerateOptions& job, const JobPlan& plan,
 void append_listed(std::ostream& out, const std::vector<InputSurvey::Listed>& listed,
                    int64_t count) {
   for (const InputSurvey::Listed& row : listed) {
-    const std::string place = concat("line ", row.line, ": ");
+    const std::string place = row.place.text() + ": ";
     out << "  " << (row.message.starts_with(place) ? "" : place) << row.message << '\n';
   }
   const int64_t rest = count - static_cast<int64_t>(listed.size());
   if (rest > 0) out << "  and " << rest << " more\n";
 }
 
-void append_input(std::ostream& out, const std::string& input, const InputSurvey& survey) {
-  out << input << ": " << survey.rows << " rows, " << survey.rows - survey.bad_rows << " good, "
+void append_input(std::ostream& out, const std::vector<std::string>& inputs,
+                  const InputSurvey& survey) {
+  out << inputs.front();
+  if (inputs.size() > 1) out << " and " << inputs.size() - 1 << " more";
+  out << ": " << survey.rows << " rows, " << survey.rows - survey.bad_rows << " good, "
       << survey.bad_rows << " bad\n";
   for (const auto& [code, count] : survey.bad_codes) out << "  " << code << ' ' << count << '\n';
   append_listed(out, survey.bad_listed, survey.bad_rows);
@@ -184,7 +190,7 @@ void append_input(std::ostream& out, const std::string& input, const InputSurvey
 std::string format_text(const GenerateOptions& job, const JobPlan& plan,
                         const InputSurvey& survey) {
   std::ostringstream out;
-  append_input(out, job.input, survey);
+  append_input(out, job.inputs, survey);
   out << "on " << plan.device << " in " << dtype_name(plan.shape.dtype) << ", "
       << plan.shape.max_num_seqs << " rows together, of at most " << plan.shape.max_model_len
       << " tokens\n"

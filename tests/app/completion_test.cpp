@@ -270,7 +270,7 @@ TEST_CASE("the input is refused as output, by whatever name") {
   const std::string path = dir.write("in", "{}");
   std::filesystem::create_hard_link(path, dir.file("link"));
   const LineReader reader(path, 100);
-  CHECK_THROWS_WITH_AS(ResultFile(dir.file("link"), {reader.descriptor()}),
+  CHECK_THROWS_WITH_AS(ResultFile(dir.file("link"), {reader.file()}),
                        doctest::Contains("already in use"), Error);
 }
 

@@ -11,7 +11,7 @@ namespace {
 InputRow sample_row() {
   InputRow row;
   row.row = 5;
-  row.line = 6;
+  row.place = 6;
   row.id = "\"a\"";
   row.extra = ",\"k\":1";
   row.prompt_ids = {1, 2, 3};
@@ -98,7 +98,7 @@ TEST_CASE("whatever a row's result depends on is in its key") {
 TEST_CASE("what a row's result does not depend on is not in its key") {
   const Change same = [](InputRow&, JobIdentity&) {};
   CHECK_FALSE(changes_key(same));
-  CHECK_FALSE(changes_key([](InputRow& row, JobIdentity&) { row.line = 60; }));
+  CHECK_FALSE(changes_key([](InputRow& row, JobIdentity&) { row.place = 60; }));
   CHECK_FALSE(changes_key([](InputRow& row, JobIdentity&) { row.input_bytes = 60; }));
   CHECK_FALSE(changes_key([](InputRow&, JobIdentity& job) { job.max_model_len = 1024; }));
   CHECK_FALSE(changes_key([](InputRow&, JobIdentity& job) { job.format.model = "m"; }));

@@ -232,19 +232,19 @@ TEST_CASE("the message of a bad row stays short whatever the row holds") {
 
 TEST_CASE("rows are counted without blank lines, which still count as lines") {
   const TempDirectory dir;
-  RequestReader reader(dir.write("in",
-                                 "\xEF\xBB\xBF\n{\"prompt\":\"a\"}\r\n \t\n\nbad\n"
-                                 "{\"prompt\":\"b\"}"),
+  RequestReader reader({dir.write("in",
+                                  "\xEF\xBB\xBF\n{\"prompt\":\"a\"}\r\n \t\n\nbad\n"
+                                  "{\"prompt\":\"b\"}")},
                        {});
   const auto first = reader.next();
   REQUIRE(first);
   CHECK(first->row == 0);
-  CHECK(first->line == 2);
+  CHECK(first->place.line == 2);
   CHECK(first->id == "2");
   const auto second = reader.next();
   REQUIRE(second);
   CHECK(second->row == 1);
-  CHECK(second->line == 5);
+  CHECK(second->place.line == 5);
   CHECK(second->error);
   const auto third = reader.next();
   REQUIRE(third);
@@ -256,7 +256,7 @@ TEST_CASE("rows are counted without blank lines, which still count as lines") {
 TEST_CASE("a line over the limit is a bad row and the next row is good") {
   const TempDirectory dir;
   const std::string huge(3'000'000, 'x');
-  RequestReader reader(dir.write("in", "{\"prompt\":\"" + huge + "\"}\n{\"prompt\":\"b\"}\n"), {},
+  RequestReader reader({dir.write("in", "{\"prompt\":\"" + huge + "\"}\n{\"prompt\":\"b\"}\n")}, {},
                        {},
                        /*max_line_bytes=*/1000);
   const auto first = reader.next();

@@ -57,7 +57,7 @@ class TokenizerOutOfMemory : public ByteTokenizer {
 TEST_CASE("memory that cannot be had for a row is that row's error") {
   const TokenizerOutOfMemory tokenizer;
   const TempDirectory dir;
-  RequestReader reader(dir.write("in.jsonl", "{\"prompt\": \"a\"}\n"), {});
+  RequestReader reader({dir.write("in.jsonl", "{\"prompt\": \"a\"}\n")}, {});
   RowSource source(reader, PromptEncoder(&tokenizer, {}, 1024));
   CHECK(error_code(*source.pop()) == "out_of_memory");
   CHECK_FALSE(source.pop());
@@ -74,7 +74,7 @@ TEST_CASE("rows arrive in order with their errors") {
   const TempDirectory dir;
   std::string content;
   for (int i = 0; i < 5000; ++i) content += i % 7 == 0 ? "bad\n" : "{\"prompt\":\"p\"}\n";
-  RequestReader reader(dir.write("in", content), {});
+  RequestReader reader({dir.write("in", content)}, {});
   const ByteTokenizer tokenizer(true);
   RowSource source(reader, PromptEncoder(&tokenizer, {}, 1024));
   for (uint64_t i = 0; i < 5000; ++i) {
@@ -91,7 +91,7 @@ TEST_CASE("a source that is not read to its end stops its thread") {
   const TempDirectory dir;
   std::string content;
   for (int i = 0; i < 5000; ++i) content += "{\"prompt\":\"p\"}\n";
-  RequestReader reader(dir.write("in", content), {});
+  RequestReader reader({dir.write("in", content)}, {});
   RowSource source(reader, PromptEncoder(nullptr, {}, 1024));
   CHECK(source.pop());
 }
@@ -102,7 +102,7 @@ TEST_CASE("a source that waits for a silent pipe can be given up") {
   const int writer = ::open(dir.file("pipe").c_str(), O_RDWR | O_CLOEXEC);
   REQUIRE(writer >= 0);
   {
-    RequestReader reader(dir.file("pipe"), {});
+    RequestReader reader({dir.file("pipe")}, {});
     RowSource source(reader, PromptEncoder(nullptr, {}, 1024));
     CHECK_FALSE(source.pop_within(std::chrono::milliseconds(0)));
   }
@@ -119,7 +119,7 @@ TEST_CASE("what stops the thread is thrown where its rows are taken") {
     }
   };
   const TempDirectory dir;
-  RequestReader reader(dir.write("in", "{\"prompt\":\"good\"}\n{\"prompt\":\"bad\"}\n"), {});
+  RequestReader reader({dir.write("in", "{\"prompt\":\"good\"}\n{\"prompt\":\"bad\"}\n")}, {});
   const Broken tokenizer;
   RowSource source(reader, PromptEncoder(&tokenizer, {}, 1024));
   CHECK(source.pop());

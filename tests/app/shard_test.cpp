@@ -42,7 +42,7 @@ std::vector<std::string> rows_of(const std::string& input, const Shard& shard,
                                  uint64_t expected_rows) {
   InputOptions options;
   options.shard = shard;
-  RequestReader reader(input, {}, options);
+  RequestReader reader({input}, {}, options);
   std::vector<std::string> rows;
   while (const std::optional<InputRow> row = reader.next()) {
     rows.push_back(std::to_string(row->row) + ":" + row->id);

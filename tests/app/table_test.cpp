@@ -36,7 +36,7 @@ Cells cells(std::string_view text) {
 std::vector<InputRow> read_rows(const char* name, std::string_view text,
                                 const InputOptions& options = {}) {
   const TempDirectory dir;
-  RequestReader reader(dir.write(name, text), {}, options);
+  RequestReader reader({dir.write(name, text)}, {}, options);
   std::vector<InputRow> rows;
   while (std::optional<InputRow> row = reader.next()) rows.push_back(*row);
   return rows;
@@ -105,7 +105,7 @@ TEST_CASE("a table gives ids, parameters and prompts, and other cells pass throu
   CHECK(rows[0].stop == std::vector<std::string>{"END"});
   CHECK(rows[0].extra == R"(,"score":"1.50")");
   CHECK(rows[1].id == "4");
-  CHECK(rows[1].line == 4);
+  CHECK(rows[1].place.line == 4);
   CHECK(rows[1].row == 1);
   CHECK(rows[1].params.max_tokens == SamplingParams().max_tokens);
   CHECK(rows[1].extra == R"(,"score":"")");
@@ -211,9 +211,9 @@ TEST_CASE("a JSON array is read element by element, on whatever lines they are")
       "in.json", "\n [ {\"prompt\": \"a, ]}\\\"\"},\n{\n\"prompt\":\n\"b\"} , {\"x\": 1}, 5\n]\n");
   CHECK(prompts(rows) ==
         std::vector<std::string>{"a, ]}\"", "b", "missing_prompt", "invalid_json"});
-  CHECK(rows.at(1).line == 3);
+  CHECK(rows.at(1).place.line == 3);
   CHECK(rows.at(1).id == "2");
-  CHECK(rows.at(3).line == 5);
+  CHECK(rows.at(3).place.line == 5);
   CHECK(read_rows("in.jsonl", "[]").empty());
   CHECK(prompts(read_rows("in.jsonl", "\xEF\xBB\xBF[{\"prompt\":\"a\"}]")) ==
         std::vector<std::string>{"a"});

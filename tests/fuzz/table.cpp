@@ -25,10 +25,10 @@ void read_rows(const std::string& path, InputFormat format, const PromptOptions&
     const std::optional<InputRow> row = reader->next();
     if (!row) return;
     // Elements of an array may share a line.
-    expect(row->line > last_line || (is_array && row->line == last_line),
+    expect(row->place.line > last_line || (is_array && row->place.line == last_line),
            "rows in the order of their lines");
     expect(!row->error || !row->error->code.empty(), "a code with every error");
-    last_line = row->line;
+    last_line = row->place.line;
   }
 }
 

@@ -38,7 +38,8 @@ InputFile::InputFile(const std::string& path)
     : name_(path == "-" ? "standard input" : path), fd_(open_input(path)) {
   struct stat info {};
   require_call(::fstat(fd_.get(), &info) == 0, name_, ": cannot stat: ");
-  require(!S_ISDIR(info.st_mode), name_, ": expected a file of JSON lines, got a directory");
+  require(!S_ISDIR(info.st_mode), name_,
+          ": expected a file, got a directory: give the files in it");
   if (S_ISREG(info.st_mode)) size_ = info.st_size;
   cancel_ = {::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), /*owned=*/true};
   require_call(cancel_.get() >= 0, name_, ": cannot make an eventfd: ");

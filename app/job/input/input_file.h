@@ -8,6 +8,7 @@
 #include <string>
 
 #include "app/job/file_descriptor.h"
+#include "app/job/file_id.h"
 
 namespace eet {
 
@@ -24,7 +25,7 @@ class InputFile {
   bool cancelled() const;
 
   const std::string& name() const { return name_; }  // for messages
-  int descriptor() const { return fd_.get(); }
+  std::optional<FileId> id() const { return id_of_file(fd_.get()); }
   std::optional<int64_t> size() const { return size_; }  // of a regular file
 
  private:

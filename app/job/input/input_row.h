@@ -25,12 +25,25 @@ struct RowDefaults {
       RowStyle::kSimple;  // of the output, whose names no field that passes through has
 };
 
+// Where a row is in the input.
+struct RowPlace {
+  RowPlace() = default;
+  RowPlace(uint64_t line_number) : line(line_number), number(line_number) {}
+
+  uint64_t line = 0;    // of its file, from 1; the first one of a record of several lines
+  uint64_t number = 0;  // of the line or, in an array, of the element; counted through all inputs
+  std::string file;     // its name, where the job has several inputs
+
+  // "line 3" or "b.jsonl: line 3".
+  std::string text() const;
+};
+
 // One row of the input. A row that cannot run has `error` and still takes its place in the output.
 struct InputRow {
-  uint64_t row = 0;         // index among the rows of the job: names its random stream
-  uint64_t line = 0;        // in the input, from 1; the first one of a record of several lines
+  uint64_t row = 0;  // index among the rows of the job: names its random stream
+  RowPlace place;
   int64_t input_bytes = 0;  // of its lines
-  std::string id;           // JSON text: the row's own id, or its line number
+  std::string id;           // JSON text: the row's own id, or the number of its place
   std::string extra;        // JSON text of the fields that pass through: ,"key":value for each
   std::string model;        // JSON text of the model that an OpenAI row names, or empty
   bool is_chat = false;     // asks for the next message of a conversation
@@ -58,7 +71,7 @@ struct InputRow {
     return static_cast<size_t>(input_bytes) + 2 * sizeof(int32_t) * prompt_ids.size();
   }
 
-  // Marks the row as bad; the message gets the line's number in front.
+  // Marks the row as bad; the message gets its place in front.
   void fail(RowError reason);
 };
 

@@ -41,14 +41,14 @@ void InputSurvey::add(const InputRow& row) {
   if (!ids_.insert(row.id)) {
     ++duplicate_ids;
     if (duplicates_listed.size() < max_listed_) {
-      duplicates_listed.push_back({row.line, "duplicate_id", row.id});
+      duplicates_listed.push_back({row.place, "duplicate_id", row.id});
     }
   }
   if (row.error) {
     ++bad_rows;
     ++bad_codes[row.error->code];
     if (bad_listed.size() < max_listed_) {
-      bad_listed.push_back({row.line, row.error->code, row.error->message});
+      bad_listed.push_back({row.place, row.error->code, row.error->message});
     }
     return;
   }

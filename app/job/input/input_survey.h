@@ -51,7 +51,7 @@ class InputSurvey {
   void add(const InputRow& row);
 
   struct Listed {
-    uint64_t line = 0;
+    RowPlace place;
     std::string code;
     std::string message;  // or the id
   };

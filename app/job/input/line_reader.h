@@ -46,7 +46,7 @@ class LineReader {
   void cancel() { source_.cancel(); }
 
   const std::string& name() const { return source_.file().name(); }  // for messages
-  int descriptor() const { return source_.file().descriptor(); }
+  std::optional<FileId> file() const { return source_.file().id(); }
   // Bytes of all lines where the input is a regular file, estimated where that is compressed. May
   // be called from any thread.
   std::optional<int64_t> total_bytes() const { return source_.total_bytes(); }

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "app/job/input/chat_options.h"
@@ -192,11 +193,11 @@ void parse_members(InputRow& row, std::vector<JsonMember> members, const RowDefa
   PlainRow(row, members, defaults, options).parse();
 }
 
-InputRow parse(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
-               const PromptOptions& options, Forms forms, uint64_t number) {
+InputRow parse(std::string_view text, RowPlace place, const RowDefaults& defaults,
+               const PromptOptions& options, Forms forms) {
   InputRow row;
-  row.line = line_number;
-  row.id = std::to_string(number);
+  row.id = std::to_string(place.number);
+  row.place = std::move(place);
   row.params = defaults.params;
   row.stop = defaults.stop;
   row.logprobs = defaults.logprobs;
@@ -214,18 +215,22 @@ InputRow parse(std::string_view text, uint64_t line_number, const RowDefaults& d
 }  // namespace
 
 void InputRow::fail(RowError reason) {
-  reason.message = concat("line ", line, ": ", reason.message);
+  reason.message = concat(place.text(), ": ", reason.message);
   error = std::move(reason);
 }
 
-InputRow parse_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
-                   const PromptOptions& options, std::optional<uint64_t> number) {
-  return parse(text, line_number, defaults, options, Forms::kAny, number.value_or(line_number));
+std::string RowPlace::text() const {
+  return concat(file, file.empty() ? "" : ": ", "line ", line);
 }
 
-InputRow parse_plain_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
+InputRow parse_row(std::string_view text, RowPlace place, const RowDefaults& defaults,
+                   const PromptOptions& options) {
+  return parse(text, std::move(place), defaults, options, Forms::kAny);
+}
+
+InputRow parse_plain_row(std::string_view text, RowPlace place, const RowDefaults& defaults,
                          const PromptOptions& options) {
-  return parse(text, line_number, defaults, options, Forms::kPlain, line_number);
+  return parse(text, std::move(place), defaults, options, Forms::kPlain);
 }
 
 }  // namespace eet

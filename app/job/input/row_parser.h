@@ -42,12 +42,12 @@ struct PromptOptions {
 // missing_field, invalid_messages, unsupported_messages, invalid_method, invalid_url, invalid_body,
 // invalid_parameter, unsupported_parameter, unknown_parameter, invalid_completion.
 //
-// `number`, its line where there is none, is the id of a row without one.
-InputRow parse_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
-                   const PromptOptions& options = {}, std::optional<uint64_t> number = {});
+// A row without an id gets the number of its place.
+InputRow parse_row(std::string_view text, RowPlace place, const RowDefaults& defaults,
+                   const PromptOptions& options = {});
 
 // As parse_row(), for an object that can only be a plain row: a line of a table.
-InputRow parse_plain_row(std::string_view text, uint64_t line_number, const RowDefaults& defaults,
+InputRow parse_plain_row(std::string_view text, RowPlace place, const RowDefaults& defaults,
                          const PromptOptions& options);
 
 }  // namespace eet

@@ -31,11 +31,28 @@ std::optional<Line> next_line(LineReader& lines) {
   return line;
 }
 
+// Of the `number`-th row, from 1, of one input, as lines or elements are counted.
+RowPlace place_of(uint64_t line, uint64_t number, const RowSettings& settings) {
+  RowPlace place(line);
+  place.number = settings.first_number + number;
+  place.file = settings.file;
+  return place;
+}
+
+RowPlace place_of(uint64_t line, const RowSettings& settings) {
+  return place_of(line, line, settings);
+}
+
 // A row that has nothing but its place.
-InputRow bad_row(uint64_t line_number, const RowSettings& settings, RowError error) {
-  InputRow row = parse_plain_row("{}", line_number, settings.defaults, settings.prompts);
+InputRow bad_row(RowPlace place, const RowSettings& settings, RowError error) {
+  InputRow row = parse_plain_row("{}", std::move(place), settings.defaults, settings.prompts);
   row.fail(std::move(error));
   return row;
+}
+
+// The number of lines that have been read.
+uint64_t count_lines(const LineReader& lines) {
+  return lines.line_number() - 1;
 }
 
 RowError too_long(const RowSettings& settings, int64_t bytes) {
@@ -50,7 +67,7 @@ RowError too_long_as_json(const RowSettings& settings) {
 }
 
 InputRow too_long_row(const Line& line, const RowSettings& settings) {
-  return bad_row(line.number, settings, too_long(settings, line.bytes));
+  return bad_row(place_of(line.number, settings), settings, too_long(settings, line.bytes));
 }
 
 class JsonRows : public RowReader {
@@ -60,14 +77,15 @@ class JsonRows : public RowReader {
   std::optional<InputRow> next() override {
     const std::optional<Line> line = next_line(lines_);
     if (!line) return std::nullopt;
-    InputRow row = line->too_long
-                       ? too_long_row(*line, settings_)
-                       : parse_row(line->text, line->number, settings_.defaults, settings_.prompts);
+    InputRow row = line->too_long ? too_long_row(*line, settings_)
+                                  : parse_row(line->text, place_of(line->number, settings_),
+                                              settings_.defaults, settings_.prompts);
     row.input_bytes = line->bytes;
     return row;
   }
 
   bool skip() override { return next_line(lines_).has_value(); }
+  uint64_t count() const override { return count_lines(lines_); }
 
  private:
   LineReader& lines_;
@@ -82,24 +100,26 @@ class JsonArrayRows : public RowReader {
   std::optional<InputRow> next() override {
     const std::optional<JsonArrayReader::Element> element = elements_.next();
     if (!element) return std::nullopt;
-    ++number_;
-    InputRow row = element->too_long
-                       ? bad_row(element->line, settings_, too_long(settings_, element->bytes))
-                       : parse_row(element->text, element->line, settings_.defaults,
-                                   settings_.prompts, number_);
+    RowPlace place = place_of(element->line, ++count_, settings_);
+    InputRow row =
+        element->too_long
+            ? bad_row(std::move(place), settings_, too_long(settings_, element->bytes))
+            : parse_row(element->text, std::move(place), settings_.defaults, settings_.prompts);
     row.input_bytes = element->bytes;
     return row;
   }
 
   bool skip() override {
-    ++number_;
-    return elements_.next().has_value();
+    const bool skipped = elements_.next().has_value();
+    count_ += skipped ? 1 : 0;
+    return skipped;
   }
+  uint64_t count() const override { return count_; }
 
  private:
   JsonArrayReader elements_;
   RowSettings settings_;
-  uint64_t number_ = 0;  // of elements: their lines may all be the same
+  uint64_t count_ = 0;  // of elements: their lines may all be the same
 };
 
 // JSON lines or an array, as the first bytes tell. Reading those may wait for a pipe, so it is not
@@ -111,6 +131,7 @@ class AnyJsonRows : public RowReader {
 
   std::optional<InputRow> next() override { return rows().next(); }
   bool skip() override { return rows().skip(); }
+  uint64_t count() const override { return rows_ ? rows_->count() : 0; }
 
  private:
   RowReader& rows() {
@@ -141,18 +162,20 @@ class TextRows : public RowReader {
   }
 
   bool skip() override { return next_line(lines_).has_value(); }
+  uint64_t count() const override { return count_lines(lines_); }
 
  private:
   InputRow parse(const Line& line) const {
     if (line.too_long) return too_long_row(line, settings_);
     if (!is_utf8(line.text)) {
-      return bad_row(line.number, settings_, {"invalid_prompt", "expected text in UTF-8"});
+      return bad_row(place_of(line.number, settings_), settings_,
+                     {"invalid_prompt", "expected text in UTF-8"});
     }
     if (json_bytes(line.text) > settings_.max_line_bytes) {
-      return bad_row(line.number, settings_, too_long_as_json(settings_));
+      return bad_row(place_of(line.number, settings_), settings_, too_long_as_json(settings_));
     }
-    return parse_plain_row("{" + key_ + ":" + json(line.text).dump() + "}", line.number,
-                           settings_.defaults, settings_.prompts);
+    return parse_plain_row("{" + key_ + ":" + json(line.text).dump() + "}",
+                           place_of(line.number, settings_), settings_.defaults, settings_.prompts);
   }
 
   LineReader& lines_;
@@ -163,7 +186,7 @@ class TextRows : public RowReader {
 class TableRows : public RowReader {
  public:
   TableRows(LineReader& lines, char delimiter, const RowSettings& settings)
-      : settings_(settings), records_(lines, delimiter, settings.max_line_bytes) {
+      : lines_(lines), settings_(settings), records_(lines, delimiter, settings.max_line_bytes) {
     lines.end_lines_at_cr();
     const std::optional<CsvRecord> header = records_.next(std::nullopt);
     if (!header) return;
@@ -183,6 +206,7 @@ class TableRows : public RowReader {
   }
 
   bool skip() override { return records_.next(columns_.size()).has_value(); }
+  uint64_t count() const override { return count_lines(lines_); }
 
  private:
   struct Column {
@@ -225,21 +249,22 @@ class TableRows : public RowReader {
   }
 
   InputRow parse(const CsvRecord& record) const {
-    if (record.error) return bad_row(record.line, settings_, *record.error);
+    RowPlace place = place_of(record.line, settings_);
+    if (record.error) return bad_row(std::move(place), settings_, *record.error);
     std::string object = "{";
     for (size_t i = 0; i < columns_.size(); ++i) {
       if (!is_utf8(record.cells[i])) {
-        return bad_row(record.line, settings_,
+        return bad_row(std::move(place), settings_,
                        {"invalid_csv", concat("cell ", i + 1, ": expected text in UTF-8")});
       }
       if (object.size() + json_bytes(record.cells[i]) > settings_.max_line_bytes) {
-        return bad_row(record.line, settings_, too_long_as_json(settings_));
+        return bad_row(std::move(place), settings_, too_long_as_json(settings_));
       }
       if (i > 0) object += ',';
       object.append(columns_[i].key).append(":").append(to_json(record.cells[i], columns_[i]));
     }
     object += '}';
-    return parse_plain_row(object, record.line, settings_.defaults, settings_.prompts);
+    return parse_plain_row(object, std::move(place), settings_.defaults, settings_.prompts);
   }
 
   static std::string to_json(const std::string& cell, const Column& column) {
@@ -250,6 +275,7 @@ class TableRows : public RowReader {
     return json(cell).dump();
   }
 
+  LineReader& lines_;
   RowSettings settings_;
   CsvReader records_;
   std::vector<Column> columns_;

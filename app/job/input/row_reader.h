@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "app/job/input/input_format.h"
 #include "app/job/input/input_row.h"
@@ -20,13 +22,18 @@ class RowReader {
 
   // Passes over the next row, at less cost; false at the end.
   virtual bool skip() = 0;
+
+  // Lines, or elements of an array, that have been read so far.
+  virtual uint64_t count() const = 0;
 };
 
-// What rows are made of. All must outlive the reader.
+// What rows are made of. The references must outlive the reader.
 struct RowSettings {
   const RowDefaults& defaults;
   const PromptOptions& prompts;
   size_t max_line_bytes;
+  std::string file = {};      // RowPlace::file of all rows
+  uint64_t first_number = 0;  // what numbers of rows are counted from
 };
 
 // `format` is not kAuto. Lines of text and records of tables become the plain rows that have the

@@ -79,7 +79,7 @@ Hash128 shards_hash(JobIdentity job, const RowDefaults& defaults, std::string_vi
 
 Hash128 row_key(const InputRow& row, const JobIdentity& job, const Hash128& hash_of_job) {
   // `prompt`, `messages` and what follows them have become `prompt_ids`.
-  const auto& [index, line, input_bytes, id, extra, model, is_chat, prompt, messages, chat,
+  const auto& [index, place, input_bytes, id, extra, model, is_chat, prompt, messages, chat,
                prompt_ids, truncated, completion, score_from, params, stop, logprobs, echo, error] =
       row;
   KeyText text;

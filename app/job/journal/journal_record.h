@@ -22,7 +22,7 @@ struct JournalRecord {
   Hash128 key;  // of all that decides the row's result (journal_key.h)
   RowOutcome outcome;
   std::string_view text;  // the row of the output
-  uint64_t line = 0;      // of the input, below 2^48, where `text` names it; else 0
+  uint64_t line = 0;      // below 2^48: a mark of the place in the input that `text` names; else 0
 };
 
 inline constexpr size_t kJournalHeaderBytes = 64;

@@ -8,6 +8,15 @@
 #include "lib/core/error.h"
 
 namespace eet {
+namespace {
+
+// Tells places apart that the messages of failed rows name.
+uint64_t mark_of(const RowPlace& place) {
+  constexpr int kUnusedBits = 16;
+  return place.file.empty() ? place.line : hash64(place.file, place.line) >> kUnusedBits;
+}
+
+}  // namespace
 
 JournalSink::JournalSink(Journal& journal, OutputPlace output, const JobIdentity& job,
                          const JournalSinkOptions& options)
@@ -27,8 +36,8 @@ std::optional<RowOutcome> JournalSink::begin(const InputRow& row) {
   const Hash128 key = row_key(row, job_, job_hash_);
   if (const std::optional<JournalRecord> record = journal_.find(place)) {
     const bool failed = record->outcome.finish == FinishReason::kError;
-    // The message of a failed row names its line.
-    if (record->key != key || (failed && record->line != row.line)) {
+    // The message of a failed row names its place.
+    if (record->key != key || (failed && record->line != mark_of(row.place))) {
       ++resumed_.changed;
     } else if (failed && options_.retry_errors) {
       ++resumed_.retried;
@@ -47,7 +56,8 @@ void JournalSink::add(const Completion& completion) {
           " finished without having begun");
   const std::string text = format_row(completion, job_.format);
   const auto& [place, key] = found->second;
-  journal_.add({place, key, outcome_of(completion), text, completion.error ? completion.line : 0});
+  journal_.add(
+      {place, key, outcome_of(completion), text, completion.error ? mark_of(completion.place) : 0});
   running_.erase(found);
 }
 

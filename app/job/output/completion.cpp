@@ -14,7 +14,7 @@ namespace {
 // What a completion, good or bad, has of its row.
 void take_identity(Completion& completion, InputRow& row) {
   completion.row = row.row;
-  completion.line = row.line;
+  completion.place = std::move(row.place);
   completion.id = std::move(row.id);
   completion.extra = std::move(row.extra);
   completion.model = std::move(row.model);
@@ -71,7 +71,7 @@ Completion failed_completion(InputRow row) {
 Completion failed_completion(const Completion& completion, RowError error) {
   Completion failed;
   failed.row = completion.row;
-  failed.line = completion.line;
+  failed.place = completion.place;
   failed.id = completion.id;
   failed.extra = completion.extra;
   failed.model = completion.model;
@@ -80,7 +80,7 @@ Completion failed_completion(const Completion& completion, RowError error) {
   failed.num_choices = completion.num_choices;
   failed.prompt_tokens = completion.prompt_tokens;
   failed.finish = FinishReason::kError;
-  error.message = concat("line ", completion.line, ": ", error.message);
+  error.message = concat(completion.place.text(), ": ", error.message);
   failed.error = std::move(error);
   return failed;
 }

@@ -33,7 +33,7 @@ struct Choice {
 // with best_of > n by their mean log-probability, the largest first.
 struct Completion : Choice {
   uint64_t row = 0;
-  uint64_t line = 0;  // of the input
+  RowPlace place;     // of the row of the input
   std::string id;     // JSON text
   std::string extra;  // JSON text of the fields that pass through: ,"key":value for each
   std::string model;  // JSON text of the model that the row names, or empty

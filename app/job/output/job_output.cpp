@@ -1,7 +1,5 @@
 #include "app/job/output/job_output.h"
 
-#include <fcntl.h>
-
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -44,8 +42,7 @@ std::string journal_path(const std::string& output) {
                                    : output + ".eet-journal";
 }
 
-JobOutput::JobOutput(const std::string& path, const SafetyOptions& options,
-                     std::initializer_list<int> others)
+JobOutput::JobOutput(const std::string& path, const SafetyOptions& options, const FileIds& others)
     : place_(path), options_(options) {
   const bool is_file = is_file_or_absent(place_.path());
   require(is_file || !options.resume, path,
@@ -53,8 +50,10 @@ JobOutput::JobOutput(const std::string& path, const SafetyOptions& options,
   if (is_file) {
     require_writable(place_.path());
     const std::string journal = journal_path(place_.path());
-    for (const int other : others) {
-      require(!same_file(other, place_.path()) && !same_file(other, journal), path, kAlreadyInUse);
+    for (const std::optional<FileId>& other : others) {
+      const bool is_output = other && other == id_of_file(place_.path());
+      const bool is_journal = other && other == id_of_file(journal);
+      require(!is_output && !is_journal, path, kAlreadyInUse);
     }
     if (options.journal || fs::exists(fs::symlink_status(journal))) {
       journal_file_ = open_journal(place_.path(), options);
@@ -83,15 +82,11 @@ JobOutput::~JobOutput() {
   }
 }
 
-void JobOutput::refuse_as_other(int fd) const {
-  const bool same = stream_ ? same_file(fd, stream_->descriptor()) : same_file(fd, place_.path());
-  const bool is_journal = journal_file_ && same_file(fd, journal_file_->descriptor());
-  require(!same && !is_journal, place_.path(), kAlreadyInUse);
-}
-
-void JobOutput::refuse_as_other(const std::string& path) const {
-  const FileDescriptor fd(::open(path.c_str(), O_PATH | O_CLOEXEC), /*owned=*/true);
-  if (fd.get() >= 0) refuse_as_other(fd.get());
+void JobOutput::refuse_as_other(std::optional<FileId> other) const {
+  if (!other) return;
+  const bool is_output = other == (stream_ ? stream_->id() : id_of_file(place_.path()));
+  const bool is_journal = journal_file_ && other == id_of_file(journal_file_->descriptor());
+  require(!is_output && !is_journal, place_.path(), kAlreadyInUse);
 }
 
 CompletionSink& JobOutput::start(const JobIdentity& job, const Hash128& flags, int64_t now) {

@@ -1,7 +1,6 @@
 // What becomes of the job's rows, as --output and the safety flags demand.
 #pragma once
 
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,19 +32,17 @@ std::string journal_path(const std::string& output);
 class JobOutput {
  public:
   // Opens what the job will write, so that what cannot be written, or must not be yet, is refused
-  // before any work is done. `others` are open files that may not be the output. An existing output
+  // before any work is done. `others` are files that may not be the output. An existing output
   // that is not empty is refused unless it is to be overwritten, or a journal has the job that will
   // replace it; it keeps its content until start(), and with a journal until the job is complete.
   // Throws Error.
-  JobOutput(const std::string& path, const SafetyOptions& options,
-            std::initializer_list<int> others);
+  JobOutput(const std::string& path, const SafetyOptions& options, const FileIds& others);
   ~JobOutput();
   JobOutput(const JobOutput&) = delete;
   JobOutput& operator=(const JobOutput&) = delete;
 
-  // Throws Error when the open file `fd`, or the file `path`, is the output or its journal.
-  void refuse_as_other(int fd) const;
-  void refuse_as_other(const std::string& path) const;
+  // Throws Error when `other` is the output or its journal.
+  void refuse_as_other(std::optional<FileId> other) const;
 
   // To be called once, at `now` (in seconds since 1970). The sink lives as long as this. `flags` is
   // a hash of all that the results of every row may depend on, by which a journal of other flags is

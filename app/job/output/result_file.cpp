@@ -24,10 +24,6 @@ bool has_write_bit(const struct stat& info) {
   return (info.st_mode & 0222) != 0;
 }
 
-bool same_file(const struct stat& left, const struct stat& right) {
-  return S_ISREG(left.st_mode) && left.st_dev == right.st_dev && left.st_ino == right.st_ino;
-}
-
 // The descriptor that /dev/stdout, /dev/fd/N and the like name. Opened by name, a file that is
 // standard output would be written from its beginning.
 std::optional<int> named_descriptor(const std::string& path) {
@@ -80,25 +76,13 @@ bool is_file_or_absent(const std::string& path) {
   return ::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
 }
 
-bool same_file(int a, int b) {
-  struct stat left {};
-  struct stat right {};
-  return ::fstat(a, &left) == 0 && ::fstat(b, &right) == 0 && same_file(left, right);
-}
-
-bool same_file(int fd, const std::string& path) {
-  struct stat left {};
-  struct stat right {};
-  return ::fstat(fd, &left) == 0 && ::stat(path.c_str(), &right) == 0 && same_file(left, right);
-}
-
-ResultFile::ResultFile(const std::string& path, std::initializer_list<int> others)
+ResultFile::ResultFile(const std::string& path, const FileIds& others)
     : name_(path == "-" ? "standard output" : path),
       fd_(open_output(path)),
       sink_(make_byte_sink(compression_of_name(path),
                            [this](std::string_view data) { write_bytes(data); })) {
-  for (const int other : others) {
-    require(!same_file(fd_.get(), other), name_,
+  for (const std::optional<FileId>& other : others) {
+    require(!other || id() != other, name_,
             ": already in use as another input or output of this job: give another file");
   }
 }

@@ -1,12 +1,13 @@
 // A file or stream that results of the job are written to.
 #pragma once
 
-#include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "app/job/file_descriptor.h"
+#include "app/job/file_id.h"
 #include "app/job/output/byte_sink.h"
 
 namespace eet {
@@ -18,19 +19,16 @@ void require_writable(const std::string& path);
 // output, a pipe or a device.
 bool is_file_or_absent(const std::string& path);
 
-// Whether two open files, or an open file and what `path` names, are the same regular file.
-bool same_file(int a, int b);
-bool same_file(int fd, const std::string& path);
-
 // Written as a stream, compressed where its name says so. Opening it early finds what cannot be
 // written before any work is done; an existing file keeps its content until start().
 class ResultFile {
  public:
-  // `path` "-" is standard output. Throws Error as require_writable does, and when it is the same
-  // file as one of the open files `others`.
-  ResultFile(const std::string& path, std::initializer_list<int> others);
+  // `path` "-" is standard output. Throws Error as require_writable does, and when it is one of the
+  // files `others`.
+  ResultFile(const std::string& path, const FileIds& others);
 
-  int descriptor() const { return fd_.get(); }
+  // Nothing where it is no regular file.
+  std::optional<FileId> id() const { return id_of_file(fd_.get()); }
 
   // Empties a regular file.
   void start();
