@@ -33,6 +33,7 @@
 #include "app/model_files.h"
 #include "app/model_fingerprint.h"
 #include "app/options.h"
+#include "app/output_format.h"
 #include "app/validate.h"
 #include "lib/device.h"
 #include "weights_tools/checkpoint.h"
@@ -221,6 +222,7 @@ constexpr std::string_view kEndedInRowWithJournal =
 }  // namespace
 
 int run_job(GenerateOptions options) {
+  settle_output_format(options);
   if (const std::optional<int> exit_code = exit_code_of_complete_output(options)) return *exit_code;
   const Stopwatch load_watch;
   const std::string model = locate_model(options.model);

@@ -2,18 +2,23 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "app/exit_code.h"
+#include "app/job/input/json_members.h"
 #include "app/job/input/line_reader.h"
 #include "app/job/output/result_file.h"
+#include "app/job/output/row_table.h"
 #include "app/job/output/whole_file.h"
 #include "app/job/shard.h"
 #include "app/job/shard_file.h"
+#include "app/output_format.h"
 #include "lib/core/error.h"
 
 namespace eet {
@@ -119,9 +124,10 @@ std::vector<Part> check_parts(const std::vector<std::string>& paths) {
   return parts;
 }
 
-// Rows go round: the first of each shard in turn, then the second of each.
-template <typename Output>
-void join(const std::vector<Part>& parts, Output& output) {
+// Calls take(row) for each row as it stands in a part. Rows go round: the first of each shard in
+// turn, then the second of each.
+void for_each_row(const std::vector<Part>& parts,
+                  const std::function<void(std::string_view)>& take) {
   std::vector<std::unique_ptr<LineReader>> readers;
   readers.reserve(parts.size());
   for (const Part& part : parts) {
@@ -132,8 +138,46 @@ void join(const std::vector<Part>& parts, Output& output) {
     LineReader& reader = *readers[row % readers.size()];
     const std::optional<Line> line = reader.next();
     require(line.has_value(), reader.name(), ": the file changed while it was merged");
-    output.write(checked(reader, *line).text);
-    output.write("\n");
+    take(checked(reader, *line).text);
+  }
+}
+
+// The style of rows that have been written, by their second field: all begin with the id.
+RowStyle style_of(std::string_view row) {
+  const std::vector<JsonMember> members = split_members(row);
+  const std::string second = members.size() > 1 ? members[1].key : "";
+  if (second == "custom_id") return RowStyle::kOpenAi;
+  return second == "log_likelihood" ? RowStyle::kScore : RowStyle::kSimple;
+}
+
+// All rows as a table, whose columns are those of all rows.
+template <typename Output>
+void join_table(const std::vector<Part>& parts, char delimiter, Output& output) {
+  std::optional<RowTable> table;
+  for_each_row(parts, [&](std::string_view row) {
+    if (!table) {
+      const RowStyle style = style_of(row);
+      require(style != RowStyle::kOpenAi,
+              "lines of OpenAI's batch output are no table: give the "
+              "output a name that ends in .jsonl");
+      table.emplace(TableFormat{delimiter}, style);
+    }
+    table->add_columns(row);
+  });
+  if (!table) table.emplace(TableFormat{delimiter}, RowStyle::kSimple);
+  output.write(table->header());
+  for_each_row(parts, [&](std::string_view row) { output.write(table->record(row)); });
+}
+
+template <typename Output>
+void join(const std::vector<Part>& parts, std::optional<char> delimiter, Output& output) {
+  if (delimiter) {
+    join_table(parts, *delimiter, output);
+  } else {
+    for_each_row(parts, [&](std::string_view row) {
+      output.write(row);
+      output.write("\n");
+    });
   }
   output.finish();
 }
@@ -153,10 +197,10 @@ int merge(const MergeCommand& command) {
   const std::vector<Part> parts = check_parts(command.parts);
   if (is_file) {
     WholeFile output{OutputPlace(command.output)};
-    join(parts, output);
+    join(parts, delimiter_of_name(command.output), output);
   } else {
     ResultFile output(command.output, {});
-    join(parts, output);
+    join(parts, delimiter_of_name(command.output), output);
   }
   return kExitOk;
 }
@@ -167,8 +211,10 @@ void add_merge_command(CLI::App& app, int& exit_code) {
   const auto command = std::make_shared<MergeCommand>();
   CLI::App* sub = app.add_subcommand(
       "merge", "Join the outputs of `eet generate --shard` into that of one run");
-  sub->add_option("-o,--output", command->output,
-                  "The whole output, in input order; - is stdout; .gz and .zst are compressed")
+  sub->add_option(
+         "-o,--output", command->output,
+         "The whole output, in input order; - is stdout; .csv and .tsv are tables; .gz, .xz and "
+         ".zst are compressed")
       ->required();
   sub->add_option("parts", command->parts, "The outputs of all shards, in any order")->required();
   sub->footer(R"(Example:

@@ -11,6 +11,7 @@
 #include "app/config_options.h"
 #include "app/engine_options.h"
 #include "app/input_options.h"
+#include "app/output_format.h"
 #include "app/safety_options.h"
 
 namespace eet {
@@ -42,16 +43,6 @@ const std::map<std::string, ProgressStyle> kProgressStyles = {
 
 void add_row_options(CLI::App& command, GenerateOptions& options) {
   command.add_flag("--echo", options.echo, "Put the prompt in front of the text");
-  command
-      .add_option_function<std::string>(
-          "--output-format",
-          [&options](const std::string& name) {
-            options.format.style = name == "openai" ? RowStyle::kOpenAi : RowStyle::kSimple;
-          },
-          "Rows as the README has them, or lines of OpenAI's batch output")
-      ->check(CLI::IsMember({"simple", "openai"}))
-      ->type_name("simple|openai")
-      ->default_str("simple");
   command.add_flag(
       "--dry-run", options.dry_run,
       "Read the input, run the model for a moment, and say what is in the one and how long the\n"
@@ -125,6 +116,7 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
       ->required();
   command.add_option("-o,--output", options.output, "Completions or scores; - is stdout")
       ->capture_default_str();
+  add_output_format_option(command, options);
   command.add_flag("--output-token-ids", options.format.token_ids,
                    "Add token_ids to each row: all generated, the stop token included, or scored");
   command.add_flag("--logprobs", options.logprobs,

@@ -24,6 +24,7 @@ struct GenerateOptions {
   std::string tokenizer;  // directory or file, empty: the model's
   std::vector<std::string> inputs;
   std::string output = "-";
+  std::string output_format = "auto";
   std::string stats;  // path of the JSON report, empty: none
   std::string schedule = "refill";
   std::string prompt_policy = "packed";

@@ -22,6 +22,7 @@
 #include "app/job/job_stats.h"
 #include "app/job/text/model_chat.h"
 #include "app/model_files.h"
+#include "app/output_format.h"
 #include "lib/device.h"
 #include "lib/memory_plan.h"
 #include "lib/request_check.h"
@@ -208,6 +209,7 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
 }  // namespace
 
 int validate(GenerateOptions job, const ValidateOptions& options) {
+  settle_output_format(job);
   const Checkpoint checkpoint = open_model(locate_model(job.model), job.config_policy);
   settle_sampling(job, checkpoint.config);
   JobPlan plan = plan_job(job, checkpoint.config);

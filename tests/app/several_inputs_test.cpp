@@ -184,7 +184,7 @@ TEST_CASE("a job of several inputs is resumed, and a complete one is known") {
   const std::vector<json> after = parse_lines(read_text(out));
   REQUIRE(after.size() == 5);
   for (const size_t same : {0, 1, 3, 4}) CHECK(after[same] == before[same]);
-  CHECK(json::parse(read_text(job.dir.file("stats.json")))["rows"]["resumed"] == 4);
+  CHECK(json::parse(read_text(job.dir.file("stats.json")))["resumed"]["served"] == 4);
 
   const EetResult complete = job.generate(out, {"--resume"});
   CHECK(complete.exit_code == 0);

@@ -56,7 +56,7 @@ void add_params(KeyText& text, const InputRow& row, const JobIdentity& job) {
 
 Hash128 job_hash(const JobIdentity& job) {
   const auto& [program, model, device, dtype, format, seed, max_model_len] = job;
-  const auto& [token_ids, style, served_model] = format;
+  const auto& [token_ids, style, served_model, table] = format;  // the journal has JSON always
   KeyText text;
   text.add(program).add(model).add(device).add(dtype);
   text.add(token_ids).add(static_cast<int>(style));

@@ -61,31 +61,47 @@ void JournalSink::add(const Completion& completion) {
   running_.erase(found);
 }
 
-bool JournalSink::finish(const std::function<void()>& on_complete,
-                         const StopRequested& stop_requested) {
-  journal_.sync();
-  WholeFile file(output_);
-  uint64_t written = 0;
+// Calls `take` with the text of each row in the order of the output. False when `stop_requested`
+// ended that early.
+bool JournalSink::for_each_row(const std::function<void(std::string_view)>& take,
+                               const StopRequested& stop_requested) {
+  uint64_t taken = 0;
   bool stopped = false;
-  const auto write = [&](const JournalRecord& record) {
+  const auto visit = [&](const JournalRecord& record) {
     if (record.row < num_rows_) {  // not of a longer input before
-      file.write(record.text);
-      ++written;
+      take(record.text);
+      ++taken;
     }
     stopped = stop_requested();
     return !stopped;
   };
   if (options_.order == OutputOrder::kCompletion) {
-    journal_.for_each(write);
+    journal_.for_each(visit);
   } else {
     std::optional<JournalRecord> record;
-    while (written < num_rows_ && (record = journal_.find(written)) && write(*record)) {
+    while (taken < num_rows_ && (record = journal_.find(taken)) && visit(*record)) {
     }
   }
-  if (stopped) return false;
-  require(written == num_rows_, journal_.name(), ": ", written, " of ", num_rows_,
+  require(stopped || taken == num_rows_, journal_.name(), ": ", taken, " of ", num_rows_,
           " rows can be read: the disk changed what was written to it; --resume does the others "
           "again");
+  return !stopped;
+}
+
+bool JournalSink::finish(const std::function<void()>& on_complete,
+                         const StopRequested& stop_requested) {
+  journal_.sync();
+  WholeFile file(output_);
+  if (job_.format.table) {
+    RowTable table(*job_.format.table, job_.format.style);
+    const auto add = [&](std::string_view row) { table.add_columns(row); };
+    if (!for_each_row(add, stop_requested)) return false;
+    file.write(table.header());
+    const auto write_record = [&](std::string_view row) { file.write(table.record(row)); };
+    if (!for_each_row(write_record, stop_requested)) return false;
+  } else if (!for_each_row([&](std::string_view row) { file.write(row); }, stop_requested)) {
+    return false;
+  }
   file.finish();
   on_complete();
   if (!options_.keep_journal) journal_.remove();

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "app/job/journal/journal.h"
@@ -54,6 +56,8 @@ class JournalSink : public CompletionSink {
     Hash128 key;
   };
 
+  bool for_each_row(const std::function<void(std::string_view)>& take,
+                    const StopRequested& stop_requested);
   std::string rows_on_disk() const;
 
   Journal& journal_;

@@ -7,6 +7,11 @@
 
 namespace eet {
 
+CompletionWriter::CompletionWriter(ResultFile& file, const OutputFormat& format, OutputOrder order)
+    : file_(file), format_(format), order_(order) {
+  if (format.table) table_.emplace(*format.table, format.style);
+}
+
 std::optional<RowOutcome> CompletionWriter::begin(const InputRow& row) {
   if (order_ == OutputOrder::kInput) unwritten_.push_back(row.row);
   return std::nullopt;
@@ -14,13 +19,12 @@ std::optional<RowOutcome> CompletionWriter::begin(const InputRow& row) {
 
 void CompletionWriter::add(const Completion& completion) {
   constexpr size_t kFlushBytes = size_t{1} << 20;
-  std::string line = format_row(completion, format_);
+  Row row = {format_row(completion, format_), completion.error.has_value()};
   if (order_ == OutputOrder::kCompletion) {
-    ready_ += line;
-    ++rows_written_;
+    put(std::move(row));
   } else {
-    bytes_waiting_ += line.size();
-    waiting_.emplace(completion.row, std::move(line));
+    bytes_waiting_ += row.text.size();
+    waiting_.emplace(completion.row, std::move(row));
     write_in_order();
   }
   if (ready_.size() >= kFlushBytes) flush();
@@ -28,13 +32,36 @@ void CompletionWriter::add(const Completion& completion) {
 
 void CompletionWriter::write_in_order() {
   while (!unwritten_.empty()) {
-    const auto line = waiting_.extract(unwritten_.front());
-    if (line.empty()) return;
-    ready_ += line.mapped();
-    bytes_waiting_ -= line.mapped().size();
+    auto row = waiting_.extract(unwritten_.front());
+    if (row.empty()) return;
+    bytes_waiting_ -= row.mapped().text.size();
+    put(std::move(row.mapped()));
     unwritten_.pop_front();
-    ++rows_written_;
   }
+}
+
+// The first row that is good names the columns of a table: one that could not be read lacks them.
+void CompletionWriter::put(Row row) {
+  constexpr size_t kMaxBeforeHeader = 1000;
+  ++rows_written_;
+  if (!table_) {
+    ready_ += row.text;
+    return;
+  }
+  if (has_header_) {
+    ready_ += table_->record(row.text);
+    return;
+  }
+  before_header_.push_back(std::move(row.text));
+  if (!row.failed || before_header_.size() == kMaxBeforeHeader) put_header();
+}
+
+void CompletionWriter::put_header() {
+  for (const std::string& row : before_header_) table_->add_columns(row);
+  ready_ += table_->header();
+  for (const std::string& row : before_header_) ready_ += table_->record(row);
+  before_header_.clear();
+  has_header_ = true;
 }
 
 void CompletionWriter::flush() {
@@ -44,6 +71,7 @@ void CompletionWriter::flush() {
 
 bool CompletionWriter::finish(const std::function<void()>& on_complete,
                               const StopRequested& /*stop_requested*/) {
+  if (table_ && !has_header_) put_header();
   flush();
   file_.finish();
   on_complete();
@@ -52,6 +80,7 @@ bool CompletionWriter::finish(const std::function<void()>& on_complete,
 
 std::string CompletionWriter::suspend() {
   try {
+    if (table_ && !has_header_) put_header();
     flush();
     file_.finish();
   } catch (const std::exception&) {

@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "app/job/input/row_format.h"
 #include "app/job/output/completion_sink.h"
@@ -18,8 +20,7 @@ namespace eet {
 // far it reads ahead (rows_held(), bytes_held()).
 class CompletionWriter : public CompletionSink {
  public:
-  CompletionWriter(ResultFile& file, const OutputFormat& format, OutputOrder order)
-      : file_(file), format_(format), order_(order) {}
+  CompletionWriter(ResultFile& file, const OutputFormat& format, OutputOrder order);
 
   std::optional<RowOutcome> begin(const InputRow& row) override;
   void add(const Completion& completion) override;
@@ -31,14 +32,24 @@ class CompletionWriter : public CompletionSink {
   std::string suspend() override;
 
  private:
+  struct Row {
+    std::string text;
+    bool failed = false;
+  };
+
   void write_in_order();
+  void put(Row row);
+  void put_header();
 
   ResultFile& file_;
   OutputFormat format_;
   OutputOrder order_;
   std::deque<uint64_t> unwritten_;  // rows in the order of the input, with OutputOrder::kInput
-  std::unordered_map<uint64_t, std::string> waiting_;  // of them, formatted
+  std::unordered_map<uint64_t, Row> waiting_;  // of them
   size_t bytes_waiting_ = 0;
+  std::optional<RowTable> table_;
+  std::vector<std::string> before_header_;  // rows of a table whose columns are not known
+  bool has_header_ = false;
   std::string ready_;
   uint64_t rows_written_ = 0;  // handed to the file or ready for it
 };

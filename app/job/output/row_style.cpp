@@ -3,9 +3,9 @@
 namespace eet {
 
 std::span<const std::string_view> output_fields(RowStyle style) {
-  static constexpr std::string_view kSimple[] = {"id",       "text",          "token_ids",
-                                                 "logprobs", "finish_reason", "choices",
-                                                 "usage",    "error",         "truncated"};
+  static constexpr std::string_view kSimple[] = {
+      "id",      "text",  "token_ids", "logprobs", "finish_reason",
+      "choices", "usage", "error",     "truncated"};
   static constexpr std::string_view kOpenAi[] = {"id", "custom_id", "response", "error"};
   static constexpr std::string_view kScore[] = {
       "id", "log_likelihood", "perplexity", "is_greedy", "token_ids", "logprobs", "usage", "error"};
@@ -17,6 +17,11 @@ std::span<const std::string_view> output_fields(RowStyle style) {
     default:
       return kSimple;
   }
+}
+
+bool is_optional_output_field(std::string_view name) {
+  return name == "token_ids" || name == "logprobs" || name == "top_logprobs" || name == "choices" ||
+         name == "truncated";
 }
 
 }  // namespace eet

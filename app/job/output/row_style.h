@@ -17,7 +17,10 @@ enum class RowStyle {
             // "usage", "error", what passes through}, of a row that was scored
 };
 
-// The names of all fields that rows of `style` may have of their own.
+// The names of all fields that rows of `style` may have of their own, in their order.
 std::span<const std::string_view> output_fields(RowStyle style);
+
+// Whether rows have the field only where a flag or the row asks for it.
+bool is_optional_output_field(std::string_view name);
 
 }  // namespace eet
