@@ -42,6 +42,16 @@ const std::map<std::string, ProgressStyle> kProgressStyles = {
 };
 
 void add_row_options(CLI::App& command, GenerateOptions& options) {
+  command
+      .add_option_function<int32_t>(
+          "--top-logprobs",
+          [&options](int32_t count) {
+            options.top_logprobs = count;
+            options.logprobs = true;
+          },
+          "Add logprobs, and top_logprobs: the N likeliest tokens in the place of each")
+      ->check(CLI::Range(1, int{kMaxTopLogprobs}))
+      ->type_name("N");
   command.add_flag("--echo", options.echo, "Put the prompt in front of the text");
   command.add_flag(
       "--dry-run", options.dry_run,

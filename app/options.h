@@ -37,6 +37,7 @@ struct GenerateOptions {
   bool keep_going = false;  // also when the first rows all fail alike
   bool echo = false;
   bool logprobs = false;
+  int32_t top_logprobs = 0;
   ChatSettings chat;
   OutputFormat format;
   SafetyOptions safety;
@@ -47,7 +48,7 @@ struct GenerateOptions {
   std::set<std::string> set_by_flag;       // names of `params` that flags have set
 
   RowDefaults row_defaults() const {
-    return {params, stop, logprobs, echo, chat.wraps_prompts, format.style};
+    return {params, stop, logprobs, echo, chat.wraps_prompts, format.style, top_logprobs};
   }
 };
 

@@ -12,6 +12,7 @@ std::vector<std::string> expected_columns(const GenerateOptions& options) {
   std::vector<std::string> columns;
   if (options.format.token_ids) columns.emplace_back("token_ids");
   if (options.logprobs) columns.emplace_back("logprobs");
+  if (options.top_logprobs > 0) columns.emplace_back("top_logprobs");
   if (options.params.n > 1) columns.emplace_back("choices");
   if (options.long_prompts != LongPrompts::kError) columns.emplace_back("truncated");
   return columns;

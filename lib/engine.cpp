@@ -28,6 +28,18 @@ TokenOutput non_finite(const Sequence& sequence) {
                             "the model's logits are not finite; try another --dtype"}};
 }
 
+// Of the likeliest tokens of a pass, those that row `index` wants.
+std::vector<TokenLogprob> top_of_row(const TopLogprobs::Result& top, size_t index,
+                                     const Sequence& sequence) {
+  std::vector<TokenLogprob> tokens;
+  const int32_t wanted = std::min(top.count, sequence.request.top_logprobs);
+  for (int32_t i = 0; i < wanted; ++i) {
+    const size_t place = index * static_cast<size_t>(top.count) + static_cast<size_t>(i);
+    tokens.push_back({top.ids[place], top.logprobs[place]});
+  }
+  return tokens;
+}
+
 }  // namespace
 
 struct Engine::Impl {
@@ -39,7 +51,8 @@ struct Engine::Impl {
   std::optional<RowError> check_score_from(const Request& request) const;
   bool issue();
   void collect();
-  void take_token(Sequence& sequence, int32_t token_id, float logprob);
+  void take_token(Sequence& sequence, int32_t token_id, float logprob,
+                  std::vector<TokenLogprob> top);
   void take_scores(const ScoredTokens& tokens, const float* logprobs, const int32_t* is_argmax);
   void give_out(Sequence& sequence, TokenOutput output);
 
@@ -83,7 +96,8 @@ void Engine::Impl::collect() {
   const IssuedPass pass = runner.collect();
   for (size_t i = 0; i < pass.rows.size(); ++i) {
     if (!pass.rows[i]->ended) {
-      take_token(*pass.rows[i], pass.result.token_ids[i], pass.result.logprobs[i]);
+      take_token(*pass.rows[i], pass.result.token_ids[i], pass.result.logprobs[i],
+                 top_of_row(pass.top, i, *pass.rows[i]));
     }
   }
   int64_t score = 0;
@@ -99,13 +113,18 @@ void Engine::Impl::give_out(Sequence& sequence, TokenOutput output) {
   outputs.push_back(std::move(output));
 }
 
-void Engine::Impl::take_token(Sequence& sequence, int32_t token_id, float logprob) {
+void Engine::Impl::take_token(Sequence& sequence, int32_t token_id, float logprob,
+                              std::vector<TokenLogprob> top) {
   if (token_id == kTokenNone) return;
   if (token_id == kTokenNonFinite) return give_out(sequence, non_finite(sequence));
   TokenOutput output{.row = sequence.request.row,
                      .sample = sequence.sample,
                      .token_id = token_id,
-                     .logprob = logprob};
+                     .logprob = logprob,
+                     .top = std::move(top)};
+  for (TokenLogprob& token : output.top) {  // to the last bit the same, whatever summed it up
+    if (token.token_id == token_id) token.logprob = logprob;
+  }
   ++sequence.num_generated;
   ++runner.stats().output_tokens;
   const int32_t* stops = sequence.params.stop_token_ids;

@@ -9,6 +9,7 @@
 #include "lib/runner/pass_inputs.h"
 #include "lib/sampling/sampler.h"
 #include "lib/sampling/scorer.h"
+#include "lib/sampling/top_logprobs.h"
 
 namespace eet {
 namespace {
@@ -149,7 +150,8 @@ std::vector<MemoryItem> memory_ledger(const ModelConfig& config, const EngineOpt
   ledger.push_back({"sampling and scoring",
                     Sampler::memory_bytes(ctx, config.vocab_size, rows, shape.max_model_len,
                                           replays_prompts(options.prompt_policy)) +
-                        Scorer::memory_bytes(shape.max_batched_tokens)});
+                        Scorer::memory_bytes(shape.max_batched_tokens) +
+                        TopLogprobs::memory_bytes(rows)});
   if (const int64_t bytes = device.workspace_bytes()) {
     ledger.push_back({"matrix product workspace", bytes});
   }

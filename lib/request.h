@@ -28,6 +28,8 @@ inline bool replays_prompts(PromptPolicy policy) {
 //   static   when the batch before has ended; finished rows leave their batch in both
 enum class Schedule { kRefill, kStatic };
 
+inline constexpr int32_t kMaxTopLogprobs = 20;
+
 enum class FinishReason { kNone, kStop, kLength, kError };
 
 struct Request {
@@ -39,6 +41,13 @@ struct Request {
   // Index of the first prompt token to be scored, at least 1: nothing is generated, the outputs are
   // prompt[score_from..) with their log-probabilities given all tokens before.
   std::optional<int32_t> score_from = {};
+  // How many of the likeliest tokens come with each new one, 0 to kMaxTopLogprobs.
+  int32_t top_logprobs = 0;
+};
+
+struct TokenLogprob {
+  int32_t token_id = -1;
+  float logprob = 0.0F;
 };
 
 // One new token of one sample of a row, or its end. With kStop by a stop token, `token_id` is that
@@ -52,6 +61,9 @@ struct TokenOutput {
   bool is_argmax = false;  // a scored token that greedy sampling would have chosen
   FinishReason finish = FinishReason::kNone;
   std::optional<RowError> error = {};
+  // The likeliest tokens in its place, whatever was chosen: Request::top_logprobs of them, unless
+  // the vocabulary is smaller. By falling log-probability, on a tie the lower id first.
+  std::vector<TokenLogprob> top = {};
 };
 
 }  // namespace eet

@@ -22,6 +22,10 @@ std::optional<RowError> check_request(const Request& request, const ModelConfig&
     }
   }
   if (auto error = check(request.params, config)) return error;
+  if (request.top_logprobs < 0 || request.top_logprobs > kMaxTopLogprobs) {
+    return RowError{"invalid_parameter", concat("top_logprobs: expected an integer in [0, ",
+                                                kMaxTopLogprobs, "], got ", request.top_logprobs)};
+  }
   const int32_t num_samples = request.params.num_samples();
   if (num_samples > shape.max_num_seqs) {
     return RowError{"invalid_parameter",

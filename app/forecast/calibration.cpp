@@ -60,7 +60,10 @@ class Runner {
   void add(InputRow row, int32_t max_tokens) {
     row.params.max_tokens = std::min(row.params.max_tokens, max_tokens);
     row.params.min_tokens = std::min(row.params.min_tokens, row.params.max_tokens);
-    Request request{.row = row.row, .prompt = row.prompt_ids, .params = row.params};
+    Request request{.row = row.row,
+                    .prompt = row.prompt_ids,
+                    .params = row.params,
+                    .top_logprobs = row.top_logprobs};
     if (engine_.check(request)) return;
     const bool may_stop = !row.params.ignore_eos || !row.stop.empty();
     running_.try_emplace(

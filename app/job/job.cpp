@@ -31,7 +31,7 @@ uint64_t max_rows_in_flight(const Engine& engine) {
 
 Request check(InputRow& row, Engine& engine) {
   if (row.error) return {};
-  Request request = {row.row, row.prompt_ids, row.params, row.score_from};
+  Request request = {row.row, row.prompt_ids, row.params, row.score_from, row.top_logprobs};
   if (std::optional<RowError> reason = engine.check(request)) row.fail(std::move(*reason));
   return request;
 }

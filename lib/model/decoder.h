@@ -26,6 +26,9 @@ class Decoder {
   // the pass; a token may come more than once. Takes the place of what was returned before.
   TensorView logits(const int32_t* tokens, int64_t count);
 
+  // The first `rows` of the logits that were computed last, also by a pass that was replayed.
+  TensorView last_logits(int64_t rows) const { return memory_.views().logits.first(rows); }
+
  private:
   void embed(const ForwardBatch& batch);
   void run_layer(int64_t i, const ForwardBatch& batch, const KvCache& cache);

@@ -330,6 +330,15 @@ void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView l
   EET_DISPATCH(score(ctx, logprobs, is_argmax, logits, targets, vocab_size));
 }
 
+void top_logprobs(const Context& ctx, int32_t* ids, float* logprobs, int count, TensorView logits,
+                  int64_t vocab_size) {
+  check(logits.rank == 2 && logits.dtype == DType::kF32 && logits.dim(1) >= vocab_size,
+        "top_logprobs: logits", logits);
+  require(count >= 1 && count <= vocab_size, "internal error: top_logprobs: count: got ", count);
+  if (logits.dim(0) == 0) return;
+  EET_DISPATCH(top_logprobs(ctx, ids, logprobs, count, logits, vocab_size));
+}
+
 size_t sample_scratch_bytes(const Context& ctx, int max_num_seqs, int64_t vocab_size) {
   EET_DISPATCH(sample_scratch_bytes(ctx, max_num_seqs, vocab_size));
 }

@@ -221,5 +221,12 @@ void scale_logits(const Context& ctx, TensorView logits, TensorView bias, float 
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,
            const int32_t* targets, int64_t vocab_size);
 
+// The `count` likeliest tokens of each row of logits, of which the first vocab_size columns count:
+// ids by falling logit, the lower one first on a tie, and logprobs = logit - logsumexp(logits), as
+// sample and score have them. Where a logit is NaN or +inf, or all are -inf, logprobs are NaN.
+// logits: fp32 [n, stride >= vocab_size]; ids, logprobs: [n, count], 1 <= count <= vocab_size.
+void top_logprobs(const Context& ctx, int32_t* ids, float* logprobs, int count, TensorView logits,
+                  int64_t vocab_size);
+
 }  // namespace ops
 }  // namespace eet

@@ -47,6 +47,7 @@ Runner::Runner(const ModelConfig& config, const TensorLoader& loader, const Engi
       sampler_(ctx_, config_.vocab_size, shape_.max_num_seqs, shape_.max_model_len,
                replays_prompts(options.prompt_policy)),
       scorer_(ctx_, config_.vocab_size, shape_.max_batched_tokens),
+      top_logprobs_(ctx_, config_.vocab_size, shape_.max_num_seqs),
       cache_(ctx_, config_, shape_.dtype, choose_num_pages(config_, options, shape_, device_)) {
   decoder_.tune();
   synchronize(ctx_);
@@ -115,6 +116,18 @@ void Runner::score(const ForwardBatch& batch) {
   }
 }
 
+// The likeliest tokens of the pass's rows, where one of them wants them: behind the pass and apart
+// from its graph, so that passes of rows that do not are as they were.
+void Runner::take_top_logprobs(IssuedPass& pass) {
+  int32_t count = 0;
+  for (const SequencePtr& sequence : pass.rows) {
+    count = std::max(count, sequence->request.top_logprobs);
+  }
+  if (count == 0) return;
+  const auto rows = static_cast<int64_t>(pass.rows.size());
+  pass.top = top_logprobs_.take(decoder_.last_logits(rows), count);
+}
+
 void Runner::issue(const PromptPass& pass) {
   IssuedPass issued_pass;
   clock_.begin();
@@ -143,6 +156,7 @@ void Runner::issue(const PromptPass& pass) {
   const TensorView logits = decoder_.forward(batch, cache_);
   for (const SequencePtr& sequence : issued_pass.rows) share_prompt(*sequence);
   if (!issued_pass.rows.empty()) sampler_.sample(logits, batch.logits_slots);
+  take_top_logprobs(issued_pass);
   score(batch);
   issued_pass.scores = scorer_.fetch(batch.num_scored);
   record_issued(std::move(issued_pass));
@@ -187,6 +201,7 @@ void Runner::issue_decode_step(const std::vector<SequencePtr>& rows) {
   } else {
     decode_steps_.run({batch.num_rows, batch.max_context_len}, issue_step);
   }
+  take_top_logprobs(issued_pass);
   issued_pass.decode = replayed < static_cast<int>(rows.size());
   record_issued(std::move(issued_pass));
 }

@@ -18,6 +18,7 @@
 #include "lib/runner/pass_inputs.h"
 #include "lib/sampling/sampler.h"
 #include "lib/sampling/scorer.h"
+#include "lib/sampling/top_logprobs.h"
 #include "lib/schedule/sequence.h"
 
 namespace eet {
@@ -36,6 +37,7 @@ struct IssuedPass {
   std::vector<ScoredTokens> scored;  // likewise
   Scorer::Result scores;
   Sampler::Result result;
+  TopLogprobs::Result top;  // empty where no row wants it
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 
@@ -74,6 +76,7 @@ class Runner {
   void count_prompts(const ForwardBatch& batch, bool penalised);
   void share_prompt(const Sequence& leader);
   void score(const ForwardBatch& batch);
+  void take_top_logprobs(IssuedPass& pass);
   void record_issued(IssuedPass pass);
 
   using Clock = std::chrono::steady_clock;
@@ -91,6 +94,7 @@ class Runner {
   PassInputs inputs_;
   Sampler sampler_;
   Scorer scorer_;
+  TopLogprobs top_logprobs_;
   KvCache cache_;
   ReplayCache decode_steps_{ctx_};
   PassClock clock_{ctx_};

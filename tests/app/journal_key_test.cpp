@@ -83,6 +83,7 @@ TEST_CASE("whatever a row's result depends on is in its key") {
       [](InputRow& row, JobIdentity&) { row.echo = true; },
       [](InputRow&, JobIdentity& job) { job.format.token_ids = true; },
       [](InputRow& row, JobIdentity&) { row.logprobs = true; },
+      [](InputRow& row, JobIdentity&) { row.top_logprobs = 1; },
       [](InputRow&, JobIdentity& job) { job.format.style = RowStyle::kOpenAi; },
       [](InputRow&, JobIdentity& job) {
         job.format.style = RowStyle::kOpenAi;

@@ -164,7 +164,7 @@ TEST_CASE("parameters of peers are accepted at the value that changes nothing, e
   CHECK(error_code(R"({"prompt":"", "num_beams": 1, "stream": false, "logit_bias": {}})") == "");
   for (const char* field :
        {R"("num_beams": 2)", R"("stream": true)", R"("logit_bias": {"5": 1})", R"("suffix": "x")",
-        R"("use_beam_search": true)", R"("logprobs": 2)", R"("guided_regex": "a*")"}) {
+        R"("use_beam_search": true)", R"("prompt_logprobs": 2)", R"("guided_regex": "a*")"}) {
     CAPTURE(field);
     CHECK(error_code("{\"prompt\":\"\"," + std::string(field) + "}") == "unsupported_parameter");
   }

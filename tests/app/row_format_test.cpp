@@ -90,6 +90,53 @@ TEST_CASE("log-probabilities of a text_completion go with the names of their tok
   CHECK(logprobs()["tokens"][3] == "token_id:46");
 }
 
+// As completion(), with the two likeliest tokens beside each: the same two everywhere, of which the
+// chosen one is one only where it is b.
+Completion completion_with_top() {
+  Completion done = completion(/*logprobs=*/true);
+  done.has_top = true;
+  done.top.assign(4, {{98, -0.5F, "b"}, {195, -2.0F, "\xC3"}});
+  return done;
+}
+
+TEST_CASE(
+    "the likeliest tokens of a text_completion are by name, and the chosen one is there too") {
+  Completion done = completion_with_top();
+  const auto top = [&] {
+    const json row = json::parse(format_row(done, openai()));
+    return row["response"]["body"]["choices"][0]["logprobs"]["top_logprobs"];
+  };
+  CHECK(top()[0] == json{{"b", -0.5}, {"\xEF\xBF\xBD", -2.0}, {"a", -0.5}});
+  CHECK(top()[2] == json{{"b", -0.5}, {"\xEF\xBF\xBD", -2.0}});
+  CHECK(top().size() == 4);
+  // Two halves of characters have one name: the likelier stays.
+  done.top[2][0] = {196, -0.1F, "\xC4"};
+  CHECK(top()[2].size() == 2);
+  CHECK(top()[2]["\xEF\xBF\xBD"].get<float>() == -0.1F);
+  done.token_bytes.clear();
+  CHECK(top()[1] == json{{"token_id:98", -0.5}, {"token_id:195", -2.0}, {"token_id:34", -1.0}});
+}
+
+TEST_CASE("the likeliest tokens of a chat.completion are a list beside each token") {
+  Completion done = completion_with_top();
+  done.is_chat = true;
+  const json row = json::parse(format_row(done, openai()));
+  const json content = row["response"]["body"]["choices"][0]["logprobs"]["content"];
+  CHECK(content[0]["token"] == "a");
+  CHECK(content[0]["top_logprobs"] ==
+        json{{{"token", "b"}, {"logprob", -0.5}, {"bytes", {98}}},
+             {{"token", "\xEF\xBF\xBD"}, {"logprob", -2.0}, {"bytes", {195}}}});
+}
+
+TEST_CASE("the likeliest tokens of a plain row go with their ids") {
+  const json row = json::parse(format_row(completion_with_top(), {}));
+  CHECK(row["top_logprobs"].size() == 4);
+  CHECK(row["top_logprobs"][0] ==
+        json{{{"token_id", 98}, {"token", "b"}, {"logprob", -0.5}},
+             {{"token_id", 195}, {"token", "\xEF\xBF\xBD"}, {"logprob", -2.0}}});
+  CHECK_FALSE(json::parse(format_row(completion(/*logprobs=*/true), {})).contains("top_logprobs"));
+}
+
 TEST_CASE("an error has no response") {
   Completion failed = completion();
   failed.finish = FinishReason::kError;

@@ -208,13 +208,25 @@ TEST_CASE("OpenAI bodies ask for echo and log-probabilities themselves") {
   CHECK(completion({{"prompt", "p"}, {"echo", true}}).echo);
   CHECK(completion({{"prompt", "p"}, {"logprobs", 0}}).logprobs);
   CHECK_FALSE(completion({{"prompt", "p"}, {"logprobs", nullptr}}).logprobs);
-  CHECK(code(completion({{"prompt", "p"}, {"logprobs", 3}})) == "unsupported_parameter");
+  CHECK(completion({{"prompt", "p"}, {"logprobs", 3}}).top_logprobs == 3);
+  CHECK(completion({{"prompt", "p"}, {"logprobs", 3}}).logprobs);
+  CHECK(completion({{"prompt", "p"}, {"logprobs", 20.0}}).top_logprobs == 20);
+  for (const json& bad : {json(21), json(-1), json(2.5), json("5")}) {
+    CHECK(code(completion({{"prompt", "p"}, {"logprobs", bad}})) == "invalid_parameter");
+  }
   CHECK(code(completion({{"prompt", "p"}, {"logprobs", 0}, {"echo", true}})) ==
         "unsupported_parameter");
   const json hi = json::parse(R"([{"role": "user", "content": "Hi"}])");
   CHECK(chat({{"messages", hi}, {"logprobs", true}, {"top_logprobs", 0}}).logprobs);
-  CHECK(code(chat({{"messages", hi}, {"logprobs", true}, {"top_logprobs", 2}})) ==
-        "unsupported_parameter");
+  CHECK(chat({{"messages", hi}, {"top_logprobs", 2}, {"logprobs", true}}).top_logprobs == 2);
+  CHECK(message(chat({{"messages", hi}, {"top_logprobs", 2}})) ==
+        "line 7: top_logprobs: expected logprobs: true beside it");
+  CHECK(message(chat({{"messages", hi}, {"logprobs", true}, {"top_logprobs", 21}})) ==
+        "line 7: top_logprobs: expected an integer from 0 to 20, got 21");
+  CHECK(code(chat({{"messages", hi}, {"logprobs", 2}, {"top_logprobs", 2}})) ==
+        "invalid_parameter");
+  CHECK(code(chat({{"messages", hi}, {"logprobs", false}, {"top_logprobs", 2}})) ==
+        "invalid_parameter");
 }
 
 TEST_CASE("peers' names of parameters mean the same") {

@@ -23,6 +23,7 @@ struct RowDefaults {
   bool chat = false;  // prompts are messages of the user
   RowStyle style =
       RowStyle::kSimple;  // of the output, whose names no field that passes through has
+  int32_t top_logprobs = 0;
 };
 
 // Where a row is in the input.
@@ -62,8 +63,9 @@ struct InputRow {
 
   SamplingParams params;
   std::vector<std::string> stop;
-  bool logprobs = false;  // the output has those of the row's tokens
-  bool echo = false;      // and the prompt in front of the text
+  bool logprobs = false;     // the output has those of the row's tokens
+  int32_t top_logprobs = 0;  // and as many of the likeliest tokens beside each
+  bool echo = false;         // and the prompt in front of the text
   std::optional<RowError> error;
 
   // About what the row takes while it waits: its ids are there and in the engine's request.

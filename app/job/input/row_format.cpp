@@ -65,12 +65,40 @@ const char* truncated_field(const Completion& completion) {
 struct ChoiceFields {
   bool token_ids = false;
   bool logprobs = false;
+  bool top = false;
 };
+
+// The text of a token: its bytes, or where there is no tokenizer its id, as with vLLM's
+// return_tokens_as_token_ids.
+std::string token_name(int32_t id, const std::string* bytes) {
+  return bytes == nullptr ? concat("\"token_id:", id, "\"") : quoted(*bytes);
+}
+
+// Null where there is no tokenizer.
+const std::string* bytes_of(const Choice& choice, size_t index) {
+  return choice.token_bytes.empty() ? nullptr : &choice.token_bytes[index];
+}
+const std::string* bytes_of(const Choice& choice, const TopToken& token) {
+  return choice.token_bytes.empty() ? nullptr : &token.bytes;
+}
+
+// [[{"token_id", "token", "logprob"}, ...], ...]
+std::string simple_top(const Choice& choice) {
+  return list(choice.top.size(), [&](size_t i) {
+    const std::vector<TopToken>& top = choice.top[i];
+    return list(top.size(), [&](size_t j) {
+      return concat("{\"token_id\":", top[j].token_id,
+                    ",\"token\":", token_name(top[j].token_id, bytes_of(choice, top[j])),
+                    ",\"logprob\":", number(top[j].logprob), "}");
+    });
+  });
+}
 
 std::string token_fields(const Choice& choice, ChoiceFields fields) {
   std::string out;
   if (fields.token_ids) out += ",\"token_ids\":" + list(choice.token_ids);
   if (fields.logprobs) out += ",\"logprobs\":" + list(choice.logprobs);
+  if (fields.top) out += ",\"top_logprobs\":" + simple_top(choice);
   return out;
 }
 
@@ -90,7 +118,7 @@ std::string choice_list(const Completion& completion, TextOf text_of) {
 }
 
 std::string simple_row(const Completion& completion, const OutputFormat& format) {
-  const ChoiceFields fields = {format.token_ids, completion.has_logprobs};
+  const ChoiceFields fields = {format.token_ids, completion.has_logprobs, completion.has_top};
   std::string out = "{\"id\":" + completion.id + "," + choice_fields(completion, fields);
   if (completion.num_choices > 1) {
     out += ",\"choices\":" + choice_list(completion, [&](const Choice& choice, size_t index) {
@@ -119,18 +147,40 @@ std::string score_row(const Completion& completion, const OutputFormat& format) 
   return out + completion.extra + "}\n";
 }
 
-// The text of a token: its bytes, or where there is no tokenizer its id, as with vLLM's
-// return_tokens_as_token_ids.
-std::string token_name(const Choice& choice, size_t index) {
-  if (choice.token_bytes.empty()) return concat("\"token_id:", choice.token_ids[index], "\"");
-  return quoted(choice.token_bytes[index]);
+// "token", "logprob" and "bytes" of a token of a chat.completion.
+std::string chat_token(int32_t id, float logprob, const std::string* bytes) {
+  std::string numbers = "null";
+  if (bytes != nullptr) {
+    numbers = list(bytes->size(),
+                   [&](size_t i) { return std::to_string(static_cast<uint8_t>((*bytes)[i])); });
+  }
+  return concat("\"token\":", token_name(id, bytes), ",\"logprob\":", number(logprob),
+                ",\"bytes\":", numbers);
 }
 
-std::string token_bytes(const Choice& choice, size_t index) {
-  if (choice.token_bytes.empty()) return "null";
-  const std::string& bytes = choice.token_bytes[index];
-  return list(bytes.size(),
-              [&](size_t i) { return std::to_string(static_cast<uint8_t>(bytes[i])); });
+std::string chat_top(const Choice& choice, size_t index) {
+  if (choice.top.empty()) return "[]";
+  const std::vector<TopToken>& top = choice.top[index];
+  return list(top.size(), [&](size_t i) {
+    return concat("{", chat_token(top[i].token_id, top[i].logprob, bytes_of(choice, top[i])), "}");
+  });
+}
+
+// {"token": logprob, ...}: the likeliest, and behind them the token itself where it is none of
+// them, as the API gives it. Of several tokens with one name, the likeliest.
+std::string text_top(const Choice& choice, size_t index) {
+  std::vector<std::string> names;
+  std::string out = "{";
+  const auto add = [&](const std::string& name, float logprob) {
+    if (std::ranges::find(names, name) != names.end()) return;
+    out.append(names.empty() ? "" : ",").append(name).append(":").append(number(logprob));
+    names.push_back(name);
+  };
+  for (const TopToken& token : choice.top[index]) {
+    add(token_name(token.token_id, bytes_of(choice, token)), token.logprob);
+  }
+  add(token_name(choice.token_ids[index], bytes_of(choice, index)), choice.logprobs[index]);
+  return out + "}";
 }
 
 // Each token's place in the text that the tokens before it make, in characters.
@@ -149,13 +199,17 @@ std::string text_offsets(const Choice& choice) {
 std::string openai_logprobs(const Choice& choice, bool is_chat) {
   const size_t size = choice.token_ids.size();
   if (!is_chat) {
-    return concat("{\"tokens\":", list(size, [&](size_t i) { return token_name(choice, i); }),
-                  ",\"token_logprobs\":", list(choice.logprobs),
-                  ",\"top_logprobs\":null,\"text_offset\":", text_offsets(choice), "}");
+    const auto name = [&](size_t i) {
+      return token_name(choice.token_ids[i], bytes_of(choice, i));
+    };
+    const std::string top =
+        choice.top.empty() ? "null" : list(size, [&](size_t i) { return text_top(choice, i); });
+    return concat("{\"tokens\":", list(size, name), ",\"token_logprobs\":", list(choice.logprobs),
+                  ",\"top_logprobs\":", top, ",\"text_offset\":", text_offsets(choice), "}");
   }
   const std::string content = list(size, [&](size_t i) {
-    return concat("{\"token\":", token_name(choice, i), ",\"logprob\":", number(choice.logprobs[i]),
-                  ",\"bytes\":", token_bytes(choice, i), ",\"top_logprobs\":[]}");
+    return concat("{", chat_token(choice.token_ids[i], choice.logprobs[i], bytes_of(choice, i)),
+                  ",\"top_logprobs\":", chat_top(choice, i), "}");
   });
   return concat("{\"content\":", content, "}");
 }

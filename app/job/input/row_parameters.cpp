@@ -11,6 +11,7 @@
 #include "app/job/input/near_miss.h"
 #include "app/job/input/row_limits.h"
 #include "app/job/input/unsupported_parameters.h"
+#include "lib/request.h"
 
 namespace eet {
 namespace {
@@ -104,18 +105,21 @@ void set_echo(InputRow& row, const Field& field) {
   assign(row.echo, field);
 }
 
-// A number asks for so many alternatives beside the tokens' own log-probabilities.
+void set_top_logprobs(InputRow& row, const Field& field) {
+  assign(row.top_logprobs, field);
+  if (row.top_logprobs < 0 || row.top_logprobs > kMaxTopLogprobs) {
+    field.reject(kInvalid, concat("an integer from 0 to ", kMaxTopLogprobs));
+  }
+}
+
+// A number, as completions have it, is top_logprobs too.
 void set_logprobs(InputRow& row, const Field& field) {
-  if (field.value().is_boolean()) {
-    row.logprobs = field.value().get<bool>();
-    return;
+  row.logprobs = field.value() != json(false);
+  if (!field.value().is_boolean()) {
+    set_top_logprobs(row, field);
+  } else if (!row.logprobs) {
+    row.top_logprobs = 0;
   }
-  int32_t alternatives = 0;
-  assign(alternatives, field);
-  if (alternatives != 0) {
-    field.reject("unsupported_parameter", "(as alternatives are not supported) true, false or 0");
-  }
-  row.logprobs = true;
 }
 
 // Read with the others, and settled when all are (settle_parameters).
@@ -161,6 +165,7 @@ constexpr Parameter kParameters[] = {
     {"num_return_sequences", "n", set_param<&SamplingParams::n>},
     {"best_of", "best_of", set_param<&SamplingParams::best_of>},
     {"logprobs", "logprobs", set_logprobs},
+    {"top_logprobs", "top_logprobs", set_top_logprobs},
     {"echo", "echo", set_echo},
     {"return_full_text", "echo", set_echo},
 };
@@ -185,6 +190,18 @@ void check_neutral(const Field& field, const json& neutral) {
   if (field.value() == neutral || (neutral.is_null() && is_empty(field.value()))) return;
   const std::string expected = neutral.is_null() ? "nothing" : neutral.dump();
   field.reject("unsupported_parameter", expected + " (nothing else is supported)");
+}
+
+// Both may ask for the likeliest tokens; only true, or what holds for all rows, goes with
+// top_logprobs.
+void settle_top_logprobs(InputRow& row, const Field& top, const JsonMember* logprobs) {
+  if (logprobs != nullptr && Field(*logprobs).value().is_number()) {
+    throw BadRow(
+        {kInvalid, "logprobs and top_logprobs: a number in logprobs is the same: give one"});
+  }
+  set_top_logprobs(row, top);
+  if (row.logprobs || row.top_logprobs == 0) return;
+  throw BadRow({kInvalid, "top_logprobs: expected logprobs: true beside it"});
 }
 
 std::string_view without_quotes(std::string_view raw_key) {
@@ -258,6 +275,9 @@ void settle_parameters(InputRow& row, std::span<const JsonMember> members) {
     }
     seen.emplace_back(parameter->same_as, &member);
   }
+  const JsonMember* logprobs = find("logprobs");
+  const JsonMember* top_logprobs = find("top_logprobs");
+  if (top_logprobs != nullptr) settle_top_logprobs(row, Field(*top_logprobs), logprobs);
   const JsonMember* do_sample = find("do_sample");
   if (do_sample == nullptr) return;
   const bool greedy = do_sample->raw_value == "false";

@@ -43,6 +43,10 @@ class PlainRow {
       if (!is_consumed(member.key)) take_parameter(row_, member);
     }
     settle_parameters(row_, members_);
+    if (options_.scored && row_.top_logprobs > 0) {
+      throw BadRow({"unsupported_parameter",
+                    "top_logprobs: scores have the tokens' own log-probabilities only"});
+    }
     take_prompt();
     take_chat_options();
     if (options_.scored) take_completion();
@@ -201,6 +205,7 @@ InputRow parse(std::string_view text, RowPlace place, const RowDefaults& default
   row.params = defaults.params;
   row.stop = defaults.stop;
   row.logprobs = defaults.logprobs;
+  row.top_logprobs = defaults.top_logprobs;
   row.echo = defaults.echo;
   try {
     parse_members(row, split_members(text), defaults, options, forms);

@@ -96,7 +96,6 @@ constexpr UnsupportedParameter kUnsupported[] = {
     {"no_stop_trim", "false"},
     {"include_stop_str_in_output", "false"},
     {"prompt_logprobs", "null"},
-    {"top_logprobs", "0"},
     {"top_n_tokens", "0"},
     {"n_probs", "0"},
     {"decoder_input_details", "false"},

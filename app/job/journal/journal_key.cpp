@@ -71,6 +71,7 @@ Hash128 shards_hash(JobIdentity job, const RowDefaults& defaults, std::string_vi
   row.params = defaults.params;
   row.stop = defaults.stop;
   row.logprobs = defaults.logprobs;
+  row.top_logprobs = defaults.top_logprobs;
   row.echo = defaults.echo;
   row.extra = chat;
   // The seed by itself, too: a row may draw where the defaults are greedy.
@@ -80,11 +81,11 @@ Hash128 shards_hash(JobIdentity job, const RowDefaults& defaults, std::string_vi
 Hash128 row_key(const InputRow& row, const JobIdentity& job, const Hash128& hash_of_job) {
   // `prompt`, `messages` and what follows them have become `prompt_ids`.
   const auto& [index, place, input_bytes, id, extra, model, is_chat, prompt, messages, chat,
-               prompt_ids, truncated, completion, score_from, params, stop, logprobs, echo, error] =
-      row;
+               prompt_ids, truncated, completion, score_from, params, stop, logprobs, top_logprobs,
+               echo, error] = row;
   KeyText text;
   text.add(hash_of_job).add(id).add(extra).add(model).add(is_chat).add(prompt_ids).add(truncated);
-  text.add(score_from.value_or(-1)).add(logprobs).add(echo);
+  text.add(score_from.value_or(-1)).add(logprobs).add(top_logprobs).add(echo);
   add_params(text, row, job);
   text.add(uint64_t{stop.size()});
   for (const std::string& each : stop) text.add(each);

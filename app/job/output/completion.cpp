@@ -20,6 +20,7 @@ void take_identity(Completion& completion, InputRow& row) {
   completion.model = std::move(row.model);
   completion.is_chat = row.is_chat;
   completion.has_logprobs = row.logprobs;
+  completion.has_top = row.logprobs && row.top_logprobs > 0;
   completion.truncated = row.truncated;
   completion.num_choices = row.params.n;
   const auto num_ids = static_cast<int64_t>(row.prompt_ids.size());
@@ -76,6 +77,8 @@ Completion failed_completion(const Completion& completion, RowError error) {
   failed.extra = completion.extra;
   failed.model = completion.model;
   failed.is_chat = completion.is_chat;
+  failed.has_logprobs = completion.has_logprobs;
+  failed.has_top = completion.has_top;
   failed.truncated = completion.truncated;
   failed.num_choices = completion.num_choices;
   failed.prompt_tokens = completion.prompt_tokens;
@@ -107,6 +110,10 @@ void ChoiceBuilder::end_text() {
 void ChoiceBuilder::push(const TokenOutput& output) {
   choice_.token_ids.push_back(output.token_id);
   choice_.logprobs.push_back(output.logprob);
+  if (!output.top.empty()) {
+    std::vector<TopToken>& top = choice_.top.emplace_back();
+    for (const auto& [id, logprob] : output.top) top.push_back({id, logprob, {}});
+  }
   choice_.finish = output.finish;
   if (!decoder_) return;
   if (output.finish != FinishReason::kStop) append(decoder_->push(output.token_id));
@@ -114,10 +121,16 @@ void ChoiceBuilder::push(const TokenOutput& output) {
   if (stops_.matched()) choice_.finish = FinishReason::kStop;
 }
 
+// Of the JSON that a token's likeliest others take.
+size_t CompletionBuilder::top_bytes(const InputRow& row) {
+  constexpr size_t kTopTokenBytes = 128;
+  return kTopTokenBytes * static_cast<size_t>(row.top_logprobs);
+}
+
 CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, size_t token_bytes)
     : row_(std::move(row)),
       tokenizer_(tokenizer),
-      token_bytes_(token_bytes + sizeof(int32_t) + sizeof(float)),
+      token_bytes_(token_bytes + sizeof(int32_t) + sizeof(float) + top_bytes(row_)),
       num_running_(num_samples()) {}
 
 // False, and the row has an error, when the row of the output becomes too large.
@@ -188,6 +201,15 @@ bool CompletionBuilder::push(const TokenOutput& output) {
   return false;
 }
 
+void CompletionBuilder::name_tokens(Choice& choice) const {
+  for (const int32_t id : choice.token_ids) {
+    choice.token_bytes.push_back(tokenizer_->token_bytes(id));
+  }
+  for (std::vector<TopToken>& top : choice.top) {
+    for (TopToken& token : top) token.bytes = tokenizer_->token_bytes(token.token_id);
+  }
+}
+
 Completion CompletionBuilder::take() {
   if (row_.error) return failed_completion(std::move(row_));
   std::vector<Choice> choices;
@@ -195,9 +217,7 @@ Completion CompletionBuilder::take() {
   for (ChoiceBuilder& sample : samples_) {
     choices.push_back(sample.take());
     if (!row_.logprobs || row_.score_from || tokenizer_ == nullptr) continue;
-    for (const int32_t id : choices.back().token_ids) {
-      choices.back().token_bytes.push_back(tokenizer_->token_bytes(id));
-    }
+    name_tokens(choices.back());
   }
   keep_likeliest(choices, static_cast<size_t>(row_.params.n));
 

@@ -20,12 +20,20 @@
 
 namespace eet {
 
+// One of the likeliest tokens in the place of another.
+struct TopToken {
+  int32_t token_id = -1;
+  float logprob = 0.0F;
+  std::string bytes;  // where there is a tokenizer
+};
+
 // One generated text.
 struct Choice {
   std::string text;
   std::vector<int32_t> token_ids;        // all generated, the stop token included; or those scored
   std::vector<float> logprobs;           // of token_ids
   std::vector<std::string> token_bytes;  // of token_ids, where the row has logprobs
+  std::vector<std::vector<TopToken>> top;  // for each of token_ids, where the row wants them
   FinishReason finish = FinishReason::kNone;
 };
 
@@ -39,6 +47,7 @@ struct Completion : Choice {
   std::string model;  // JSON text of the model that the row names, or empty
   bool is_chat = false;
   bool has_logprobs = false;  // the row of the output has them
+  bool has_top = false;       // and the likeliest tokens
   bool truncated = false;     // the prompt that ran is not all of the row's
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;  // of all samples, wanted or not
@@ -120,6 +129,8 @@ class CompletionBuilder {
  private:
   void start_samples();
   bool add_output_bytes(size_t bytes);
+  void name_tokens(Choice& choice) const;
+  static size_t top_bytes(const InputRow& row);
   InputRow row_;
   const Tokenizer* tokenizer_;
   size_t token_bytes_;

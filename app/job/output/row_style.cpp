@@ -4,7 +4,7 @@ namespace eet {
 
 std::span<const std::string_view> output_fields(RowStyle style) {
   static constexpr std::string_view kSimple[] = {
-      "id",      "text",  "token_ids", "logprobs", "finish_reason",
+      "id",      "text",  "token_ids", "logprobs", "top_logprobs", "finish_reason",
       "choices", "usage", "error",     "truncated"};
   static constexpr std::string_view kOpenAi[] = {"id", "custom_id", "response", "error"};
   static constexpr std::string_view kScore[] = {

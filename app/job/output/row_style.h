@@ -7,10 +7,10 @@
 namespace eet {
 
 enum class RowStyle {
-  kSimple,  // {"id", "text", "token_ids"?, "logprobs"?, "finish_reason", "choices"?, "usage",
-            // "error", "truncated"?, what passes through}; with n > 1 all choices, the first one,
-            // which the row itself has too, among them: {"index", "text", "token_ids"?,
-            // "logprobs"?, "finish_reason"}
+  kSimple,  // {"id", "text", "token_ids"?, "logprobs"?, "top_logprobs"?, "finish_reason",
+            // "choices"?, "usage", "error", "truncated"?, what passes through}; with n > 1 all
+            // choices, the first one, which the row itself has too, among them: {"index", "text",
+            // "token_ids"?, "logprobs"?, "top_logprobs"?, "finish_reason"}
   kOpenAi,  // a line of OpenAI's batch output: {"id", "custom_id", "response", "error", what passes
             // through}
   kScore,   // {"id", "log_likelihood", "perplexity", "is_greedy", "token_ids"?, "logprobs"?,

@@ -43,5 +43,7 @@ void scale_logits(const Context& ctx, TensorView logits, TensorView bias, float 
                   float softcap);
 void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView logits,
            const int32_t* targets, int64_t vocab_size);
+void top_logprobs(const Context& ctx, int32_t* ids, float* logprobs, int count, TensorView logits,
+                  int64_t vocab_size);
 
 }  // namespace eet::ops::cpu

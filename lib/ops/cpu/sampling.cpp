@@ -325,6 +325,29 @@ void score(const Context& ctx, float* logprobs, int32_t* is_argmax, TensorView l
   });
 }
 
+void top_logprobs(const Context& ctx, int32_t* ids, float* logprobs, int count, TensorView logits,
+                  int64_t vocab_size) {
+  ctx.pool->parallel_for(logits.dim(0), [&](int64_t i) {
+    const float* row = logits.as<float>() + i * logits.dim(1);
+    int32_t* row_ids = ids + i * count;
+    int found = 0;
+    for (int32_t id = 0; id < vocab_size; ++id) {
+      if (found == count && !(row[id] > row[row_ids[count - 1]])) continue;
+      int place = found < count ? found++ : count - 1;
+      for (; place > 0 && row[id] > row[row_ids[place - 1]]; --place) {
+        row_ids[place] = row_ids[place - 1];
+      }
+      row_ids[place] = id;
+    }
+    const RawScan scan = scan_raw(row, vocab_size);
+    const bool finite = !scan.peak.has_nan && std::isfinite(scan.peak.value);
+    for (int j = 0; j < count; ++j) {
+      logprobs[i * count + j] = finite ? row[row_ids[j]] - scan.peak.value - scan.log_sum_exp
+                                       : std::numeric_limits<float>::quiet_NaN();
+    }
+  });
+}
+
 void prepare_decode(const Context& /*ctx*/, int32_t* token_ids, int32_t* positions,
                     int32_t* context_lens, const int32_t* row_slots, int num_rows,
                     const SlotTables& slots) {
