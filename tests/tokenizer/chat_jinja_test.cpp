@@ -77,7 +77,7 @@ TEST_CASE("errors name the line and what was found there") {
   CHECK(error_of("\n{{ x is nope }}") == "2: test 'nope' is not supported");
   CHECK(error_of("\n{{ x.y }}") == "2: 'x' is undefined");
   CHECK(error_of("{% include 'x' %}") == "1: '{% include %}' is not supported here");
-  CHECK(error_of("{% raw %}{% endraw %}") == "1: '{% raw %}' is not supported here");
+  CHECK(error_of("a\n{% raw %}") == "2: '{% raw %}' without '{% endraw %}'");
   CHECK(error_of("{{ f(*x) }}") == "1: '*' before an argument is not supported");
   CHECK(error_of("{% for x in [1] %}{{ loop([2]) }}{% endfor %}").find("not recursive") !=
         std::string::npos);
@@ -147,6 +147,8 @@ TEST_CASE("searching text takes linear time") {
 TEST_CASE("values that hold themselves do not leak and cannot be printed") {
   CHECK(render("{% set a = namespace() %}{% set a.a = a %}{{ a.a.a.a == a }}") == "True");
   CHECK(error_of("{% set a = namespace() %}{% set a.a = [a] %}{{ a.a }}") != "");
+  CHECK(render("{% set ns = namespace() %}{% for i in [1] %}{{ loop.changed(loop) }}"
+               "{% set ns.l = loop %}{% endfor %}{{ ns.l.changed(ns.l) }}") == "TrueFalse");
   CHECK(render("{% set ns = namespace() %}{% for i in [1] %}{% set ns.l = loop %}{% endfor %}"
                "{{ ns.l.length }}") == "1");
 }

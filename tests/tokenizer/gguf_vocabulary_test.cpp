@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "app/model_tokenizer.h"
+#include "app/job/text/model_tokenizer.h"
 #include "tests/app/temp_directory.h"
 #include "tests/tokenizer/test_data.h"
 

@@ -52,15 +52,45 @@ Value call_dict(Runtime& runtime, const Arguments& arguments) {
   return make_dict(runtime.budget, collect_entries(arguments));
 }
 
-Value call_namespace(Runtime& runtime, const Arguments& arguments) {
+Namespace& add_namespace(Runtime& runtime) {
   runtime.budget.spend_bytes(kObjectBytes);
-  Namespace& space = runtime.namespaces.emplace_back();
+  return runtime.namespaces.emplace_back();
+}
+
+Value call_namespace(Runtime& runtime, const Arguments& arguments) {
+  Namespace& space = add_namespace(runtime);
   for (Dict::Entry& entry : collect_entries(arguments)) {
     runtime.budget.spend_bytes(entry.first.size() + kObjectBytes);
     runtime.budget.spend_steps(static_cast<int64_t>(space.entries.size()));
     space.set(entry.first, std::move(entry.second));
   }
   return Value(&space);
+}
+
+// An object that gives the next one of its items whenever it is asked.
+Value call_cycler(Runtime& runtime, const Arguments& arguments) {
+  const CallArguments& call = arguments.any();
+  if (call.positional.empty() || !call.named.empty()) arguments.fail("takes one item or more");
+  Namespace& cycler = add_namespace(runtime);
+  runtime.budget.spend_bytes(static_cast<int64_t>(call.positional.size() * sizeof(Value)));
+  cycler.cycle = call.positional;
+  cycler.set("current", cycler.cycle.front());
+  return Value(&cycler);
+}
+
+Value use_joiner(Runtime&, const Arguments& arguments) {
+  Namespace& joiner = *arguments.self().space();
+  if (joiner.find("used") != nullptr) return *joiner.find("separator");
+  joiner.set("used", Value(true));
+  return Value(std::string());
+}
+
+// A function that gives nothing when it is called first, and then always the separator.
+Value call_joiner(Runtime& runtime, const Arguments& arguments) {
+  static constexpr Builtin kUse = {"joiner", "", use_joiner};
+  Namespace& joiner = add_namespace(runtime);
+  joiner.set("separator", arguments.has(0) ? arguments.at(0) : Value(std::string(", ")));
+  return Value(Callable{Value(&joiner), &kUse});
 }
 
 Value call_raise_exception(Runtime& runtime, const Arguments& arguments) {
@@ -98,6 +128,8 @@ constexpr Builtin kFunctions[] = {
     {"range", "*", call_range},
     {"dict", "*", call_dict},
     {"namespace", "*", call_namespace},
+    {"cycler", "*", call_cycler},
+    {"joiner", "sep?", call_joiner},
     {"raise_exception", "message", call_raise_exception},
     {"strftime_now", "format", call_strftime_now},
 };
@@ -105,9 +137,7 @@ constexpr Builtin kFunctions[] = {
 }  // namespace
 
 const Builtin* find_function(std::string_view name) {
-  if (name == "cycler" || name == "joiner" || name == "lipsum") {
-    throw Error("'" + std::string(name) + "' is not supported");
-  }
+  if (name == "lipsum") throw Error("'lipsum' is not supported");
   return find_builtin(kFunctions, name);
 }
 

@@ -208,7 +208,9 @@ void Interpreter::assign(const Target& target, const Value& value) {
   runtime_.budget.spend_steps(static_cast<int64_t>(scope_->names.size() / 8));
   if (!target.attribute.empty()) {
     const Value object = evaluate_node(Name{target.names.front()});
-    if (object.space() == nullptr) refuse(object, "given attributes: only a namespace can");
+    if (object.space() == nullptr || !object.space()->cycle.empty()) {
+      refuse(object, "given attributes: only a namespace can");
+    }
     runtime_.budget.spend_bytes(kObjectBytes);
     runtime_.budget.spend_steps(static_cast<int64_t>(object.space()->entries.size() / 8));
     object.space()->set(target.attribute, value);

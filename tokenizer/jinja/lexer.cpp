@@ -132,6 +132,10 @@ class Lexer {
     const char sign = tag + 2 < source_.size() ? source_[tag + 2] : '\0';
     const std::string_view text = std::string_view(source_).substr(begin, tag - begin);
     emit(Token::Type::kData, std::string(text_before_tag(text, kind, sign)));
+    if (const std::optional<RawTag> raw = raw_tag(tag, "raw")) {
+      lex_raw(*raw);
+      return;
+    }
     advance(tag + 2 + (sign == '-' || sign == '+' ? 1 : 0));
     if (kind == '#') {
       skip_comment();
@@ -156,6 +160,51 @@ class Lexer {
     const bool at_line_begin = line_begin > 0 || at_ == 0 || source_[at_ - 1] == '\n';
     const bool is_blank = strip(text.substr(line_begin)).empty();
     return at_line_begin && is_blank ? text.substr(0, line_begin) : text;
+  }
+
+  // {% raw %} or {% endraw %}, whose ends are not those of other blocks.
+  struct RawTag {
+    char begin_sign;
+    char end_sign;
+    size_t end;  // behind it
+  };
+
+  std::optional<RawTag> raw_tag(size_t tag, std::string_view keyword) const {
+    const auto skip_space = [this](size_t from) {
+      return source_.size() -
+             strip(std::string_view(source_).substr(from), {.right = false}).size();
+    };
+    RawTag raw{.begin_sign = '\0', .end_sign = '\0', .end = tag + 2};
+    if (source_.compare(tag, 2, "{%") != 0) return std::nullopt;
+    if (at(raw.end) == '-' || at(raw.end) == '+') raw.begin_sign = source_[raw.end++];
+    raw.end = skip_space(raw.end);
+    if (source_.compare(raw.end, keyword.size(), keyword) != 0) return std::nullopt;
+    raw.end = skip_space(raw.end + keyword.size());
+    // At the beginning of a raw block "+" is no sign.
+    const bool may_be_plus = keyword == "endraw";
+    if (at(raw.end) == '-' || (may_be_plus && at(raw.end) == '+')) {
+      raw.end_sign = source_[raw.end++];
+    }
+    if (source_.compare(raw.end, 2, "%}") != 0) return std::nullopt;
+    raw.end += 2;
+    return raw;
+  }
+
+  // Text up to {% endraw %}, whatever tags are in it.
+  void lex_raw(const RawTag& raw) {
+    advance(raw.end);
+    skip_after_tag(raw.end_sign, /*trims_newline=*/false);
+    for (size_t tag = source_.find("{%", at_); tag != std::string::npos;
+         tag = source_.find("{%", tag + 1)) {
+      const std::optional<RawTag> end = raw_tag(tag, "endraw");
+      if (!end) continue;
+      const std::string_view text = std::string_view(source_).substr(at_, tag - at_);
+      emit(Token::Type::kData, std::string(text_before_tag(text, '%', end->begin_sign)));
+      advance(end->end);
+      skip_after_tag(end->end_sign, /*trims_newline=*/true);
+      return;
+    }
+    throw Error("'{% raw %}' without '{% endraw %}'", line_);
   }
 
   void skip_comment() {

@@ -7,6 +7,8 @@
 namespace eet::jinja {
 namespace {
 
+constexpr size_t kMaxSearchedBackwards = 256;
+
 const std::string& self_text(const Arguments& arguments) {
   return *arguments.self().text();
 }
@@ -85,7 +87,9 @@ Value str_rsplit(Runtime& runtime, const Arguments& arguments) {
   const std::string& separator = arguments.text(0);
   if (separator.empty()) arguments.fail("needs a separator that is not empty");
   // Searching backwards compares at every place.
-  if (separator.size() > 256) arguments.fail("takes no separator above 256 bytes");
+  if (separator.size() > kMaxSearchedBackwards) {
+    arguments.fail("takes no separator above 256 bytes");
+  }
   runtime.budget.spend_bytes(text.size());
   std::vector<std::string_view> parts;
   std::string_view rest = text;
@@ -172,11 +176,71 @@ Value str_replace(Runtime& runtime, const Arguments& arguments) {
                             arguments.text(1), arguments.integer(2, -1)));
 }
 
+// Where `part` is last in `text`, by bytes, or npos. Searching backwards compares at every place.
+size_t find_last(const Arguments& arguments, std::string_view text, const std::string& part) {
+  if (part.size() > kMaxSearchedBackwards) arguments.fail("takes no text above 256 bytes");
+  return text.rfind(part);
+}
+
+Value index_of(std::string_view text, size_t found) {
+  if (found == std::string_view::npos) return Value(int64_t{-1});
+  return Value(count_characters(text.substr(0, found)));
+}
+
 Value str_find(Runtime&, const Arguments& arguments) {
   const std::string& text = self_text(arguments);
-  const size_t found = find_text(text, arguments.text(0));
-  if (found == std::string::npos) return Value(int64_t{-1});
-  return Value(count_characters(std::string_view(text).substr(0, found)));
+  return index_of(text, find_text(text, arguments.text(0)));
+}
+
+Value str_rfind(Runtime&, const Arguments& arguments) {
+  const std::string& text = self_text(arguments);
+  return index_of(text, find_last(arguments, text, arguments.text(0)));
+}
+
+Value found_index(const Arguments& arguments, size_t found) {
+  if (found == std::string::npos) arguments.fail("found no such text");
+  return index_of(self_text(arguments), found);
+}
+
+Value str_index(Runtime&, const Arguments& arguments) {
+  return found_index(arguments, find_text(self_text(arguments), arguments.text(0)));
+}
+
+Value str_rindex(Runtime&, const Arguments& arguments) {
+  return found_index(arguments, find_last(arguments, self_text(arguments), arguments.text(0)));
+}
+
+// The text before the separator, the separator and the text behind it.
+Value cut_at(Runtime& runtime, const Arguments& arguments, size_t found) {
+  const std::string_view text = self_text(arguments);
+  const size_t separator = arguments.text(0).size();
+  std::vector<Value> parts = {make_text(runtime.budget, text.substr(0, found)),
+                              make_text(runtime.budget, text.substr(found, separator)),
+                              make_text(runtime.budget, text.substr(found + separator))};
+  return make_sequence(runtime.budget, Sequence::Kind::kTuple, std::move(parts));
+}
+
+// The whole text, where the separator is not in it, with two empty ones.
+Value not_cut(Runtime& runtime, const Arguments& arguments, bool whole_is_last) {
+  const Value empty{std::string()};
+  const Value& whole = arguments.self();
+  return make_sequence(runtime.budget, Sequence::Kind::kTuple,
+                       whole_is_last ? std::vector<Value>{empty, empty, whole}
+                                     : std::vector<Value>{whole, empty, empty});
+}
+
+Value str_partition(Runtime& runtime, const Arguments& arguments) {
+  if (arguments.text(0).empty()) arguments.fail("needs a separator that is not empty");
+  const size_t found = find_text(self_text(arguments), arguments.text(0));
+  return found == std::string::npos ? not_cut(runtime, arguments, /*whole_is_last=*/false)
+                                    : cut_at(runtime, arguments, found);
+}
+
+Value str_rpartition(Runtime& runtime, const Arguments& arguments) {
+  if (arguments.text(0).empty()) arguments.fail("needs a separator that is not empty");
+  const size_t found = find_last(arguments, self_text(arguments), arguments.text(0));
+  return found == std::string::npos ? not_cut(runtime, arguments, /*whole_is_last=*/true)
+                                    : cut_at(runtime, arguments, found);
 }
 
 Value str_count(Runtime&, const Arguments& arguments) {
@@ -254,6 +318,36 @@ Value list_count(Runtime& runtime, const Arguments& arguments) {
       })));
 }
 
+// Whether the arguments are others than those of the last call in this loop.
+Value loop_changed(Runtime& runtime, const Arguments& arguments) {
+  const Loop& loop = *arguments.self().loop();
+  if (loop.changes == nullptr) {
+    runtime.budget.spend_bytes(kObjectBytes);
+    loop.changes = &runtime.namespaces.emplace_back();
+  }
+  const Value values = make_sequence(runtime.budget, Sequence::Kind::kTuple,
+                                     std::vector<Value>(arguments.any().positional));
+  const Value* before = loop.changes->find("values");
+  if (before != nullptr && equals(runtime.budget, *before, values)) return Value(false);
+  loop.changes->set("values", values);
+  return Value(true);
+}
+
+Value cycler_next(Runtime&, const Arguments& arguments) {
+  Namespace& cycler = *arguments.self().space();
+  const Value item = cycler.cycle[cycler.position];
+  cycler.position = (cycler.position + 1) % cycler.cycle.size();
+  cycler.set("current", cycler.cycle[cycler.position]);
+  return item;
+}
+
+Value cycler_reset(Runtime&, const Arguments& arguments) {
+  Namespace& cycler = *arguments.self().space();
+  cycler.position = 0;
+  cycler.set("current", cycler.cycle.front());
+  return Value();
+}
+
 Value loop_cycle(Runtime&, const Arguments& arguments) {
   const std::vector<Value>& choices = arguments.any().positional;
   if (choices.empty()) arguments.fail("needs something to choose from");
@@ -277,6 +371,11 @@ constexpr Builtin kTextMethods[] = {
     {"title", "", str_title},
     {"replace", "old new count?", str_replace},
     {"find", "sub", str_find},
+    {"rfind", "sub", str_rfind},
+    {"index", "sub", str_index},
+    {"rindex", "sub", str_rindex},
+    {"partition", "sep", str_partition},
+    {"rpartition", "sep", str_rpartition},
     {"count", "sub", str_count},
     {"join", "iterable", str_join},
     {"isspace", "", str_isspace},
@@ -297,15 +396,21 @@ constexpr Builtin kListMethods[] = {
 
 constexpr Builtin kLoopMethods[] = {
     {"cycle", "*", loop_cycle},
+    {"changed", "*", loop_changed},
+};
+
+constexpr Builtin kCyclerMethods[] = {
+    {"next", "", cycler_next},
+    {"reset", "", cycler_reset},
 };
 
 // What Python's types have besides: not to be taken for missing attributes. Methods that would
 // change a value are not among them, because the reference hides those as well.
 constexpr std::string_view kOtherTextMethods[] = {
-    "casefold",    "center",  "encode",     "expandtabs", "format",       "format_map", "index",
-    "isalnum",     "isalpha", "isascii",    "isdecimal",  "isidentifier", "islower",    "isnumeric",
-    "isprintable", "istitle", "isupper",    "ljust",      "maketrans",    "partition",  "rfind",
-    "rindex",      "rjust",   "rpartition", "swapcase",   "translate",    "zfill",
+    "casefold",  "center",      "encode",    "expandtabs", "format",       "format_map",
+    "isalnum",   "isalpha",     "isascii",   "isdecimal",  "isidentifier", "islower",
+    "isnumeric", "isprintable", "istitle",   "isupper",    "ljust",        "maketrans",
+    "rjust",     "swapcase",    "translate", "zfill",
 };
 constexpr std::string_view kOtherDictMethods[] = {"copy", "fromkeys"};
 constexpr std::string_view kOtherListMethods[] = {"copy"};
@@ -336,6 +441,8 @@ const Builtin* find_method(const Value& self, std::string_view name) {
     if (sequence->kind() == Sequence::Kind::kList) others = kOtherListMethods;
   } else if (self.loop() != nullptr) {
     methods = kLoopMethods;
+  } else if (self.space() != nullptr && !self.space()->cycle.empty()) {
+    methods = kCyclerMethods;
   } else if (self.boolean() || self.integer() || self.real()) {
     others = kOtherNumberMethods;
   }

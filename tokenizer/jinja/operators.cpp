@@ -33,7 +33,6 @@ Value loop_attribute(const Loop& loop, const Value& object, std::string_view nam
     return index0 + 1 < count ? loop.items[loop.index0 + 1]
                               : Value::undefined("there is no next item");
   }
-  if (name == "changed") throw Error("loop.changed is not supported");
   return missing_attribute(object, name);
 }
 

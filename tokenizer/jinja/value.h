@@ -144,13 +144,17 @@ struct Callable {
 struct Loop {
   std::vector<Value> items;
   size_t index0 = 0;
-  int depth = 1;      // as of a list of the items
-  int recursion = 0;  // how often it is inside of itself
+  int depth = 1;                         // as of a list of the items
+  int recursion = 0;                     // how often it is inside of itself
+  mutable Namespace* changes = nullptr;  // what loop.changed() was asked last, once it was
 };
 
-// The only thing that can change. Owned by the interpreter, because it may hold itself.
+// What can change. Owned by the interpreter, because it may hold itself. Beside what a template
+// calls a namespace: the state of a cycler, a joiner or of loop.changed().
 struct Namespace {
   std::vector<Dict::Entry> entries;
+  std::vector<Value> cycle;  // of a cycler, whose entry "current" is one of them
+  size_t position = 0;       // in that
 
   const Value* find(std::string_view name) const;
   void set(std::string_view name, Value value);
