@@ -13,7 +13,7 @@
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
 #include "app/job/interrupt.h"
-#include "app/model_tokenizer.h"
+#include "app/job/text/model_tokenizer.h"
 #include "lib/core/error.h"
 #include "tokenizer/tokenizer.h"
 #include "weights_tools/converter.h"

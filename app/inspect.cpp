@@ -9,7 +9,7 @@
 #include "app/config_options.h"
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
-#include "app/model_tokenizer.h"
+#include "app/job/text/model_tokenizer.h"
 #include "weights_tools/checkpoint.h"
 #include "weights_tools/eet_config.h"
 

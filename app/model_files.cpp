@@ -4,7 +4,7 @@
 #include <iostream>
 #include <optional>
 
-#include "app/model_tokenizer.h"
+#include "app/job/text/model_tokenizer.h"
 #include "app/sampling_defaults.h"
 #include "lib/core/error.h"
 

@@ -17,7 +17,7 @@
 #include "app/job/input/line_reader.h"
 #include "app/job/input/row_limits.h"
 #include "app/job/output/result_file.h"
-#include "app/model_tokenizer.h"
+#include "app/job/text/model_tokenizer.h"
 
 namespace eet {
 namespace {

@@ -173,6 +173,7 @@ std::string format_json(const JobStats& stats) {
   if (!stats.cuda.runtime.empty()) versions["cuda_runtime"] = stats.cuda.runtime;
   if (!stats.cuda.driver.empty()) versions["cuda_driver"] = stats.cuda.driver;
   const ordered_json report = {
+      {"stats_version", kStatsVersion},
       {"versions", versions},
       {"model", stats.model},
       {"device", stats.device},

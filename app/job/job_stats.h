@@ -71,7 +71,10 @@ int64_t peak_host_bytes();
 // The memory plan as a table with its sum, for people.
 std::string format_ledger(std::span<const MemoryItem> memory);
 
-// For people, and as JSON with every number.
+// Of the JSON: one more when a field goes or gets another meaning, not when one comes.
+inline constexpr int kStatsVersion = 1;
+
+// For people, and as JSON with every number (app/README.md).
 std::string format_summary(const JobStats& stats);
 std::string format_json(const JobStats& stats);
 

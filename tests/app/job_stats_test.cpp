@@ -63,6 +63,7 @@ TEST_CASE("the JSON report has every rate and the padding of both policies") {
   CHECK(json["finish_reasons"]["stop"] == 0);
   CHECK(json["error_codes"]["prompt_too_long"] == 1);
   CHECK(json["memory"]["plan"][1]["bytes"] == 2048);
+  CHECK(json["stats_version"] == 1);
   CHECK(json["versions"]["eet"] == EET_VERSION);
 }
 

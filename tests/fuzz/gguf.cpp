@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "app/model_tokenizer.h"
+#include "app/job/text/model_tokenizer.h"
 #include "lib/core/error.h"
 #include "tests/fuzz/memory_file.h"
 #include "weights_tools/checkpoint.h"

@@ -14,7 +14,7 @@ namespace {
 
 std::vector<JsonMember> members_of(std::string_view row) {
   try {
-    return split_members(row);
+    return split_members(row, SIZE_MAX);
   } catch (const BadRow& bad) {
     throw Error(concat("internal error: a row of the output is no JSON object: ", bad.what()));
   }

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "app/job/input/json_members.h"
-#include "app/model_tokenizer.h"
+#include "app/job/text/model_tokenizer.h"
 #include "tokenizer/tokenizer.h"
 
 namespace eet {

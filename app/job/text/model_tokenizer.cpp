@@ -1,4 +1,4 @@
-#include "app/model_tokenizer.h"
+#include "app/job/text/model_tokenizer.h"
 
 #include <utility>
 
