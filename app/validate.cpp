@@ -38,6 +38,7 @@ struct JobPlan {
   EngineShape shape;
   MemoryEstimate memory;
   SimulatedJob course;
+  double load_seconds = 0;
   std::optional<double> seconds;  // after loading
 };
 
@@ -88,7 +89,7 @@ void forecast(const GenerateOptions& job, const InputSurvey& survey, const Token
               Engine* engine, JobPlan& plan) {
   Calibration speed;
   if (engine != nullptr) {
-    speed = calibrate(*engine, tokenizer, survey.sample, job.format, job.echo);
+    speed = calibrate(*engine, tokenizer, survey.sample, job.format);
   }
   plan.course = simulate_job(survey.shapes, job.engine, plan.shape, plan.memory.num_pages,
                              speed.lengths, speed.prefill, speed.decode);
@@ -150,6 +151,7 @@ std::string format_json(const GenerateOptions& job, const JobPlan& plan,
                    {"serial_replay_steps", plan.course.serial_steps}}}};
   if (plan.seconds) {
     report["expected"] = {{"seconds_after_loading", *plan.seconds},
+                          {"seconds_loading", plan.load_seconds},
                           {"output_tokens", plan.course.output_tokens}};
   }
   return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -201,7 +203,8 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
       << plan.course.min_length_steps << ", serial " << plan.course.serial_steps << '\n';
   if (plan.seconds) {
     out << "expected: about " << std::setprecision(2) << *plan.seconds << " s after loading, for "
-        << plan.course.output_tokens << " output tokens\n";
+        << plan.course.output_tokens << " output tokens; loading about " << plan.load_seconds
+        << " s\n";
   }
   return out.str();
 }
@@ -220,6 +223,7 @@ int validate(GenerateOptions job, const ValidateOptions& options) {
   if (options.calibrate) {
     Engine engine(checkpoint.config, checkpoint.loader, job.engine);
     plan.memory.ledger = engine.memory();
+    plan.load_seconds = engine.stats().load_seconds;
     forecast(job, survey, tokenizer.get(), &engine, plan);
   } else {
     forecast(job, survey, tokenizer.get(), nullptr, plan);

@@ -24,8 +24,8 @@ struct RunningRow {
 // Runs rows as a job does, and takes down how long each pass took.
 class Runner {
  public:
-  Runner(Engine& engine, const Tokenizer* tokenizer, const OutputFormat& format, bool echo)
-      : engine_(engine), tokenizer_(tokenizer), format_(format), echo_(echo) {}
+  Runner(Engine& engine, const Tokenizer* tokenizer, const OutputFormat& format)
+      : engine_(engine), tokenizer_(tokenizer), format_(format) {}
 
   // Every sample of a row gets `max_tokens` at most. Only what is measured is taken down.
   void run(std::span<const InputRow> rows, int32_t max_tokens, bool measured) {
@@ -66,8 +66,8 @@ class Runner {
                     .top_logprobs = row.top_logprobs};
     if (engine_.check(request)) return;
     const bool may_stop = !row.params.ignore_eos || !row.stop.empty();
-    running_.try_emplace(
-        request.row, RunningRow{CompletionBuilder(std::move(row), tokenizer_, echo_), may_stop});
+    running_.try_emplace(request.row,
+                         RunningRow{CompletionBuilder(std::move(row), tokenizer_), may_stop});
     engine_.add_request(std::move(request));
   }
 
@@ -150,7 +150,6 @@ class Runner {
   Engine& engine_;
   const Tokenizer* tokenizer_;
   const OutputFormat& format_;
-  bool echo_;
   uint64_t next_row_ = 0;
   std::unordered_map<uint64_t, RunningRow> running_;
   std::deque<PassLoad> issued_;  // oldest first
@@ -167,8 +166,8 @@ class Runner {
 }  // namespace
 
 Calibration calibrate(Engine& engine, const Tokenizer* tokenizer, std::span<const InputRow> sample,
-                      const OutputFormat& format, bool echo) {
-  Runner runner(engine, tokenizer, format, echo);
+                      const OutputFormat& format) {
+  Runner runner(engine, tokenizer, format);
   const auto slots = static_cast<size_t>(engine.max_num_seqs());
   const auto batch = sample.first(std::min(sample.size(), slots));
   // Smaller batches tell what a step costs whatever its rows, which jobs end with.

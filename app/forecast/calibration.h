@@ -22,6 +22,6 @@ struct Calibration {
 // Runs `sample`, good rows of the job, to their ends or for about ten seconds, and a few of them
 // again in smaller batches. The engine must have nothing to do; `tokenizer` may be null.
 Calibration calibrate(Engine& engine, const Tokenizer* tokenizer, std::span<const InputRow> sample,
-                      const OutputFormat& format, bool echo);
+                      const OutputFormat& format);
 
 }  // namespace eet

@@ -154,7 +154,8 @@ SimulatedJob simulate_job(std::span<const RowShape> rows, const EngineOptions& o
       .prompt_policy = options.prompt_policy,
       .max_num_seqs = max_num_seqs,
       .max_batched_tokens = shape.max_batched_tokens,
-      .sort_window = options.rows_sorted_together(max_num_seqs)};
+      .sort_window = options.rows_sorted_together(max_num_seqs),
+      .kv_window = shape.kv_window};
   return Simulation(rows, scheduler_options, num_pages, lengths, prefill, decode).run();
 }
 
