@@ -1,6 +1,7 @@
 #include "weights_tools/mapped_file.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -23,6 +24,16 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   } catch (const FileError& error) {
     throw Error(error.what());
   }
+}
+
+void MappedFile::release(std::span<const std::byte> part) const {
+  static const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<size_t>(part.data() - bytes_.data());  // the file's is on a page
+  const size_t first = (begin + page - 1) / page * page;
+  const size_t end = (begin + part.size()) / page * page;
+  if (first >= end) return;
+  // What it cannot do costs memory only.
+  ::madvise(const_cast<std::byte*>(bytes_.data()) + first, end - first, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {

@@ -25,6 +25,10 @@ class MappedFile {
   const std::filesystem::path& path() const { return file_->path(); }
   std::span<const std::byte> bytes() const { return bytes_; }
 
+  // Takes the whole pages in `part` of bytes() out of the process's memory: they have been read for
+  // good. Whoever touches them all the same has them read again.
+  void release(std::span<const std::byte> part) const;
+
  private:
   MappedFile(std::unique_ptr<const RegularFile> file, std::span<const std::byte> bytes)
       : file_(std::move(file)), bytes_(bytes) {}

@@ -324,15 +324,33 @@ void assemble_part(std::byte* out, const Part& part, DType dtype, const Attentio
   }
 }
 
+// Parts of files that a tensor was made of or is a view of, as long as it lives: the model has
+// copies of its own then, and a job need not keep both in memory.
+class StoredParts {
+ public:
+  explicit StoredParts(const std::vector<Part>& parts) {
+    for (const Part& part : parts) stored_.push_back(part.stored);
+  }
+  ~StoredParts() {
+    for (const StoredTensor& stored : stored_) {
+      const auto elements = static_cast<size_t>(element_count(stored.shape));
+      stored.file->release({stored.data, stored_bytes(stored, elements)});
+    }
+  }
+  StoredParts(const StoredParts&) = delete;
+  StoredParts& operator=(const StoredParts&) = delete;
+
+ private:
+  std::vector<StoredTensor> stored_;
+};
+
 // The parts as they lie in their files.
 HostTensor view_parts(const Binding& binding) {
   HostTensor tensor{binding.dtype, binding.spec.shape, {}, nullptr};
-  auto files = std::make_shared<std::vector<std::shared_ptr<const MappedFile>>>();
   for (const Part& part : binding.parts) {
     tensor.pieces.push_back({first_row(part), element_count(part.source.shape)});
-    files->push_back(part.stored.file);
   }
-  tensor.owner = std::move(files);
+  tensor.owner = std::make_shared<const StoredParts>(binding.parts);
   return tensor;
 }
 
@@ -343,6 +361,7 @@ HostTensor load(const Binding& binding) {
                *part.stored.dtype == binding.dtype && is_aligned(first_row(part), binding.dtype);
       });
   if (in_place) return view_parts(binding);
+  const StoredParts used(binding.parts);
   HostTensor tensor{binding.dtype, binding.spec.shape, {}, nullptr};
   const size_t size = dtype_size(binding.dtype);
   const auto count = static_cast<size_t>(element_count(binding.spec.shape));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 
 #include "tests/weights_tools/test_files.h"
 #include "weights_tools/formats/safetensors.h"
@@ -193,6 +194,37 @@ TEST_CASE("a loader refuses tensors and shapes that the model does not have") {
                    checkpoint.loader(spec_of(TensorId::kQkv, {256, 512}, 0));
                  }),
                  "expected shape [256, 512], got [512, 256]"));
+}
+
+// Bytes of mappings of `path` that are in this process's memory.
+int64_t resident_bytes(const fs::path& path) {
+  std::ifstream maps("/proc/self/smaps");
+  int64_t kib = 0;
+  bool is_wanted = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(' ')) is_wanted = line.ends_with(path.string());
+    if (is_wanted && line.starts_with("Rss:")) kib += std::stoll(line.substr(4));
+  }
+  return kib * 1024;
+}
+
+TEST_CASE("what was loaded leaves memory, and is there again when it is asked for again") {
+  if (!fs::exists("/proc/self/smaps")) {
+    MESSAGE("skipped: no /proc/self/smaps on this system");
+    return;
+  }
+  for (const char* model : {"tales-llama", "tales-gpt2"}) {
+    const fs::path directory = fs::path(EET_SOURCE_DIR "/samples/models") / model;
+    const fs::path file = fs::canonical(directory / "model.safetensors");
+    const Checkpoint checkpoint = open_checkpoint(directory);
+    const TensorSpec& first = checkpoint.tensors.front().spec;
+    const std::string before = tensor_bytes(checkpoint, first);
+    for (const CheckpointTensor& tensor : checkpoint.tensors) {
+      tensor_bytes(checkpoint, tensor.spec);
+    }
+    CHECK(resident_bytes(file) < checkpoint.file_bytes / 4);
+    CHECK(tensor_bytes(checkpoint, first) == before);
+  }
 }
 
 TEST_CASE("paths that hold no model are refused with what is expected there") {
