@@ -134,7 +134,7 @@ TEST_CASE("wrong types and numbers that do not fit are refused by name") {
       R"({"prompt":"", "temperature": [1]})",
       R"({"prompt":"", "temperature": 1e300})",
       R"({"prompt":"", "temperature": false})",
-      R"({"prompt":"", "seed": -1})",
+      R"({"prompt":"", "seed": -2})",
       R"({"prompt":"", "seed": 18446744073709551616})",
       R"({"prompt":"", "seed": 1.5})",
       R"({"prompt":"", "stop": ""})",
@@ -153,7 +153,11 @@ TEST_CASE("wrong types and numbers that do not fit are refused by name") {
 TEST_CASE("prompts of a wrong type are refused") {
   CHECK(error_code("{}") == "missing_prompt");
   CHECK(error_code(R"({"prompt": 5})") == "invalid_prompt");
-  CHECK(error_code(R"({"prompt": ["a"]})") == "invalid_prompt");
+  CHECK(error_code(R"({"prompt": ["a", "b"]})") == "invalid_prompt");
+  CHECK(error_code(R"({"prompt": ["a", 5]})") == "invalid_prompt");
+  CHECK(error_code(R"({"prompt": [[1], [2]]})") == "invalid_prompt");
+  CHECK(error_code(R"({"prompt": [true]})") == "invalid_prompt");
+  CHECK(error_code(R"({"prompt": [[[1]]]})") == "invalid_prompt");
   CHECK(error_code(R"({"prompt_token_ids": "1 2"})") == "invalid_prompt");
   CHECK(error_code(R"({"prompt_token_ids": [1, 2.5]})") == "invalid_prompt");
   CHECK(error_message(R"({"prompt_token_ids": [1, 99999999999]})") ==

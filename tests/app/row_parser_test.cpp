@@ -68,6 +68,30 @@ TEST_CASE("an OpenAI completion line gives prompt, parameters, model and id") {
   CHECK(completion({{"prompt", {4, 5}}}).prompt_ids == std::vector<int32_t>{4, 5});
 }
 
+TEST_CASE("a prompt may be the only one of a list, as OpenAI's completions have them") {
+  CHECK(completion({{"prompt", json::parse(R"(["Once"])")}}).prompt == "Once");
+  CHECK(completion({{"prompt", json::parse("[[4, 5]]")}}).prompt_ids == std::vector<int32_t>{4, 5});
+  CHECK(message(completion({{"prompt", {"a", "b"}}})) ==
+        "line 7: prompt: expected one prompt (of several, each needs a row of its own), "
+        "got [\"a\",\"b\"]");
+  CHECK(parse(R"({"prompt": ["Once"]})").prompt == "Once");
+}
+
+TEST_CASE("a prompt of messages is a conversation") {
+  const InputRow row = parse(R"({"prompt": [ {"role": "user", "content": "Hi"}], "tools": [{}]})");
+  REQUIRE(message(row) == "");
+  CHECK(row.is_chat);
+  CHECK(row.messages == R"([{"role":"user","content":"Hi"}])");
+  CHECK(row.chat.variables == R"({"tools":[{}]})");
+  CHECK(message(parse(R"({"prompt": [{"role": "user"}]})")) ==
+        "line 7: prompt[0]: expected a field content, got none");
+}
+
+TEST_CASE("a seed of -1 is none") {
+  CHECK_FALSE(parse(R"({"prompt": "p", "seed": -1})").params.seed);
+  CHECK_FALSE(parse(R"({"prompt": "p", "seed": -1.0})").params.seed);
+}
+
 TEST_CASE("an OpenAI chat line gives its messages") {
   const InputRow row = chat({{"messages", {{{"role", "user"}, {"content", "Hi"}}}}});
   REQUIRE(message(row) == "");
@@ -172,6 +196,12 @@ TEST_CASE("a conversation has options for its template, in the row's order") {
   const auto with = [](const std::string& option) {
     return code(parse(R"({"messages": [{"role": "user", "content": "x"}], )" + option + "}"));
   };
+  const InputRow thinking = parse(R"({"messages": [{"role": "user", "content": "x"}],
+      "enable_thinking": false, "reasoning_effort": "low"})");
+  CHECK(thinking.chat.variables == R"({"enable_thinking":false,"reasoning_effort":"low"})");
+  CHECK(thinking.extra.empty());
+  CHECK(with(R"("enable_thinking": "no")") == "invalid_parameter");
+  CHECK(with(R"("reasoning_effort": 1)") == "invalid_parameter");
   CHECK(with(R"("tools": {})") == "invalid_parameter");
   CHECK(with(R"("documents": ["text"])") == "invalid_parameter");
   CHECK(with(R"("chat_template_kwargs": [])") == "invalid_parameter");
@@ -316,7 +346,7 @@ TEST_CASE("whole numbers may be written as floats") {
   CHECK(row.params.seed == 7);
   CHECK(row.params.n == 2);
   CHECK(row.params.stop_token_ids == std::vector<int32_t>{3});
-  for (const char* field : {R"("max_tokens": 3.5)", R"("seed": 0.5)", R"("seed": -1.0)",
+  for (const char* field : {R"("max_tokens": 3.5)", R"("seed": 0.5)", R"("seed": -1.5)",
                             R"("seed": 2e19)", R"("top_k": 3e9)", R"("n": true)"}) {
     CAPTURE(field);
     CHECK(code(parse(std::string(R"({"prompt": "p", )") + field + "}")) == "invalid_parameter");

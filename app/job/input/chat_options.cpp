@@ -17,6 +17,8 @@ constexpr std::string_view kOptions[] = {"tools",
                                          "tool_choice",
                                          "documents",
                                          "chat_template_kwargs",
+                                         "enable_thinking",
+                                         "reasoning_effort",
                                          "add_generation_prompt",
                                          "continue_final_message"};
 
@@ -62,6 +64,11 @@ void take_chat_option(ChatOptions& options, const JsonMember& member) {
   } else if (member.key == "chat_template_kwargs") {
     if (!field.value().is_object()) field.reject("invalid_parameter", "an object");
     add_variables(options, ordered_json::parse(member.raw_value));
+  } else if (member.key == "enable_thinking") {
+    add_variables(options, {{member.key, truth_of(field)}});
+  } else if (member.key == "reasoning_effort") {
+    if (!field.value().is_string()) field.reject("invalid_parameter", "a string");
+    add_variables(options, {{member.key, ordered_json::parse(member.raw_value)}});
   } else if (member.key == "add_generation_prompt") {
     options.add_generation_prompt = truth_of(field);
   } else {

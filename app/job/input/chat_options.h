@@ -11,14 +11,14 @@ namespace eet {
 
 struct ChatOptions {
   std::string
-      variables;  // JSON text of an object: tools, documents, chat_template_kwargs; or empty
+      variables;  // JSON text of an object: tools, documents, chat_template_kwargs...; or empty
   bool continue_final_message = false;        // the last message goes on, instead of a new one
   std::optional<bool> add_generation_prompt;  // unless the row continues, true by default
   bool operator==(const ChatOptions&) const = default;
 };
 
-// Whether `key` is one of tools, tool_choice, documents, chat_template_kwargs,
-// add_generation_prompt and continue_final_message.
+// Whether `key` is one of tools, tool_choice, documents, chat_template_kwargs, enable_thinking,
+// reasoning_effort, add_generation_prompt and continue_final_message.
 bool is_chat_option(std::string_view key);
 
 // Takes the option that `member` is; null is as good as absent. With tools, the model is free to

@@ -12,6 +12,20 @@ namespace {
 
 using nlohmann::json;
 
+std::vector<int32_t> ids_of(const json& list, std::string_view name, const char* code) {
+  std::vector<int32_t> ids;
+  ids.reserve(list.size());
+  for (const json& item : list) {
+    const std::optional<int32_t> id = as_int32(item);
+    if (!id) {
+      throw BadRow({code, concat(name, "[", ids.size(), "]: expected a token id, got ",
+                                 shown(item.dump()))});
+    }
+    ids.push_back(*id);
+  }
+  return ids;
+}
+
 bool is_given(Members members, std::string_view key) {
   return std::ranges::any_of(members, [&](const JsonMember& each) { return each.key == key; });
 }
@@ -39,24 +53,22 @@ void take_id(InputRow& row, const JsonMember& member) {
 
 std::vector<int32_t> token_ids(const Field& field, const char* code) {
   if (!field.value().is_array()) field.reject(code, "a list of token ids");
-  std::vector<int32_t> ids;
-  ids.reserve(field.value().size());
-  for (const json& item : field.value()) {
-    const std::optional<int32_t> id = as_int32(item);
-    if (!id) {
-      throw BadRow({code, concat(field.name(), "[", ids.size(), "]: expected a token id, got ",
-                                 shown(item.dump()))});
-    }
-    ids.push_back(*id);
-  }
-  return ids;
+  return ids_of(field.value(), field.name(), code);
 }
 
 void set_prompt(InputRow& row, const Field& field) {
-  if (field.value().is_string()) {
-    row.prompt = field.value().get<std::string>();
-  } else if (field.value().is_array()) {
-    row.prompt_ids = token_ids(field, "invalid_prompt");
+  const json* prompt = &field.value();
+  const bool is_list = prompt->is_array() && !prompt->empty() && !prompt->front().is_number();
+  if (is_list && (prompt->front().is_string() || prompt->front().is_array())) {
+    if (prompt->size() > 1) {
+      field.reject("invalid_prompt", "one prompt (of several, each needs a row of its own)");
+    }
+    prompt = &prompt->front();
+  }
+  if (prompt->is_string()) {
+    row.prompt = prompt->get<std::string>();
+  } else if (prompt->is_array()) {
+    row.prompt_ids = ids_of(*prompt, field.name(), "invalid_prompt");
   } else {
     field.reject("invalid_prompt", "a string or a list of token ids");
   }

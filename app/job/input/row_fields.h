@@ -27,6 +27,7 @@ void take_id(InputRow& row, const JsonMember& member);  // invalid_id
 // A list of whole numbers of 32 bits; what else it is gives an error of `code`.
 std::vector<int32_t> token_ids(const Field& field, const char* code);
 
+// Text or token ids, also as the only member of a list, as OpenAI's completions may have them.
 void set_prompt(InputRow& row, const Field& field);          // invalid_prompt
 void set_messages(InputRow& row, const JsonMember& member);  // as check_messages
 

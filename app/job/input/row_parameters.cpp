@@ -47,9 +47,13 @@ void assign(std::optional<uint64_t>& out, const Field& field) {
     out = value.get<uint64_t>();
     return;
   }
+  if (value == json(-1)) {  // vLLM's and llama.cpp's word for none
+    out.reset();
+    return;
+  }
   const double number = value.is_number_float() ? value.get<double>() : -1.0;
   if (number < 0 || number >= kEnd || number != std::floor(number)) {
-    field.reject(kInvalid, "an integer from 0 to 2^64 - 1");
+    field.reject(kInvalid, "an integer from 0 to 2^64 - 1, or -1 for none");
   }
   out = static_cast<uint64_t>(number);
 }

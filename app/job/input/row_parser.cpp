@@ -68,7 +68,18 @@ class PlainRow {
     return !is_chat_option(key) || (key == "documents" && !is_conversation());
   }
 
-  bool is_conversation() const { return find_other("messages") != nullptr || defaults_.chat; }
+  bool is_conversation() const {
+    return find_other("messages") != nullptr || defaults_.chat || has_messages_as_prompt();
+  }
+
+  // As in the conversational data sets of TRL and others.
+  bool has_messages_as_prompt() const {
+    constexpr std::string_view kSpace = " \t\r\n";
+    const JsonMember* prompt = find(members_, options_.column);
+    if (prompt == nullptr || !prompt->raw_value.starts_with('[')) return false;
+    const size_t first = prompt->raw_value.find_first_not_of(kSpace, 1);
+    return prompt->raw_value[first] == '{';
+  }
 
   // Before all that can fail, so that also a row that turns out bad has them.
   void take_identity() {
@@ -124,6 +135,8 @@ class PlainRow {
       set_messages(row_, *messages);
     } else if (ids != nullptr) {
       row_.prompt_ids = token_ids(Field(*ids), "invalid_prompt");
+    } else if (text != nullptr && has_messages_as_prompt()) {
+      set_messages(row_, *text);
     } else if (text != nullptr) {
       set_prompt(row_, Field(*text));
     } else {

@@ -19,11 +19,11 @@ struct PromptOptions {
 };
 
 // Parses one object. Null is as good as absent everywhere. A row is
-//   plain         {"id", prompt, parameters...}: the prompt is text or a list of token ids in
-//                 options.column, ids in prompt_token_ids (which win over text), a conversation in
-//                 messages, or options.prompt_template filled with the row's fields (a string as
-//                 its text, other values as their JSON text);
-//                 custom_id is the id where there is no id;
+//   plain         {"id", prompt, parameters...}: the prompt is text, a list of token ids or a
+//                 conversation in options.column, ids in prompt_token_ids (which win over text), a
+//                 conversation in messages, or options.prompt_template filled with the row's fields
+//                 (a string as its text, other values as their JSON text); custom_id is the id
+//                 where there is no id;
 //   OpenAI batch  {"custom_id", "method": "POST", "url", "body"} with url /v1/completions or
 //                 /v1/chat/completions and prompt or messages, model and parameters in the body:
 //                 a row with custom_id and any of the other three;

@@ -86,7 +86,6 @@ constexpr UnsupportedParameter kUnsupported[] = {
     {"lora_path", "null"},
     {"functions", "null"},
     {"function_call", "\"none\""},
-    {"reasoning_effort", "null"},
     {"modalities", R"(["text"])"},
     {"web_search_options", "null"},
     // What the text and the log-probabilities are.
