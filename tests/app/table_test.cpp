@@ -244,5 +244,37 @@ TEST_CASE("a limit takes the first rows of the input, and of them those of the s
   CHECK(prompts(read_rows("in.txt", "a\nb\nc\nd\n", options)) == std::vector<std::string>{"b"});
 }
 
+TEST_CASE("the delimiter of a table is the one that makes the prompt's column") {
+  const auto ids_and_prompts = [](const std::string& text, const std::string& name = "in.csv") {
+    std::vector<std::string> found;
+    for (const InputRow& row : read_rows(name.c_str(), text)) {
+      found.push_back(row.id + " " + row.prompt.value_or("none"));
+    }
+    return found;
+  };
+  using Found = std::vector<std::string>;
+  CHECK(ids_and_prompts("id;prompt\r\n1;\"a; b\"\r\n2;c,d\r\n") ==
+        Found{"\"1\" a; b", "\"2\" c,d"});
+  CHECK(ids_and_prompts("\"id\";\"prompt\"\n\"1\";\"a\"\n") == Found{"\"1\" a"});
+  CHECK(ids_and_prompts("sep=;\nid;prompt\n1;a\n") == Found{"\"1\" a"});
+  CHECK(ids_and_prompts("sep=_\nid_prompt\n1_a\n") == Found{"\"1\" a"});
+  CHECK(ids_and_prompts("id\tprompt\n1\ta, b\n") == Found{"\"1\" a, b"});
+  CHECK(ids_and_prompts("id|prompt\n1|a\n") == Found{"\"1\" a"});
+  CHECK(ids_and_prompts("prompt,id;x\na;b,1\n") == Found{"2 a;b"});
+  CHECK_THROWS_WITH_AS(ids_and_prompts("id;prompt\n1;a\n", "in.tsv"),
+                       doctest::Contains("expected a column \"prompt\", got \"id;prompt\""), Error);
+  CHECK_THROWS_WITH_AS(ids_and_prompts("ID,Prompt\n1,a\n"),
+                       doctest::Contains("got \"ID\", \"Prompt\"; name"), Error);
+}
+
+TEST_CASE("what programs write for nothing is nothing in a column of parameters") {
+  const std::vector<InputRow> rows =
+      read_rows("in.csv", "prompt,temperature,note\na,None,None\nb,NaN,nan\nc,nan,x\nd,0.5,x\n");
+  for (size_t i = 0; i < 3; ++i)
+    CHECK(rows.at(i).params.temperature == SamplingParams().temperature);
+  CHECK(rows.at(3).params.temperature == 0.5F);
+  CHECK(rows.at(0).extra == R"(,"note":"None")");
+}
+
 }  // namespace
 }  // namespace eet

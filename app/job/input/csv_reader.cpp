@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 #include "app/job/input/json_members.h"
@@ -26,12 +27,38 @@ bool CsvReader::hold(size_t index) {
   return true;
 }
 
-std::optional<CsvRecord> CsvReader::next(std::optional<size_t> columns) {
+bool CsvReader::hold_record() {
   while (hold(0) && !held_[0].too_long &&
          held_[0].text.find_first_not_of(' ') == std::string::npos) {
     held_.pop_front();
   }
-  if (!hold(0)) return std::nullopt;
+  return hold(0);
+}
+
+bool CsvReader::take_noted_delimiter() {
+  constexpr std::string_view kNote = "sep=";
+  if (!hold_record() || held_[0].text.size() != kNote.size() + 1) return false;
+  if (!held_[0].text.starts_with(kNote)) return false;
+  delimiter_ = held_[0].text.back();
+  held_.pop_front();
+  return true;
+}
+
+std::vector<std::string> CsvReader::peek(char delimiter) {
+  if (!hold_record()) return {};
+  const char own = std::exchange(delimiter_, delimiter);
+  std::vector<std::string> cells;
+  try {
+    cells = read_cells(std::nullopt);
+  } catch (const BadRow&) {
+    cells.clear();
+  }
+  delimiter_ = own;
+  return cells;
+}
+
+std::optional<CsvRecord> CsvReader::next(std::optional<size_t> columns) {
+  if (!hold_record()) return std::nullopt;
   CsvRecord record;
   record.line = held_[0].number;
   try {

@@ -33,6 +33,17 @@ class CsvReader {
   CsvReader(LineReader& lines, char delimiter, size_t max_record_bytes)
       : lines_(lines), delimiter_(delimiter), max_record_bytes_(max_record_bytes) {}
 
+  // Takes the delimiter that Excel notes in a first line of its own, "sep=;". Returns whether there
+  // was one. Before the first record only.
+  bool take_noted_delimiter();
+
+  // The cells that the next record has with another delimiter; none where it is malformed with it,
+  // or there is no record. It stays the next one.
+  std::vector<std::string> peek(char delimiter);
+
+  // For the records to come.
+  void set_delimiter(char delimiter) { delimiter_ = delimiter; }
+
   // The next record, nothing at the end. With `columns`, one of any other number of cells is
   // malformed. Error codes: invalid_csv, line_too_long.
   std::optional<CsvRecord> next(std::optional<size_t> columns);
@@ -46,6 +57,7 @@ class CsvReader {
     std::string line_end;
   };
 
+  bool hold_record();       // passes over blank lines; false at the end of the input
   bool hold(size_t index);  // reads up to held_[index]; false at the end of the input
   std::vector<std::string> read_cells(std::optional<size_t> columns);
   std::string read_plain_cell();

@@ -9,6 +9,7 @@ namespace eet {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
+constexpr size_t kMarkBytes = 3;  // of a byte order mark, which a first peek must see whole
 
 // Where, in a piece of text, the element that began in an earlier piece ends.
 class ElementScan {
@@ -48,12 +49,19 @@ class ElementScan {
 }  // namespace
 
 bool JsonArrayReader::is_next(LineReader& lines) {
-  // White space in front of and behind the bracket that is longer than a piece is nobody's.
-  std::string_view unread = lines.peek(/*at_least=*/size_t{1} << 12);
-  const size_t open = unread.find_first_not_of(kSpace);
-  if (open == std::string_view::npos || unread[open] != '[') return false;
-  const size_t first = unread.find_first_not_of(kSpace, open + 1);
-  return first != std::string_view::npos && (unread[first] == '{' || unread[first] == ']');
+  // White space in front of and behind the bracket that is longer is nobody's.
+  constexpr size_t kMaxPeeked = size_t{1} << 12;
+  // No more than decides: a pipe may give one row, and the next only when that has been answered.
+  for (size_t wanted = kMarkBytes;;) {
+    const std::string_view unread = lines.peek(wanted);
+    const size_t open = unread.find_first_not_of(kSpace);
+    const bool is_open = open != std::string_view::npos;
+    if (is_open && unread[open] != '[') return false;
+    const size_t first = is_open ? unread.find_first_not_of(kSpace, open + 1) : open;
+    if (first != std::string_view::npos) return unread[first] == '{' || unread[first] == ']';
+    if (unread.size() < wanted || unread.size() >= kMaxPeeked) return false;
+    wanted = unread.size() + 1;
+  }
 }
 
 std::optional<char> JsonArrayReader::skip_space() {

@@ -10,6 +10,7 @@
 
 #include "app/job/input/csv_reader.h"
 #include "app/job/input/json_array_rows.h"
+#include "app/job/input/row_fields.h"
 #include "app/job/input/row_limits.h"
 #include "app/job/input/row_parameters.h"
 #include "lib/core/error.h"
@@ -188,6 +189,7 @@ class TableRows : public RowReader {
   TableRows(LineReader& lines, char delimiter, const RowSettings& settings)
       : lines_(lines), settings_(settings), records_(lines, delimiter, settings.max_line_bytes) {
     lines.end_lines_at_cr();
+    if (delimiter == ',') find_delimiter();
     const std::optional<CsvRecord> header = records_.next(std::nullopt);
     if (!header) return;
     if (header->error) {
@@ -225,6 +227,26 @@ class TableRows : public RowReader {
             !is_prompt && (is_list || is_parameter || name == "id")};
   }
 
+  // Excel writes semicolons where the comma is in numbers: any of these that makes the prompt's
+  // columns of the first record is the delimiter.
+  void find_delimiter() {
+    if (records_.take_noted_delimiter()) return;
+    for (const char delimiter : {',', ';', '\t', '|'}) {
+      if (!have_prompt(records_.peek(delimiter))) continue;
+      records_.set_delimiter(delimiter);
+      return;
+    }
+  }
+
+  bool have_prompt(const std::vector<std::string>& names) const {
+    const auto has = [&](std::string_view name) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    const PromptOptions& prompts = settings_.prompts;
+    if (prompts.prompt_template) return std::ranges::all_of(prompts.prompt_template->fields(), has);
+    return has(prompts.column) || has("prompt_token_ids") || has("messages");
+  }
+
   void check_header(const std::vector<std::string>& names, const std::string& place) const {
     std::unordered_set<std::string_view> seen;
     for (const std::string& name : names) {
@@ -241,10 +263,9 @@ class TableRows : public RowReader {
                 "\" for the prompt template, got none");
       }
     } else {
-      require(has(prompts.column) || has("prompt_token_ids") || has("messages"), place,
-              "expected a column \"", prompts.column,
-              "\", got none; name the prompt's with --prompt-column, or build it with "
-              "--prompt-template");
+      require(have_prompt(names), place, "expected a column \"", prompts.column, "\", got ",
+              listed(names),
+              "; name the prompt's with --prompt-column, or build it with --prompt-template");
     }
   }
 
@@ -267,11 +288,22 @@ class TableRows : public RowReader {
     return parse_plain_row(object, std::move(place), settings_.defaults, settings_.prompts);
   }
 
+  // The first columns, for a message.
+  static std::string listed(const std::vector<std::string>& names) {
+    constexpr size_t kMaxListed = 10;
+    std::string list;
+    for (size_t i = 0; i < std::min(names.size(), kMaxListed); ++i) {
+      list.append(i > 0 ? ", " : "").append(shown(json(names[i]).dump()));
+    }
+    return names.size() > kMaxListed ? list + " and others" : list;
+  }
+
   static std::string to_json(const std::string& cell, const Column& column) {
     if (cell.empty() && column.null_when_empty) return "null";
     if (column.may_be_json && json::accept(cell)) return cell;
     if (column.may_be_json && cell == "True") return "true";  // as Python writes them
     if (column.may_be_json && cell == "False") return "false";
+    if (column.may_be_json && is_one_of(cell, {"None", "nan", "NaN", "NULL"})) return "null";
     return json(cell).dump();
   }
 

@@ -40,6 +40,9 @@ struct RowSettings {
 // same fields: a cell is a string, but for parameters, prompt_token_ids and messages, which are
 // read as JSON where they are JSON and where an empty cell is none at all, as in id.
 //
+// The delimiter of a table of kCsv is a comma, unless a first line of "sep=;" names another, or
+// only with a semicolon, a tab or a bar the header has what the prompt is made of.
+//
 // For a table, reads the header; throws Error when it is malformed, names a column twice, or lacks
 // what the prompt is made of.
 std::unique_ptr<RowReader> make_row_reader(InputFormat format, LineReader& lines,
