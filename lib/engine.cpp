@@ -17,7 +17,9 @@ SchedulerOptions scheduler_options(const EngineOptions& options, const EngineSha
           .max_num_seqs = max_num_seqs,
           .max_batched_tokens = shape.max_batched_tokens,
           .sort_window = options.rows_sorted_together(max_num_seqs),
-          .kv_window = shape.kv_window};
+          .kv_window = shape.kv_window,
+          .share_prefixes = options.share_prefixes,
+          .short_context = shape.short_context};
 }
 
 TokenOutput non_finite(const Sequence& sequence) {
@@ -80,14 +82,17 @@ std::optional<RowError> Engine::Impl::check_score_from(const Request& request) c
 // Issues one pass; false when there is nothing to issue before a result is known.
 bool Engine::Impl::issue() {
   const std::vector<SequencePtr> rows = scheduler.start_rows(runner.num_under_way() == 0);
-  if (!rows.empty()) runner.start(rows);
+  if (!rows.empty()) {
+    runner.start(rows);
+    runner.stats().shared_tokens_by_level = scheduler.saved_tokens_by_level();
+  }
   if (const std::optional<PromptPass> pass = scheduler.next_prompt_pass()) {
     runner.issue(*pass);
     return true;
   }
   const std::vector<SequencePtr>& running = scheduler.decode_rows();
   if (running.empty()) return false;
-  runner.issue_decode_step(running);
+  runner.issue_decode_step(running, scheduler.repeated_tokens());
   return true;
 }
 

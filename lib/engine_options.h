@@ -24,6 +24,7 @@ struct EngineOptions {
   int num_threads = 0;                  // 0: all cores of this process
   Schedule schedule = Schedule::kRefill;
   PromptPolicy prompt_policy = PromptPolicy::kPacked;
+  bool share_prefixes = true;  // prompts' common beginnings are computed and stored once
   int sort_window = 0;  // rows sorted by length together; 0: kSortWindowBatches * max_num_seqs
   uint64_t seed = 0;
 

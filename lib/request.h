@@ -36,7 +36,7 @@ struct Request {
   uint64_t row = 0;  // unique within the job; names the row's random streams and its outputs
   std::vector<int32_t> prompt;
   // The prompt is computed and stored once for all of params.num_samples() (except under min-length
-  // and serial); they start together.
+  // and serial); they start together. So are beginnings that rows have in common (under packed).
   SamplingParams params;
   // Index of the first prompt token to be scored, at least 1: nothing is generated, the outputs are
   // prompt[score_from..) with their log-probabilities given all tokens before.

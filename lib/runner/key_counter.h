@@ -30,6 +30,12 @@ class KeyCounter {
     return std::llround(keys / static_cast<double>(num_layers_));
   }
 
+  // Of the first `tokens` of a context, of which windows are taken to have left them all.
+  int64_t of_prefix(int64_t tokens) const {
+    const auto all = layers_.find(0);
+    return all == layers_.end() ? 0 : tokens * all->second / num_layers_;
+  }
+
  private:
   static int64_t of_layer(int64_t window, int64_t first, int64_t count) {
     return up_to(window, first + count) - up_to(window, first);

@@ -83,7 +83,8 @@ void Runner::start(const std::vector<SequencePtr>& rows) {
     if (sequence->follows) continue;
     ++num_prompts;
     longest = std::max<int64_t>(longest, sequence->prompt_len());
-    stats_.prompt_tokens += sequence->prompt_len();
+    stats_.prompt_tokens += sequence->prompt_len() - sequence->shared_tokens;
+    stats_.shared_tokens += sequence->shared_tokens;
   }
   stats_.padded_positions += longest * num_prompts;
   ++stats_.batches;
@@ -99,12 +100,43 @@ void Runner::count_prompts(const ForwardBatch& batch, bool penalised) {
 // Gives the followers of a sequence, whose whole prompt has been fed, what they do not have in
 // common with it: a copy of the page that the prompt fills in part, and of its counts.
 void Runner::share_prompt(const Sequence& leader) {
-  const int32_t page = leader.prompt_len() / kPageSize;
-  const bool has_part = leader.prompt_len() % kPageSize != 0;
   for (const SequencePtr& follower : leader.followers) {
-    if (has_part) cache_.copy_page(leader.pages[page], follower->pages[page]);
+    copy_shared_page(*follower, leader.prompt_len());
     if (penalises_prompt(leader)) sampler_.copy_prompt_counts(leader.slot, follower->slot);
   }
+}
+
+// Gives a row its own copy of the page in which the tokens that it shares end.
+void Runner::copy_shared_page(const Sequence& sequence, int32_t shared_tokens) {
+  if (sequence.copied_page < 0) return;
+  cache_.copy_page(sequence.copied_page, sequence.pages[shared_tokens / kPageSize]);
+}
+
+// Gives the rows that begin in this pass what they have of other rows: the page to copy, and marks
+// of the prompt tokens that no pass feeds for them.
+void Runner::take_prefixes(const PromptPass& pass) {
+  PromptPass unmarked;
+  int32_t num_unmarked = 0;
+  const auto mark = [&] {
+    if (num_unmarked > 0) count_prompts(inputs_.prompt_pass(unmarked), /*penalised=*/true);
+    unmarked.clear();
+    num_unmarked = 0;
+  };
+  for (const PromptSegment& segment : pass) {
+    if (!segment.continues_prefix()) continue;
+    const Sequence& sequence = *segment.sequence;
+    copy_shared_page(sequence, sequence.shared_tokens);
+    if (!penalises_prompt(sequence)) continue;
+    for (int32_t first = 0; first < sequence.shared_tokens;) {
+      const int32_t count =
+          std::min(sequence.shared_tokens - first, shape_.max_batched_tokens - num_unmarked);
+      unmarked.push_back({.sequence = segment.sequence, .first = first, .count = count});
+      first += count;
+      num_unmarked += count;
+      if (num_unmarked == shape_.max_batched_tokens) mark();
+    }
+  }
+  mark();
 }
 
 // Scores the batch's tokens, as many at a time as the LM head takes.
@@ -131,6 +163,7 @@ void Runner::take_top_logprobs(IssuedPass& pass) {
 void Runner::issue(const PromptPass& pass) {
   IssuedPass issued_pass;
   clock_.begin();
+  take_prefixes(pass);
   const ForwardBatch batch = inputs_.prompt_pass(pass);
   bool penalised = false;
   for (const PromptSegment& segment : pass) {
@@ -162,7 +195,7 @@ void Runner::issue(const PromptPass& pass) {
   record_issued(std::move(issued_pass));
 }
 
-void Runner::issue_decode_step(const std::vector<SequencePtr>& rows) {
+void Runner::issue_decode_step(const std::vector<SequencePtr>& rows, int64_t repeated_tokens) {
   IssuedPass issued_pass;
   clock_.begin();
   issued_pass.rows = rows;
@@ -180,6 +213,7 @@ void Runner::issue_decode_step(const std::vector<SequencePtr>& rows) {
     stats_.decode_context_tokens += keys_.of_query(sequence->position);
     if (sequence->position >= sequence->prompt_len()) ++sequence->num_issued;
   }
+  stats_.decode_repeated_tokens += keys_.of_prefix(repeated_tokens);
   ++stats_.decode_steps;
   ++stats_.decode_steps_by_rows[slots.size()];
   stats_.decode_row_steps += static_cast<int64_t>(rows.size());

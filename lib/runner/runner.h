@@ -54,7 +54,9 @@ class Runner {
   // Tells the device of rows that start. Their passes come after.
   void start(const std::vector<SequencePtr>& rows);
   void issue(const PromptPass& pass);
-  void issue_decode_step(const std::vector<SequencePtr>& rows);
+  // `repeated_tokens` of those that the rows read are in pages that several of them share, counted
+  // for all of these but one.
+  void issue_decode_step(const std::vector<SequencePtr>& rows, int64_t repeated_tokens);
 
   // Passes on their way. The oldest must be collected when there are as many as max_under_way().
   size_t num_under_way() const { return issued_.size(); }
@@ -75,6 +77,8 @@ class Runner {
  private:
   void count_prompts(const ForwardBatch& batch, bool penalised);
   void share_prompt(const Sequence& leader);
+  void copy_shared_page(const Sequence& sequence, int32_t shared_tokens);
+  void take_prefixes(const PromptPass& pass);
   void score(const ForwardBatch& batch);
   void take_top_logprobs(IssuedPass& pass);
   void record_issued(IssuedPass pass);

@@ -15,7 +15,15 @@ void BatchPlanner::sort_next_window() {
   };
   std::stable_sort(window.begin(), window.end(),
                    [&](const auto& a, const auto& b) { return key(a) > key(b); });
+  if (prefixes_) {
+    prefixes_->arrange(window, sorted_.empty() ? last_taken_.get() : sorted_.back().get());
+  }
   sorted_.insert(sorted_.end(), window.begin(), window.end());
+}
+
+SequencePtr BatchPlanner::first() {
+  if (sorted_.empty() && !waiting_.empty()) sort_next_window();
+  return sorted_.empty() ? nullptr : sorted_.front();
 }
 
 BatchPlanner::Group BatchPlanner::next_group(size_t max_samples, int64_t free_pages) {
@@ -29,14 +37,15 @@ BatchPlanner::Group BatchPlanner::next_group(size_t max_samples, int64_t free_pa
     }
     const Sequence& sequence = *sorted_[group.rows];
     const auto samples = static_cast<size_t>(sequence.num_samples());
-    const int64_t pages = page_needs(sequence.num_samples(), sequence.prompt_len(),
-                                     sequence.max_positions(), share_prompts_, ring_pages_)
-                              .of_samples(sequence.num_samples());
+    const int64_t pages =
+        page_needs(sequence.num_samples(), sequence.prompt_len(), sequence.max_positions(),
+                   share_prompts_, ring_pages_, sequence.shared_tokens / kPageSize)
+            .of_samples(sequence.num_samples());
     if (samples > max_samples - group.samples || pages > free_pages) break;
     free_pages -= pages;
     ++group.rows;
     group.samples += samples;
-    group.prompt_tokens += sequence.prompt_len();
+    group.prompt_tokens += sequence.prompt_len() - sequence.shared_tokens;
   }
   return group;
 }
@@ -45,7 +54,13 @@ std::vector<SequencePtr> BatchPlanner::take(size_t rows) {
   const auto end = sorted_.begin() + static_cast<std::ptrdiff_t>(rows);
   std::vector<SequencePtr> group(sorted_.begin(), end);
   sorted_.erase(sorted_.begin(), end);
+  if (prefixes_ && !group.empty()) last_taken_ = group.back();
   return group;
+}
+
+const std::vector<int64_t>& BatchPlanner::saved_tokens_by_level() const {
+  static const std::vector<int64_t> kNone;
+  return prefixes_ ? prefixes_->saved_tokens_by_level() : kNone;
 }
 
 }  // namespace eet

@@ -37,9 +37,10 @@ class PassCutter {
   std::vector<PromptPass> passes_{1};
 };
 
-// Feeds the first `count` tokens of the prompt, cut at page borders where they do not fit.
+// Feeds the first `count` tokens of the prompt but for those it shares, cut at page borders where
+// they do not fit.
 void add_packed(PassCutter& cutter, const SequencePtr& sequence, int32_t count) {
-  for (int32_t first = 0; first < count;) {
+  for (int32_t first = sequence->shared_tokens; first < count;) {
     int32_t take = std::min(count - first, cutter.room());
     if (first + take < count) {
       const int32_t border = (first + take) / kPageSize * kPageSize;
@@ -80,6 +81,38 @@ std::vector<PromptPass> plan_padded(const std::vector<SequencePtr>& batch, int32
   return cutter.take();
 }
 
+// Rows share with the row before them, which may share in turn: a token comes from the nearest row
+// before that shares less.
+std::vector<int32_t> find_sources(const std::vector<SequencePtr>& batch) {
+  std::vector<int32_t> sources;
+  std::vector<int32_t> path;  // candidates: each shares more than those before it
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const int32_t shared = batch[i]->shared_tokens;
+    while (!path.empty() && batch[path.back()]->shared_tokens >= shared) path.pop_back();
+    sources.push_back(path.empty() || shared == 0 ? -1 : path.back());
+    path.push_back(static_cast<int32_t>(i));
+  }
+  return sources;
+}
+
+// Rows that copy a page come in a later wave than the row that begins it.
+std::vector<std::vector<SequencePtr>> find_waves(const std::vector<SequencePtr>& batch,
+                                                 const std::vector<int32_t>& sources) {
+  std::vector<std::vector<SequencePtr>> waves;
+  std::vector<size_t> wave_of;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    size_t wave = 0;
+    if (sources[i] >= 0) {
+      const bool copies = batch[i]->shared_tokens % kPageSize != 0;
+      wave = wave_of[static_cast<size_t>(sources[i])] + (copies ? 1 : 0);
+    }
+    wave_of.push_back(wave);
+    if (wave == waves.size()) waves.emplace_back();
+    waves[wave].push_back(batch[i]);
+  }
+  return waves;
+}
+
 }  // namespace
 
 PromptPlan plan_prompts(const std::vector<SequencePtr>& batch, PromptPolicy policy,
@@ -90,6 +123,7 @@ PromptPlan plan_prompts(const std::vector<SequencePtr>& batch, PromptPolicy poli
   const auto [shortest, longest] = std::minmax_element(batch.begin(), batch.end(), by_length);
   PromptPlan plan;
   if (batch.empty()) return plan;
+  plan.sources = find_sources(batch);
 
   // How many tokens of a prompt the passes feed.
   int32_t fed = (*longest)->prompt_len();
@@ -103,8 +137,11 @@ PromptPlan plan_prompts(const std::vector<SequencePtr>& batch, PromptPolicy poli
     return plan;
   }
   PassCutter cutter(max_tokens);
-  for (const SequencePtr& sequence : batch) {
-    add_packed(cutter, sequence, std::min(fed, sequence->prompt_len()));
+  for (const std::vector<SequencePtr>& wave : find_waves(batch, plan.sources)) {
+    cutter.close_pass();
+    for (const SequencePtr& sequence : wave) {
+      add_packed(cutter, sequence, std::min(fed, sequence->prompt_len()));
+    }
   }
   plan.passes = cutter.take();
   return plan;

@@ -8,21 +8,40 @@
 #include "lib/sampling/sampling_params.h"
 
 namespace eet {
+namespace {
+
+// Pages that other rows may have too: the prompt fills them.
+std::span<const int32_t> pages_read_alike(const Sequence& sequence) {
+  const auto whole = static_cast<size_t>(sequence.prompt_len() / kPageSize);
+  return std::span(sequence.pages).first(whole);
+}
+
+}  // namespace
 
 Scheduler::Scheduler(const SchedulerOptions& options, int64_t num_pages)
     : options_(options),
       share_prompts_(!replays_prompts(options.prompt_policy)),
+      share_prefixes_(options.share_prefixes && options.prompt_policy == PromptPolicy::kPacked &&
+                      options.kv_window == 0),
       ring_pages_(ring_pages(options.kv_window)),
       pages_(num_pages),
+      readers_(num_pages),
       planner_(options.schedule == Schedule::kStatic ? BatchPlanner::Order::kByPrompt
                                                      : BatchPlanner::Order::kByOutput,
                options.sort_window, share_prompts_, ring_pages_) {
   for (auto slot = static_cast<int>(options.max_num_seqs); slot-- > 0;) free_slots_.push_back(slot);
+  if (share_prefixes_) {
+    planner_.share_prefixes({.max_num_seqs = options.max_num_seqs,
+                             .outputs_matter = options.schedule == Schedule::kRefill,
+                             .short_context = options.short_context});
+  }
 }
 
 void Scheduler::drop_finished_rows() {
-  std::erase_if(live_, [](const SequencePtr& sequence) {
-    return sequence->ended || sequence->num_issued >= sequence->params.max_tokens;
+  std::erase_if(live_, [&](const SequencePtr& sequence) {
+    const bool finished = sequence->ended || sequence->num_issued >= sequence->params.max_tokens;
+    if (finished) readers_.remove(pages_read_alike(*sequence));
+    return finished;
   });
 }
 
@@ -52,26 +71,73 @@ std::vector<SequencePtr> Scheduler::with_samples(const std::vector<SequencePtr>&
   return samples;
 }
 
-// Gives a starting sequence its slot and pages. A follower shares the pages that the prompt of its
-// leader, who has them already, fills. Behind the pages held the block table goes on with those
-// that the window has left by then.
-void Scheduler::place(Sequence& sequence, const Sequence& leader) {
+// Gives a starting sequence its slot and pages. It shares the first `num_shared` tokens of its
+// prompt, which are in `shared_pages`: whole pages are its own too, and of the next it has a copy
+// to make. Behind the pages held the block table goes on with those that the window has left by
+// then.
+void Scheduler::place(Sequence& sequence, int64_t num_shared,
+                      std::span<const int32_t> shared_pages) {
   sequence.slot = free_slots_.back();
   free_slots_.pop_back();
-  const PageNeeds needs = page_needs(sequence.num_samples(), sequence.prompt_len(),
-                                     sequence.max_positions(), share_prompts_, ring_pages_);
-  if (sequence.follows) {
-    sequence.held.assign(leader.pages.begin(), leader.pages.begin() + needs.shared);
-    pages_.share(sequence.held);
-    sequence.position = leader.position;
-  }
-  const auto num_held = static_cast<int64_t>(sequence.held.size());
-  const std::vector<int32_t> own = pages_.take(needs.shared + needs.own - num_held);
+  const int64_t num_whole = num_shared / kPageSize;
+  const std::span<const int32_t> whole = shared_pages.first(static_cast<size_t>(num_whole));
+  sequence.held.assign(whole.begin(), whole.end());
+  pages_.share(whole);
+  sequence.copied_page = num_shared % kPageSize != 0 ? shared_pages[whole.size()] : -1;
+  const PageNeeds needs =
+      page_needs(sequence.num_samples(), sequence.prompt_len(), sequence.max_positions(),
+                 share_prompts_, ring_pages_, sequence.shared_tokens / kPageSize);
+  const std::vector<int32_t> own = pages_.take(needs.shared + needs.own - num_whole);
   sequence.held.insert(sequence.held.end(), own.begin(), own.end());
   sequence.pages = sequence.held;
   while (static_cast<int64_t>(sequence.pages.size()) < needs.total) {
     sequence.pages.push_back(*(sequence.pages.end() - ring_pages_));
   }
+}
+
+// Places the rows that feed prompts, each as the plan says, and behind each its followers, which
+// share the whole prompt.
+void Scheduler::place_rows(const std::vector<SequencePtr>& fed, const PromptPlan& plan) {
+  for (size_t i = 0; i < fed.size(); ++i) {
+    Sequence& row = *fed[i];
+    const int32_t source = plan.sources[i];
+    place(row, row.shared_tokens,
+          source >= 0 ? fed[static_cast<size_t>(source)]->pages : kept_pages_);
+    for (const SequencePtr& follower : row.followers) {
+      follower->position = row.position;
+      place(*follower, row.prompt_len(), row.pages);
+    }
+  }
+}
+
+// Keeps the pages instead of those kept so far.
+void Scheduler::keep_pages(std::vector<int32_t> pages) {
+  pages_.share(pages);
+  pages_.give_back(kept_pages_);
+  kept_pages_ = std::move(pages);
+}
+
+void Scheduler::keep_no_more_than(int64_t num_pages) {
+  const auto count = static_cast<size_t>(num_pages);
+  if (kept_pages_.size() <= count) return;
+  pages_.give_back(std::span(kept_pages_).subspan(count));
+  kept_pages_.resize(count);
+}
+
+// The rows that could start now, once nothing is kept that the first of them does not share.
+BatchPlanner::Group Scheduler::next_group() {
+  const SequencePtr first = free_slots_.empty() ? nullptr : planner_.first();
+  if (first == nullptr) return {};
+  keep_no_more_than(PagePool::pages_for(first->shared_tokens));
+  BatchPlanner::Group group = planner_.next_group(free_slots_.size(), pages_.num_free());
+  // The page that it would copy is one more than it needs without sharing.
+  const bool copies = first->shared_tokens % kPageSize != 0;
+  if (group.rows == 0 && running_.empty() && copies) {
+    first->shared_tokens -= first->shared_tokens % kPageSize;
+    keep_no_more_than(first->shared_tokens / kPageSize);
+    group = planner_.next_group(free_slots_.size(), pages_.num_free());
+  }
+  return group;
 }
 
 // Once a prompt has been fed, nothing reads those of its pages that lie behind the window of the
@@ -95,7 +161,7 @@ std::vector<SequencePtr> Scheduler::start_rows(bool device_idle) {
   give_back_behind_windows();
   drop_finished_rows();
   if (options_.schedule == Schedule::kStatic && !(live_.empty() && device_idle)) return {};
-  const BatchPlanner::Group group = planner_.next_group(free_slots_.size(), pages_.num_free());
+  const BatchPlanner::Group group = next_group();
   if (group.rows == 0 || !worth_starting(group)) return {};
 
   const std::vector<SequencePtr> leaders = planner_.take(group.rows);
@@ -103,14 +169,18 @@ std::vector<SequencePtr> Scheduler::start_rows(bool device_idle) {
   const std::vector<SequencePtr>& fed = share_prompts_ ? leaders : rows;
   PromptPlan plan = plan_prompts(fed, options_.prompt_policy, options_.max_batched_tokens);
   for (size_t i = 0; i < fed.size(); ++i) fed[i]->position = plan.last_fed[i] + 1;
-  const Sequence* leader = nullptr;
+  place_rows(fed, plan);
   for (const SequencePtr& sequence : rows) {
-    if (!sequence->follows) leader = sequence.get();
-    place(*sequence, *leader);
     running_.emplace(Key(sequence->request.row, sequence->sample), sequence);
+  }
+  if (share_prefixes_) {
+    const Sequence& last = *leaders.back();
+    const auto prompt_pages = PagePool::pages_for(last.prompt_len());
+    keep_pages({last.pages.begin(), last.pages.begin() + prompt_pages});
   }
   prompt_passes_.assign(std::make_move_iterator(plan.passes.begin()),
                         std::make_move_iterator(plan.passes.end()));
+  for (const SequencePtr& sequence : rows) readers_.add(pages_read_alike(*sequence));
   live_.insert(live_.end(), rows.begin(), rows.end());
   prompts_under_way_ = rows;
   return rows;
@@ -143,6 +213,10 @@ void Scheduler::end(Sequence& sequence) {
   pages_.give_back(sequence.held);
   free_slots_.push_back(sequence.slot);
   running_.erase(Key(sequence.request.row, sequence.sample));
+  if (running_.empty() && num_waiting() == 0) {
+    keep_no_more_than(0);
+    planner_.forget_last();
+  }
 }
 
 }  // namespace eet

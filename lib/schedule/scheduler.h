@@ -6,10 +6,12 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "lib/cache/page_pool.h"
+#include "lib/cache/page_readers.h"
 #include "lib/schedule/batch_planner.h"
 #include "lib/schedule/prompt_passes.h"
 #include "lib/schedule/sequence.h"
@@ -23,6 +25,10 @@ struct SchedulerOptions {
   int max_batched_tokens = 1;  // of one prompt pass
   size_t sort_window = 1;
   int64_t kv_window = 0;  // positions back that any layer reads; 0: all
+  // Rows share the pages of prefixes that their prompts have in common. Only packed prompts do, and
+  // only where no page is written again behind a window.
+  bool share_prefixes = false;
+  int64_t short_context = 0;  // as in PrefixRules
 };
 
 // Host bookkeeping only: it knows slots and pages by number and never touches a device.
@@ -35,6 +41,11 @@ struct SchedulerOptions {
 //            prompt pass wait for more, at the cost of idle slots: until they are a sixteenth of
 //            the running rows, or have an eighth of a full pass's tokens. Slots are finite, so that
 //            prompts cannot starve decode steps.
+//
+// A row may share the first tokens of its prompt with the row before it in the order of starting.
+// They are computed once: the pages that the prompt of the row started last fills are kept, however
+// early it ends, as far as the next row in order shares them. That row would need as many of its
+// own, so that keeping them keeps nobody waiting.
 class Scheduler {
  public:
   Scheduler(const SchedulerOptions& options, int64_t num_pages);
@@ -52,9 +63,18 @@ class Scheduler {
   // The next pass over prompts that have started.
   std::optional<PromptPass> next_prompt_pass();
 
+  // Prompt tokens that the prefix trees of the rows so far save, by level.
+  const std::vector<int64_t>& saved_tokens_by_level() const {
+    return planner_.saved_tokens_by_level();
+  }
+
   // The rows of the next decode step, those that replay their prompt first; empty while prompt
   // passes are left. Rows that have ended, or whose last token has been issued, are gone.
   const std::vector<SequencePtr>& decode_rows();
+
+  // Tokens of prompts that decode_rows() read from pages that another of them reads too, counted
+  // for all of these but one.
+  int64_t repeated_tokens() const { return readers_.num_repeated() * kPageSize; }
 
   // A row's sample that has started and not ended; null otherwise.
   SequencePtr find(uint64_t row, int32_t sample) const;
@@ -69,7 +89,11 @@ class Scheduler {
   using Key = std::pair<uint64_t, int32_t>;
 
   std::vector<SequencePtr> with_samples(const std::vector<SequencePtr>& rows) const;
-  void place(Sequence& sequence, const Sequence& leader);
+  void place(Sequence& sequence, int64_t num_shared, std::span<const int32_t> shared_pages);
+  void place_rows(const std::vector<SequencePtr>& fed, const PromptPlan& plan);
+  BatchPlanner::Group next_group();
+  void keep_pages(std::vector<int32_t> pages);
+  void keep_no_more_than(int64_t num_pages);
   void give_back_behind_windows();
   bool worth_starting(const BatchPlanner::Group& group) const;
   void drop_finished_rows();
@@ -77,14 +101,17 @@ class Scheduler {
   SchedulerOptions options_;
   // Whether one sample of a row feeds the prompt for all; replayed prompts are fed by each.
   bool share_prompts_;
+  bool share_prefixes_;
   int64_t ring_pages_;  // as in page_needs()
   PagePool pages_;
+  PageReaders readers_;  // live rows, of the pages that their prompts fill
   BatchPlanner planner_;
   std::vector<int> free_slots_;  // the lowest last
   std::map<Key, SequencePtr> running_;
   std::deque<PromptPass> prompt_passes_;
   std::vector<SequencePtr> prompts_under_way_;  // of prompt_passes_, and followers
   std::vector<SequencePtr> live_;               // started, and with tokens still to be issued
+  std::vector<int32_t> kept_pages_;             // of the prompt started last, from its beginning
 };
 
 }  // namespace eet

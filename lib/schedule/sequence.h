@@ -26,12 +26,16 @@ struct Sequence {
                                // order; where all layers have windows one may come again
   std::vector<int32_t> held;   // those of them that it owns or shares, each once
   int32_t position = 0;        // of the token that is fed next
-  int32_t num_issued = 0;      // tokens whose sampling has been issued
-  int32_t num_generated = 0;   // tokens the host has seen
+  // First tokens of the prompt that it does not feed: the row before it in the order of starting
+  // has them too. Their whole pages are that row's.
+  int32_t shared_tokens = 0;
+  int32_t copied_page = -1;   // where they, or a follower's prompt, end within a page: that page
+  int32_t num_issued = 0;     // tokens whose sampling has been issued
+  int32_t num_generated = 0;  // tokens the host has seen
   bool ended = false;
   // The row's other samples, once started, where this one feeds the prompt for all of them.
   std::vector<std::shared_ptr<Sequence>> followers;
-  bool follows = false;  // is one of those
+  bool follows = false;  // is one of those, which feed nothing of the prompt
 
   int32_t num_samples() const { return request.params.num_samples(); }
   int32_t prompt_len() const { return static_cast<int32_t>(fed_tokens(request)); }
@@ -39,6 +43,8 @@ struct Sequence {
   int32_t first_scored() const {
     return request.score_from ? *request.score_from - 1 : prompt_len();
   }
+  // Tokens that another row may compute for this one: those after them have logits to give.
+  int32_t max_shared_tokens() const { return std::min(first_scored(), prompt_len() - 1); }
   // Positions a sample may occupy: its last token is sampled but never fed.
   int64_t max_positions() const { return int64_t{prompt_len()} + params.max_tokens - 1; }
 };
@@ -47,13 +53,16 @@ using SequencePtr = std::shared_ptr<Sequence>;
 
 // Pages that a row's samples hold together.
 //
+// The first pages of a prompt may be another row's (`prefix`).
 // Where every layer has a sliding window, a page that lies behind it is written again: `ring_pages`
 // in a row are enough from the end of the prompt on (0: no windows, every position keeps its page).
 struct PageNeeds {
-  int64_t shared = 0;  // filled by a prompt that several samples have in common
+  int64_t prefix = 0;  // another row's
+  int64_t shared = 0;  // those, and what a prompt fills that several samples have in common
   int64_t own = 0;     // of each sample
   int64_t total = 0;   // entries of a sample's block table
-  int64_t of_samples(int64_t num_samples) const { return shared + num_samples * own; }
+  // That have to be taken.
+  int64_t of_samples(int64_t num_samples) const { return shared - prefix + num_samples * own; }
 };
 
 // The pages that hold what the window of any token reaches, when its last page has just begun.
@@ -63,10 +72,11 @@ inline int64_t ring_pages(int64_t window) {
 
 // `share_prompt`: the samples have the pages of the prompt in common that it fills.
 inline PageNeeds page_needs(int64_t num_samples, int64_t prompt_len, int64_t max_positions,
-                            bool share_prompt, int64_t ring) {
+                            bool share_prompt, int64_t ring, int64_t prefix = 0) {
   PageNeeds needs;
   needs.total = PagePool::pages_for(max_positions);
-  needs.shared = share_prompt && num_samples > 1 ? prompt_len / kPageSize : 0;
+  needs.prefix = prefix;
+  needs.shared = share_prompt && num_samples > 1 ? prompt_len / kPageSize : prefix;
   needs.own = needs.total - needs.shared;
   if (ring > 0) {
     const int64_t of_prompt = PagePool::pages_for(prompt_len) - needs.shared;
