@@ -113,9 +113,17 @@ void add_engine_options(CLI::App& command, EngineOptions& engine, std::string& s
       ->default_str(prompt_policy)
       ->group(group);
   command
-      .add_option("--sort-window", engine.sort_window,
-                  "Rows sorted by length together (default: 16 batches)")
+      .add_option(
+          "--sort-window", engine.sort_window,
+          "Rows sorted by length, or by what their prompts begin with, together (default: 16\n"
+          "batches)")
       ->check(CLI::PositiveNumber)
+      ->group(group);
+  command
+      .add_flag_callback(
+          "--no-prefix-sharing", [&engine] { engine.share_prefixes = false; },
+          "Compute and store every prompt alone, however many begin alike; the same tokens come "
+          "out")
       ->group(group);
 }
 

@@ -39,7 +39,8 @@ struct JobPlan {
   MemoryEstimate memory;
   SimulatedJob course;
   double load_seconds = 0;
-  std::optional<double> seconds;  // after loading
+  std::optional<double> seconds;        // after loading
+  std::optional<double> saved_seconds;  // of those it would take without shared prefixes
 };
 
 JobPlan plan_job(const GenerateOptions& job, const ModelConfig& config) {
@@ -76,11 +77,14 @@ InputSurvey survey_input(const GenerateOptions& job, const Checkpoint& checkpoin
   // Enough for the mean length of outputs to be known to about a tenth.
   constexpr size_t kMinSample = 128;
   const size_t sample_rows = std::max(static_cast<size_t>(plan.shape.max_num_seqs), kMinSample);
-  InputSurvey survey(sample_rows, max_listed);
+  const size_t window =
+      job.engine.rows_sorted_together(static_cast<size_t>(plan.shape.max_num_seqs));
+  InputSurvey survey(sample_rows, max_listed, PrefixSurvey(window, plan.shape.short_context));
   while (std::optional<InputRow> row = source.pop()) {
     check_row(*row, checkpoint.config, plan, job.engine.prompt_policy);
     survey.add(*row);
   }
+  survey.finish();
   return survey;
 }
 
@@ -91,9 +95,17 @@ void forecast(const GenerateOptions& job, const InputSurvey& survey, const Token
   if (engine != nullptr) {
     speed = calibrate(*engine, tokenizer, survey.sample, job.format);
   }
-  plan.course = simulate_job(survey.shapes, job.engine, plan.shape, plan.memory.num_pages,
-                             speed.lengths, speed.prefill, speed.decode);
+  const auto simulate = [&](const EngineOptions& options) {
+    return simulate_job(survey.shapes, options, plan.shape, plan.memory.num_pages, speed.lengths,
+                        speed.prefill, speed.decode);
+  };
+  plan.course = simulate(job.engine);
   if (engine == nullptr) return;
+  if (plan.course.shared_tokens > 0) {
+    EngineOptions unshared = job.engine;
+    unshared.share_prefixes = false;
+    plan.saved_seconds = simulate(unshared).seconds - plan.course.seconds;
+  }
   plan.seconds = plan.course.seconds +
                  speed.host_seconds_per_token * static_cast<double>(plan.course.output_tokens);
 }
@@ -142,6 +154,9 @@ std::string format_json(const GenerateOptions& job, const JobPlan& plan,
                  {"max_model_len", plan.shape.max_model_len},
                  {"memory_plan", ledger},
                  {"batches", plan.course.batches},
+                 {"prefix_sharing",
+                  {{"shared_tokens", plan.course.shared_tokens},
+                   {"shared_tokens_by_level", plan.course.shared_tokens_by_level}}},
                  {"prefill_passes", plan.course.prefill_passes},
                  {"decode_steps", plan.course.decode_steps},
                  {"padding",
@@ -154,6 +169,7 @@ std::string format_json(const GenerateOptions& job, const JobPlan& plan,
                           {"seconds_loading", plan.load_seconds},
                           {"output_tokens", plan.course.output_tokens}};
   }
+  if (plan.saved_seconds) report["prefix_sharing"]["saved_seconds"] = *plan.saved_seconds;
   return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -201,6 +217,14 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
       << job.prompt_policy << ": " << plan.course.computed_pads << " pads, padded would compute "
       << plan.course.padded_pads << "; decode steps that would feed prompts: min-length "
       << plan.course.min_length_steps << ", serial " << plan.course.serial_steps << '\n';
+  if (const int64_t shared = plan.course.shared_tokens; shared > 0) {
+    out << "shared prefixes: " << shared << " of the prompt tokens, in "
+        << plan.course.shared_tokens_by_level.size() << " levels, are not computed again";
+    if (plan.saved_seconds) {
+      out << "; saves about " << std::setprecision(2) << *plan.saved_seconds << " s";
+    }
+    out << '\n';
+  }
   if (plan.seconds) {
     out << "expected: about " << std::setprecision(2) << *plan.seconds << " s after loading, for "
         << plan.course.output_tokens << " output tokens; loading about " << plan.load_seconds

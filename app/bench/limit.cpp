@@ -58,7 +58,8 @@ Work work_between(const EngineStats& before, const EngineStats& after) {
   Work work{.prefill_passes = after.prefill_passes - before.prefill_passes,
             .prefill_tokens = after.prefill_tokens - before.prefill_tokens,
             .prefill_context_tokens = after.prefill_context_tokens - before.prefill_context_tokens,
-            .decode_context_tokens = after.decode_context_tokens - before.decode_context_tokens,
+            .decode_context_tokens = (after.decode_context_tokens - after.decode_repeated_tokens) -
+                                     (before.decode_context_tokens - before.decode_repeated_tokens),
             .decode_steps_by_rows = after.decode_steps_by_rows};
   for (size_t rows = 0; rows < before.decode_steps_by_rows.size(); ++rows) {
     work.decode_steps_by_rows[rows] -= before.decode_steps_by_rows[rows];
@@ -111,7 +112,8 @@ std::string explain_limit(const ModelCosts& costs, const Work& work, const Ceili
          << ", and rows x 2 x " << costs.parameters * 1e-9 << "e9 parameters at F; up to "
          << work.most_rows() << " rows\n"
          << "  kv      " << limit.kv_seconds * 1e3 << " ms: " << work.decode_context_tokens
-         << " cached tokens x " << costs.kv_bytes_per_token << " bytes at BW\n";
+         << " cached tokens (shared ones once a step) x " << costs.kv_bytes_per_token
+         << " bytes at BW\n";
   }
   text << "  limit   " << limit.seconds() * 1e3 << " ms\n";
   return text.str();

@@ -29,7 +29,7 @@ struct Work {
   int64_t prefill_passes = 0;
   int64_t prefill_tokens = 0;
   int64_t prefill_context_tokens = 0;
-  int64_t decode_context_tokens = 0;
+  int64_t decode_context_tokens = 0;  // in pages that rows of a step share, once for all of them
   std::vector<int64_t> decode_steps_by_rows;  // [rows]
 
   int64_t decode_steps() const;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "app/job/input/prefix_survey.h"
 #include "lib/schedule/scheduler.h"
 
 namespace eet {
@@ -12,7 +13,7 @@ namespace {
 
 class Simulation {
  public:
-  Simulation(std::span<const RowShape> rows, const SchedulerOptions& options, int64_t num_pages,
+  Simulation(const std::vector<RowShape>& rows, const SchedulerOptions& options, int64_t num_pages,
              const OutputLengths& lengths, const PassCosts& prefill, const PassCosts& decode)
       : rows_(rows),
         lengths_(lengths.seen_tokens),
@@ -22,6 +23,7 @@ class Simulation {
 
   SimulatedJob run() {
     while (feed()) step();
+    job_.shared_tokens_by_level = scheduler_.saved_tokens_by_level();
     return job_;
   }
 
@@ -38,7 +40,7 @@ class Simulation {
   SequencePtr make_sequence(size_t row) const {
     auto sequence = std::make_shared<Sequence>();
     sequence->request.row = row;
-    sequence->request.prompt.resize(static_cast<size_t>(rows_[row].prompt_tokens));
+    sequence->request.prompt = prompt_like(rows_, row);
     sequence->request.params.n = rows_[row].num_samples;
     sequence->request.params.max_tokens = rows_[row].max_tokens;
     sequence->params.max_tokens = rows_[row].max_tokens;
@@ -66,6 +68,7 @@ class Simulation {
       if (sequence->follows) continue;
       ++prompts;
       tokens += sequence->prompt_len();
+      job_.shared_tokens += sequence->shared_tokens;
       longest = std::max<int64_t>(longest, sequence->prompt_len());
       shortest = std::min<int64_t>(shortest, sequence->prompt_len());
     }
@@ -132,7 +135,7 @@ class Simulation {
     scheduler_.end(sequence);
   }
 
-  std::span<const RowShape> rows_;
+  const std::vector<RowShape>& rows_;
   const std::vector<int32_t>& lengths_;
   const PassCosts& prefill_;
   const PassCosts& decode_;
@@ -145,7 +148,7 @@ class Simulation {
 
 }  // namespace
 
-SimulatedJob simulate_job(std::span<const RowShape> rows, const EngineOptions& options,
+SimulatedJob simulate_job(const std::vector<RowShape>& rows, const EngineOptions& options,
                           const EngineShape& shape, int64_t num_pages, const OutputLengths& lengths,
                           const PassCosts& prefill, const PassCosts& decode) {
   const auto max_num_seqs = static_cast<size_t>(shape.max_num_seqs);
@@ -155,7 +158,9 @@ SimulatedJob simulate_job(std::span<const RowShape> rows, const EngineOptions& o
       .max_num_seqs = max_num_seqs,
       .max_batched_tokens = shape.max_batched_tokens,
       .sort_window = options.rows_sorted_together(max_num_seqs),
-      .kv_window = shape.kv_window};
+      .kv_window = shape.kv_window,
+      .share_prefixes = options.share_prefixes,
+      .short_context = shape.short_context};
   return Simulation(rows, scheduler_options, num_pages, lengths, prefill, decode).run();
 }
 

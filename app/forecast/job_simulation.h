@@ -24,6 +24,8 @@ struct SimulatedJob {
   int64_t min_length_steps = 0;  // decode steps in which `min-length` would feed prompts
   int64_t serial_steps = 0;      // the same of `serial`
   int64_t computed_pads = 0;     // under the job's own prompt policy
+  int64_t shared_tokens = 0;     // of prompts: computed for a row before
+  std::vector<int64_t> shared_tokens_by_level;  // as EngineStats::shared_tokens_by_level
   int64_t prefill_passes = 0;
   int64_t decode_steps = 0;
   int64_t output_tokens = 0;
@@ -31,7 +33,7 @@ struct SimulatedJob {
 };
 
 // Feeds `rows` in their order, as far ahead as a job does.
-SimulatedJob simulate_job(std::span<const RowShape> rows, const EngineOptions& options,
+SimulatedJob simulate_job(const std::vector<RowShape>& rows, const EngineOptions& options,
                           const EngineShape& shape, int64_t num_pages, const OutputLengths& lengths,
                           const PassCosts& prefill, const PassCosts& decode);
 

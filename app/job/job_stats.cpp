@@ -34,9 +34,11 @@ double rate(int64_t count, double seconds) {
 struct Derived {
   explicit Derived(const JobStats& stats)
       : pads(stats.engine.prompt_positions - stats.engine.prompt_tokens),
-        pads_of_padded(stats.engine.padded_positions - stats.engine.prompt_tokens),
+        real_prompt_tokens(stats.engine.prompt_tokens + stats.engine.shared_tokens),
+        pads_of_padded(stats.engine.padded_positions - real_prompt_tokens),
         total_seconds(stats.load_seconds + stats.job_seconds),
         prefill_rate(rate(stats.engine.prompt_tokens, stats.engine.prefill_seconds)),
+        saved_seconds(rate(stats.engine.shared_tokens, prefill_rate)),
         decode_rate(rate(stats.engine.decode_row_steps, stats.engine.decode_seconds)),
         run_output_tokens(stats.counts.output_tokens - stats.counts.served_output_tokens),
         run_tokens(run_output_tokens + stats.counts.prompt_tokens -
@@ -48,9 +50,11 @@ struct Derived {
             rate(stats.engine.decode_row_steps, static_cast<double>(stats.engine.decode_steps))),
         occupancy(stats.max_num_seqs > 0 ? rows_per_step / stats.max_num_seqs : 0.0) {}
   int64_t pads;
+  int64_t real_prompt_tokens;  // computed or shared
   int64_t pads_of_padded;
   double total_seconds;
-  double prefill_rate;  // tokens/s, as decode_rate, output_rate and total_rate
+  double prefill_rate;   // tokens/s, as decode_rate, output_rate and total_rate
+  double saved_seconds;  // of prompt passes, had they computed what was shared
   double decode_rate;
   int64_t run_output_tokens;  // of this run alone, as all rates
   int64_t run_tokens;
@@ -142,6 +146,13 @@ std::string format_summary(const JobStats& stats) {
   text += printed("  load        %8.3f s\n", stats.load_seconds);
   text += printed("  tokenize    %8.3f s\n", stats.tokenize_seconds);
   text += printed("  prefill     %8.3f s  %10.1f tokens/s\n", e.prefill_seconds, d.prefill_rate);
+  if (e.shared_tokens > 0) {
+    text +=
+        printed("  prefixes    %8.3f s  of prefill saved: %lld of %lld prompt tokens shared, in ",
+                d.saved_seconds, static_cast<long long>(e.shared_tokens),
+                static_cast<long long>(d.real_prompt_tokens));
+    text += concat(e.shared_tokens_by_level.size(), " levels\n");
+  }
   text += printed("  decode      %8.3f s  %10.1f tokens/s, %.1f rows a step (%.0f %% of %d)\n",
                   e.decode_seconds, d.decode_rate, d.rows_per_step, 100 * d.occupancy,
                   stats.max_num_seqs);
@@ -215,8 +226,12 @@ std::string format_json(const JobStats& stats) {
       {"occupancy", d.occupancy},
       {"row_waiting_seconds", quantiles(stats.counts.waiting_seconds)},
       {"row_latency_seconds", quantiles(stats.counts.row_seconds)},
+      {"prefix_sharing",
+       {{"shared_tokens", e.shared_tokens},
+        {"shared_tokens_by_level", e.shared_tokens_by_level},
+        {"saved_prefill_seconds", d.saved_seconds}}},
       {"padding",
-       {{"prompt_tokens", e.prompt_tokens},
+       {{"prompt_tokens", d.real_prompt_tokens},
         {"computed", d.pads},
         {"padded_would_compute", d.pads_of_padded}}},
       {"memory",

@@ -59,6 +59,7 @@ void InputSurvey::add(const InputRow& row) {
                     .max_tokens = row.params.max_tokens,
                     .num_samples = row.params.num_samples(),
                     .may_stop = !row.params.ignore_eos || !row.stop.empty()});
+  prefixes_.add(shapes, row.prompt_ids);
   add_to_sample(row);
 }
 

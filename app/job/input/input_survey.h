@@ -6,11 +6,13 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/forecast/row_shape.h"
 #include "app/job/id_set.h"
 #include "app/job/input/input_row.h"
+#include "app/job/input/prefix_survey.h"
 
 namespace eet {
 
@@ -39,16 +41,19 @@ class LengthCounts {
   int64_t tokens_ = 0;
 };
 
-// Memory is bounded but for the hashes of ids, at most 23 bytes each, and the shapes of rows.
+// Memory is bounded but for the hashes of ids, at most 23 bytes each, and the shapes of rows. The
+// prompts of a window of rows are held as well.
 class InputSurvey {
  public:
   // Lists the first `max_listed` rows that are bad, or have the id of a row before them. Keeps
   // `sample_rows` good rows from all over the input.
-  InputSurvey(size_t sample_rows, size_t max_listed)
-      : sample_rows_(sample_rows), max_listed_(max_listed) {}
+  InputSurvey(size_t sample_rows, size_t max_listed, PrefixSurvey prefixes = PrefixSurvey())
+      : sample_rows_(sample_rows), max_listed_(max_listed), prefixes_(std::move(prefixes)) {}
 
   // Takes a row that has been encoded and checked.
   void add(const InputRow& row);
+  // After the last row.
+  void finish() { prefixes_.finish(shapes); }
 
   struct Listed {
     RowPlace place;
@@ -73,6 +78,7 @@ class InputSurvey {
 
   size_t sample_rows_;
   size_t max_listed_;
+  PrefixSurvey prefixes_;
   IdSet ids_;
   std::minstd_rand random_;
 };
