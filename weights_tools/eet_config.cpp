@@ -12,7 +12,7 @@ namespace eet {
 namespace {
 
 // A change of meaning of any key, or a new key, is a new version.
-constexpr int64_t kFormatVersion = 2;
+constexpr int64_t kFormatVersion = 3;
 
 using Json = nlohmann::ordered_json;
 

@@ -16,6 +16,39 @@ size_t scratch_bytes(const Context& ctx, const ModelConfig& config, const PassLi
                                       limits.max_model_len);
 }
 
+// As visit_views, of what layers with experts need.
+template <typename Visit>
+void visit_expert_views(const ModelConfig& config, const PassLimits& limits, Activations& views,
+                        Visit& visit) {
+  const int64_t tokens = limits.max_tokens;
+  const int64_t experts =
+      config.largest([](const LayerConfig& layer) { return layer.experts.count; });
+  if (experts == 0) return;
+  visit(views.router_logits, DType::kF32, tokens, experts);
+  const int64_t groups = config.largest([&](const LayerConfig& layer) {
+    const auto count = static_cast<int>(layer.experts.count);
+    const auto top_k = static_cast<int>(layer.experts.top_k);
+    return ops::expert_groups_bytes(count, top_k, tokens);
+  });
+  visit(views.expert_groups, DType::kI32, 1,
+        groups / static_cast<int64_t>(dtype_size(DType::kI32)));
+  visit(views.expert_activated, limits.dtype, tokens, config.largest([](const LayerConfig& layer) {
+    return layer.experts.top_k * layer.mlp.intermediate_size;
+  }));
+  visit(views.expert_out, limits.dtype, tokens,
+        config.hidden_size *
+            config.largest([](const LayerConfig& layer) { return layer.experts.top_k; }));
+  if (config.largest(
+          [](const LayerConfig& layer) { return layer.experts.shared_intermediate_size; }) == 0) {
+    return;
+  }
+  visit(views.shared_out, limits.dtype, tokens, config.hidden_size);
+  if (config.largest([](const LayerConfig& layer) { return layer.experts.shared_gate ? 1 : 0; }) >
+      0) {
+    visit(views.shared_gate, DType::kF32, tokens, 1);
+  }
+}
+
 // Calls visit(view, dtype, rows, columns) for every view of `views` that the model needs, logits
 // last.
 template <typename Visit>
@@ -36,11 +69,14 @@ void visit_views(const Context& ctx, const ModelConfig& config, const PassLimits
   }
   visit(views.qkv, dtype, tokens, config.attention().qkv_size());
   visit(views.attended, dtype, tokens, config.attention().q_size());
-  visit(views.up, dtype, tokens,
-        config.largest([](const LayerConfig& layer) { return layer.mlp.up_size(); }));
-  const int64_t gated = config.largest(
-      [](const LayerConfig& layer) { return layer.mlp.gated ? layer.mlp.intermediate_size : 0; });
+  const int64_t up =
+      config.largest([](const LayerConfig& layer) { return layer.dense_mlp().up_size(); });
+  if (up > 0) visit(views.up, dtype, tokens, up);
+  const int64_t gated = config.largest([](const LayerConfig& layer) {
+    return layer.mlp.gated ? layer.dense_mlp().intermediate_size : 0;
+  });
   if (gated > 0) visit(views.activated, dtype, tokens, gated);
+  visit_expert_views(config, limits, views, visit);
   visit(views.delta, dtype, tokens, hidden);
   visit(views.last, dtype, rows, hidden);
   if (projects) visit(views.projected, dtype, rows, config.embedding_size);

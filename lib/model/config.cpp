@@ -104,13 +104,30 @@ void check_norm(const Checker& check, const char* name, const NormConfig& norm) 
           " weight_offset: expected a number");
 }
 
+void check_mlp(const Checker& check, const LayerConfig& layer) {
+  const MlpConfig& mlp = layer.mlp;
+  check.between("intermediate_size", mlp.intermediate_size, 1, kMaxIntermediateSize);
+  check.not_negative("swiglu_limit", mlp.swiglu_limit);
+  require(mlp.swiglu_limit == 0 || (mlp.gated && layer.has_experts()), check.where,
+          ": swiglu_limit: expected 0 but for gated experts");
+  const ExpertsConfig& experts = layer.experts;
+  check.between("experts", experts.count, 0, kMaxExperts);
+  if (!layer.has_experts()) return;
+  check.between("experts top_k", experts.top_k, 1, std::min<int64_t>(experts.count, kMaxTopK));
+  check.positive("experts scaling", experts.scaling);
+  check.between("shared_intermediate_size", experts.shared_intermediate_size, 0,
+                kMaxIntermediateSize);
+  require(experts.shared_intermediate_size == 0 || mlp.swiglu_limit == 0, check.where,
+          ": shared_intermediate_size: expected 0 beside experts with a swiglu_limit");
+}
+
 void check_layer(const Checker& check, const LayerConfig& layer) {
   check_attention(check, layer.attention);
   check_rope(check, layer.attention.rope, layer.attention.head_dim);
   if (layer.attention.qk_norm != QkNormKind::kNone) {
     check_norm(check, "qk_norm eps", layer.attention.qk_norm_config);
   }
-  check.between("intermediate_size", layer.mlp.intermediate_size, 1, kMaxIntermediateSize);
+  check_mlp(check, layer);
   require(std::isfinite(layer.residual_multiplier), check.where,
           ": residual_multiplier: expected a number");
   require(layer.residual == Residual::kSequential || layer.norms == NormPlacement::kBefore,

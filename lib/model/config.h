@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/contract/expert_routing.h"
 #include "lib/core/dtype.h"
 
 namespace eet {
@@ -85,9 +86,29 @@ struct MlpConfig {
   Activation activation = Activation::kSilu;
   bool gated = true;  // down(act(gate(x)) * up(x)) instead of down(act(up(x)))
   bool bias = false;
+  // gpt-oss: down((u + 1) * g * sigmoid(1.702 * g)), g = min(gate(x), limit), u = up(x) clamped to
+  // [-limit, limit], instead of the activation. 0: not so.
+  double swiglu_limit = 0;
 
   int64_t up_size() const { return intermediate_size * (gated ? 2 : 1); }
   bool operator==(const MlpConfig&) const = default;
+};
+
+// A mixture of experts in the place of one MLP (Shazeer et al. 2017): the router, a linear layer,
+// gives each expert a logit, and what the layer adds is the weighted sum of the outputs of a
+// token's top_k experts.
+struct ExpertsConfig {
+  int64_t count = 0;  // 0: the layer's MLP is dense
+  int64_t top_k = 0;  // experts of a token
+  RouterScores scores = RouterScores::kSoftmax;
+  bool normalise = false;  // the weights of a token are divided by their sum
+  double scaling = 1.0;    // multiplies the weights at last
+  bool router_bias = false;
+  // An MLP like the experts but of another size, without biases, that every token has besides.
+  int64_t shared_intermediate_size = 0;  // 0: none
+  bool shared_gate = false;              // its output counts sigmoid(gate(x)) times
+
+  bool operator==(const ExpertsConfig&) const = default;
 };
 
 // Where a layer's norms are, for each of its two blocks f (attention, MLP) on the stream x:
@@ -103,11 +124,22 @@ enum class Residual { kSequential, kParallel, kParallelOneNorm };
 
 struct LayerConfig {
   AttentionConfig attention;
-  MlpConfig mlp;
+  MlpConfig mlp;  // where there are experts, each of them
+  ExpertsConfig experts;
   NormPlacement norms = NormPlacement::kBefore;
   Residual residual = Residual::kSequential;
   double residual_multiplier = 1.0;  // of what a block adds to the stream
 
+  bool has_experts() const { return experts.count > 0; }
+  // The MLP that every token of a layer with experts has besides.
+  MlpConfig shared_expert() const {
+    MlpConfig shared = mlp;
+    shared.intermediate_size = experts.shared_intermediate_size;
+    shared.bias = false;
+    return shared;
+  }
+  // The one dense MLP of a layer: its own, or the shared expert; of size 0 where it has neither.
+  MlpConfig dense_mlp() const { return has_experts() ? shared_expert() : mlp; }
   // Norms of a block's input, and of its output.
   bool norms_input() const {
     return norms == NormPlacement::kBefore || norms == NormPlacement::kAround;
@@ -173,7 +205,8 @@ inline constexpr int64_t kMaxContext = 131072;
 
 // Throws Error naming the first value that the engine does not support, with its limits: head_dim a
 // multiple of 8 in [8, 512], num_heads a multiple of num_kv_heads with a group of at most 128,
-// hidden_size at most 16384, max_position_embeddings at most 2^24, and so on. Messages start with
+// hidden_size at most 16384, max_position_embeddings at most 2^24, at most kMaxExperts experts of
+// which a token has at most kMaxTopK, and so on. Messages start with
 // `where` the configuration comes from.
 void validate(const ModelConfig& config, const std::string& where = "model config");
 

@@ -1,6 +1,7 @@
 #include "lib/model/decoder.h"
 
 #include "lib/model/blocks/attention.h"
+#include "lib/model/blocks/experts.h"
 #include "lib/model/blocks/mlp.h"
 
 namespace eet {
@@ -8,13 +9,14 @@ namespace {
 
 constexpr Norm kNoNorm = {.kind = NormKind::kNone};
 
-// The first rows of every buffer: `tokens` of them, `rows` of those behind the last layer.
+// The first rows of every buffer that is as wide in all layers: `tokens` of them, `rows` of those
+// behind the last layer.
 Activations first_rows(const Activations& all, int64_t tokens, int64_t rows) {
   Activations views = all;
   for (TensorView Activations::*view :
        {&Activations::residual, &Activations::embedded, &Activations::normed,
-        &Activations::mlp_normed, &Activations::qkv, &Activations::attended, &Activations::up,
-        &Activations::activated, &Activations::delta}) {
+        &Activations::mlp_normed, &Activations::qkv, &Activations::attended,
+        &Activations::shared_out, &Activations::shared_gate, &Activations::delta}) {
     views.*view = (views.*view).first(tokens);
   }
   for (TensorView Activations::*view :
@@ -92,7 +94,11 @@ void Decoder::run_layer(int64_t i, const ForwardBatch& batch, const KvCache& cac
   } else {
     ops::add_to_residual(ctx_, now_.residual, pending_, pending_scale_);
   }
-  mlp_block(ctx_, now_.delta, mlp_input, config.mlp, layer, now_);
+  if (config.has_experts()) {
+    experts_block(ctx_, now_.delta, mlp_input, config, layer.experts, batch, now_);
+  } else {
+    mlp_block(ctx_, now_.delta, mlp_input, config.mlp, layer.mlp_up, layer.mlp_down, now_);
+  }
   finish_block(layer.mlp_post_norm, layer.mlp_norm, config);
 }
 
@@ -129,23 +135,34 @@ void Decoder::tune() {
   for (const int64_t rows : ops::rows_to_tune(ctx_, all.normed.dim(0))) {
     for (const TensorView& x : {all.normed, all.attended, all.activated}) {
       constexpr uint64_t kSeed = 1;
-      ops::fill_normal(ctx_, x.first(rows), 0.0F, 1.0F, kSeed);
+      if (x) ops::fill_normal(ctx_, x.first(rows), 0.0F, 1.0F, kSeed);
     }
-    tune(all.qkv, all.normed, &LayerWeights::qkv, rows);
-    tune(all.delta, all.attended, &LayerWeights::attn_out, rows);
-    tune(all.delta, all.activated, &LayerWeights::mlp_down, rows);
+    tune(all.qkv, all.normed, rows, [](const LayerWeights& layer) { return layer.qkv; });
+    tune(all.delta, all.attended, rows, [](const LayerWeights& layer) { return layer.attn_out; });
+    tune(all.delta, all.activated, rows, [](const LayerWeights& layer) { return layer.mlp_down; });
+    tune(all.delta, all.activated, rows,
+         [](const LayerWeights& layer) { return layer.experts.shared_down; });
     // Without gates the product's place is its activation's, which was of use just before.
-    tune(all.up, all.normed, &LayerWeights::mlp_up, rows);
+    tune(all.up, all.normed, rows, [](const LayerWeights& layer) { return layer.mlp_up; });
+    tune(all.up, all.normed, rows,
+         [](const LayerWeights& layer) { return layer.experts.shared_up; });
   }
 }
 
-void Decoder::tune(TensorView out, TensorView x, LinearWeights LayerWeights::*product,
-                   int64_t rows) {
+// For the products of all layers that have one, which are of one shape.
+void Decoder::tune(const TensorView& out, const TensorView& x, int64_t rows,
+                   LinearWeights (*product)(const LayerWeights&)) {
   std::vector<LinearWeight> weights;
-  weights.reserve(weights_.layers.size());
-  for (const LayerWeights& layer : weights_.layers) weights.push_back((layer.*product).weight);
-  ops::tune_linear(ctx_, out.first(rows), x.first(rows), weights,
-                   (weights_.layers.front().*product).bias);
+  TensorView bias;
+  for (const LayerWeights& layer : weights_.layers) {
+    const LinearWeights linear = product(layer);
+    if (!linear.weight.data) continue;
+    if (weights.empty()) bias = linear.bias;
+    weights.push_back(linear.weight);
+  }
+  if (weights.empty()) return;
+  ops::tune_linear(ctx_, matrix_in(out, rows, weights.front().padded_out),
+                   matrix_in(x, rows, weights.front().in_features), weights, bias);
 }
 
 }  // namespace eet

@@ -34,7 +34,8 @@ class Decoder {
   void run_layer(int64_t i, const ForwardBatch& batch, const KvCache& cache);
   void add_pending(TensorView out, const Norm& norm);
   void finish_block(const Norm& post_norm, const Norm& residual_norm, const LayerConfig& layer);
-  void tune(TensorView out, TensorView x, LinearWeights LayerWeights::*product, int64_t rows);
+  void tune(const TensorView& out, const TensorView& x, int64_t rows,
+            LinearWeights (*product)(const LayerWeights&));
 
   const Context& ctx_;
   const ModelConfig& config_;

@@ -32,6 +32,13 @@ struct EnumWords<Activation> {
        {"relu_squared", Activation::kReluSquared}}};
 };
 template <>
+struct EnumWords<RouterScores> {
+  static constexpr std::array<std::pair<const char*, RouterScores>, 3> kWords = {
+      {{"softmax", RouterScores::kSoftmax},
+       {"top_k_softmax", RouterScores::kTopKSoftmax},
+       {"sigmoid", RouterScores::kSigmoid}}};
+};
+template <>
 struct EnumWords<RopeConfig::Scaling> {
   static constexpr std::array<std::pair<const char*, RopeConfig::Scaling>, 5> kWords = {
       {{"none", RopeConfig::Scaling::kNone},
@@ -123,12 +130,26 @@ void visit_fields(Config& mlp, Visit&& visit) {
   visit("activation", mlp.activation);
   visit("gated", mlp.gated);
   visit("bias", mlp.bias);
+  visit("swiglu_limit", mlp.swiglu_limit);
+}
+
+template <Fields<ExpertsConfig> Config, typename Visit>
+void visit_fields(Config& experts, Visit&& visit) {
+  visit("count", experts.count);
+  visit("top_k", experts.top_k);
+  visit("scores", experts.scores);
+  visit("normalise", experts.normalise);
+  visit("scaling", experts.scaling);
+  visit("router_bias", experts.router_bias);
+  visit("shared_intermediate_size", experts.shared_intermediate_size);
+  visit("shared_gate", experts.shared_gate);
 }
 
 template <Fields<LayerConfig> Config, typename Visit>
 void visit_fields(Config& layer, Visit&& visit) {
   visit("attention", layer.attention);
   visit("mlp", layer.mlp);
+  visit("experts", layer.experts);
   visit("norms", layer.norms);
   visit("residual", layer.residual);
   visit("residual_multiplier", layer.residual_multiplier);

@@ -44,6 +44,18 @@ const char* module_name(TensorId id) {
       return "mlp_up";
     case TensorId::kMlpDown:
       return "mlp_down";
+    case TensorId::kRouter:
+      return "router";
+    case TensorId::kExpertsUp:
+      return "experts_up";
+    case TensorId::kExpertsDown:
+      return "experts_down";
+    case TensorId::kSharedUp:
+      return "shared_up";
+    case TensorId::kSharedDown:
+      return "shared_down";
+    case TensorId::kSharedGate:
+      return "shared_gate";
     case TensorId::kMlpPostNorm:
       return "mlp_post_norm";
   }
@@ -72,6 +84,21 @@ std::vector<TensorSpec> tensor_specs(const ModelConfig& config) {
 int64_t parameter_count(const ModelConfig& config) {
   int64_t count = 0;
   for (const TensorSpec& spec : tensor_specs(config)) count += spec.numel();
+  return count;
+}
+
+bool is_of_experts(const TensorSpec& spec) {
+  return spec.key.id == TensorId::kExpertsUp || spec.key.id == TensorId::kExpertsDown;
+}
+
+int64_t active_elements(const ModelConfig& config, const TensorSpec& spec) {
+  if (!is_of_experts(spec)) return spec.numel();
+  return spec.numel() / spec.shape[0] * config.layer(spec.key.layer).experts.top_k;
+}
+
+int64_t active_parameter_count(const ModelConfig& config) {
+  int64_t count = 0;
+  for (const TensorSpec& spec : tensor_specs(config)) count += active_elements(config, spec);
   return count;
 }
 

@@ -8,6 +8,7 @@
 
 #include "lib/core/tensor_view.h"
 #include "lib/model/config.h"
+#include "lib/ops/experts.h"
 #include "lib/ops/ops.h"
 
 namespace eet {
@@ -31,6 +32,12 @@ enum class TensorId {
   kMlpNorm,              // [hidden]
   kMlpUp,                // [intermediate, hidden], or gated [2*intermediate, hidden]: gate, then up
   kMlpDown,              // [hidden, intermediate]
+  kRouter,               // [experts, hidden]
+  kExpertsUp,            // [experts, intermediate, hidden], or gated [experts, 2*intermediate, ...]
+  kExpertsDown,          // [experts, hidden, intermediate]
+  kSharedUp,             // as kMlpUp
+  kSharedDown,           // as kMlpDown
+  kSharedGate,           // [1, hidden]
   kMlpPostNorm,          // [hidden]
 };
 enum class TensorPart { kWeight, kBias };
@@ -40,8 +47,9 @@ enum class TensorPart { kWeight, kBias };
 //   logits           a vector in fp32
 //   table            rows are looked up
 //   matrix           of a product
+//   experts          matrices of a grouped product, one of each expert
 //   head             of the product that gives logits: its rows may be padded
-enum class TensorKind { kFactor, kAddend, kLogits, kTable, kMatrix, kHead };
+enum class TensorKind { kFactor, kAddend, kLogits, kTable, kMatrix, kExperts, kHead };
 
 struct TensorKey {
   TensorId id = TensorId::kTokenEmbedding;
@@ -68,6 +76,21 @@ struct LinearWeights {
   TensorView bias;  // [out], empty where the model has none
 };
 
+struct ExpertWeights {
+  ExpertWeight weight;
+  TensorView bias;  // [experts, out], empty where the model has none
+};
+
+// In the place of mlp_up and mlp_down, in a layer with experts.
+struct ExpertsWeights {
+  LinearWeights router;
+  ExpertWeights up;
+  ExpertWeights down;
+  LinearWeights shared_up;  // empty where there is no shared expert
+  LinearWeights shared_down;
+  LinearWeights shared_gate;  // empty where the shared expert counts in full
+};
+
 struct LayerWeights {
   Norm attn_norm;
   LinearWeights qkv;
@@ -75,8 +98,9 @@ struct LayerWeights {
   LinearWeights attn_out;
   Norm attn_post_norm;
   Norm mlp_norm;
-  LinearWeights mlp_up;
+  LinearWeights mlp_up;  // empty in a layer with experts, as is mlp_down
   LinearWeights mlp_down;
+  ExpertsWeights experts;
   Norm mlp_post_norm;
   AttentionShape attention;  // with sinks and ALiBi's slopes, where there are any
   RopeTable rope;            // fp32 [positions, rotary_dim/2, 2] (cos, sin); empty: no rotation
@@ -99,12 +123,21 @@ std::vector<TensorSpec> tensor_specs(const ModelConfig& config);
 // Parameters of the model: elements of all tensor_specs.
 int64_t parameter_count(const ModelConfig& config);
 
+// Whether each expert has a part of the tensor; and the elements that one token uses, with experts
+// those of the ones it chooses.
+bool is_of_experts(const TensorSpec& spec);
+int64_t active_elements(const ModelConfig& config, const TensorSpec& spec);
+
+// Parameters that one token uses: active_elements of all tensor_specs.
+int64_t active_parameter_count(const ModelConfig& config);
+
 // Walks over the tensors of one model in the order of use: visit(spec, slot) for each, where slot
-// is the TensorView or the LinearWeight of `weights` that it belongs in. Fills in the norms' kinds
-// on its way. The LM head of a model that ties it is not visited: it is the token embedding.
+// is the TensorView, the LinearWeight or the ExpertWeight of `weights` that it belongs in. Fills in
+// the norms' kinds on its way. The LM head of a model that ties it is not visited: it is the token
+// embedding.
 //
 // A new tensor is a line here, and a line in each family that has it. Tensor parallelism will shard
-// qkv, mlp_up and the head by rows, attn_out and mlp_down by columns.
+// qkv, mlp_up and the head by rows, attn_out and mlp_down by columns, and experts like MLPs.
 template <typename Visit>
 class TensorWalk {
  public:
@@ -155,10 +188,31 @@ class TensorWalk {
     const bool own_mlp_norm = layer.residual != Residual::kParallelOneNorm;
     norm(TensorId::kMlpNorm, (layer.norms_input() || residual_norms) && own_mlp_norm, config_.norm,
          hidden, weights.mlp_norm);
-    linear(TensorId::kMlpUp, layer.mlp.up_size(), hidden, layer.mlp.bias, weights.mlp_up);
-    linear(TensorId::kMlpDown, hidden, layer.mlp.intermediate_size, layer.mlp.bias,
-           weights.mlp_down);
+    if (layer.has_experts()) {
+      walk_experts(layer, weights.experts);
+    } else {
+      linear(TensorId::kMlpUp, layer.mlp.up_size(), hidden, layer.mlp.bias, weights.mlp_up);
+      linear(TensorId::kMlpDown, hidden, layer.mlp.intermediate_size, layer.mlp.bias,
+             weights.mlp_down);
+    }
     norm(TensorId::kMlpPostNorm, layer.norms_output(), config_.norm, hidden, weights.mlp_post_norm);
+  }
+
+  void walk_experts(const LayerConfig& layer, ExpertsWeights& weights) {
+    const int64_t hidden = config_.hidden_size;
+    const int64_t intermediate = layer.mlp.intermediate_size;
+    linear(TensorId::kRouter, layer.experts.count, hidden, layer.experts.router_bias,
+           weights.router);
+    experts(TensorId::kExpertsUp, layer, layer.mlp.up_size(), hidden, weights.up);
+    experts(TensorId::kExpertsDown, layer, hidden, intermediate, weights.down);
+    if (layer.experts.shared_intermediate_size == 0) return;
+    const MlpConfig shared = layer.shared_expert();
+    linear(TensorId::kSharedUp, shared.up_size(), hidden, shared.bias, weights.shared_up);
+    linear(TensorId::kSharedDown, hidden, shared.intermediate_size, shared.bias,
+           weights.shared_down);
+    if (layer.experts.shared_gate) {
+      linear(TensorId::kSharedGate, 1, hidden, false, weights.shared_gate);
+    }
   }
 
   void qk_norm(const AttentionConfig& attention, QkNorm& weights) {
@@ -187,6 +241,15 @@ class TensorWalk {
   void linear(TensorId id, int64_t out, int64_t in, bool bias, LinearWeights& linear) {
     tensor(id, TensorKind::kMatrix, {out, in}, linear.weight);
     if (bias) tensor(id, TensorKind::kAddend, {out}, linear.bias, TensorPart::kBias);
+  }
+
+  void experts(TensorId id, const LayerConfig& layer, int64_t out, int64_t in,
+               ExpertWeights& experts) {
+    const int64_t count = layer.experts.count;
+    tensor(id, TensorKind::kExperts, {count, out, in}, experts.weight);
+    if (layer.mlp.bias) {
+      tensor(id, TensorKind::kAddend, {count, out}, experts.bias, TensorPart::kBias);
+    }
   }
 
   void head(LinearWeights& head) {

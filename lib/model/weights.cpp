@@ -34,6 +34,18 @@ int64_t matrix_elements(const Context& ctx, const TensorSpec& spec) {
   return padded_rows(ctx, spec) * spec.shape[1];
 }
 
+// The same of all experts.
+int64_t expert_elements(const Context& ctx, const TensorSpec& spec) {
+  if (ctx.on_cuda()) return spec.numel();
+  return spec.shape[0] * ops::cpu::panel_elements(spec.shape[1], spec.shape[2]);
+}
+
+// A vector, a table, or a vector of each expert, as it is.
+TensorView view_of(const TensorSpec& spec, DType dtype) {
+  if (spec.shape.size() == 1) return {nullptr, dtype, {spec.shape[0]}};
+  return {nullptr, dtype, {spec.shape[0], spec.shape[1]}};
+}
+
 bool is_tied_head(const ModelConfig& config, const TensorSpec& spec) {
   return config.tie_word_embeddings && spec.key.id == TensorId::kTokenEmbedding;
 }
@@ -158,14 +170,12 @@ class WeightPlacer {
     const bool is_table = spec.kind == TensorKind::kTable;
     if (is_table && !ctx_.on_cuda() && loader_) {
       const HostTensor tensor = load(spec);
-      view = TensorView(nullptr, tensor.dtype, {spec.shape[0], spec.shape[1]});
+      view = view_of(spec, tensor.dtype);
       reserve(view);
       copy_pieces(view, tensor);
       return;
     }
-    const DType dtype = spec.kind == TensorKind::kLogits ? DType::kF32 : dtype_;
-    view = is_table ? TensorView(nullptr, dtype, {spec.shape[0], spec.shape[1]})
-                    : TensorView(nullptr, dtype, {spec.shape[0]});
+    view = view_of(spec, spec.kind == TensorKind::kLogits ? DType::kF32 : dtype_);
     reserve(view);
     fill(view, spec);
   }
@@ -189,6 +199,30 @@ class WeightPlacer {
     fill(weight.data.first(out), spec);
     const int64_t used = out * in * static_cast<int64_t>(dtype_size(dtype_));
     fill_bytes(ctx_, weight.data.as<std::byte>() + used, 0, weight.data.bytes() - used);
+  }
+
+  // A matrix of each expert, in the layout grouped products want.
+  void place(const TensorSpec& spec, ExpertWeight& weight) {
+    const int64_t count = spec.shape[0];
+    const int64_t out = spec.shape[1];
+    const int64_t in = spec.shape[2];
+    weight = {.num_experts = count, .in_features = in, .out_features = out};
+    if (ctx_.on_cuda()) {
+      weight.data = TensorView(nullptr, dtype_, {count, out, in});
+      reserve(weight.data);
+      return fill(weight.data, spec);
+    }
+    weight.data = TensorView(nullptr, dtype_, {expert_elements(ctx_, spec)});
+    reserve(weight.data);
+    if (!loader_) return fill(weight.data, spec);
+    HostTensor tensor = load(spec);
+    const auto* matrices = static_cast<const std::byte*>(contiguous_data(tensor));
+    const auto matrix_bytes = out * in * static_cast<int64_t>(dtype_size(tensor.dtype));
+    const int64_t panels = ops::cpu::panel_elements(out, in);
+    for (int64_t e = 0; e < count; ++e) {
+      ops::cpu::pack_panels(*ctx_.pool, weight.data.as<float>() + e * panels,
+                            matrices + e * matrix_bytes, tensor.dtype, out, in);
+    }
   }
 
   // On CUDA a tied LM head is the embedding table itself, with its padded rows.
@@ -304,6 +338,8 @@ int64_t weight_bytes(const Context& ctx, const ModelConfig& config, DType dtype,
       bytes += spec.numel() * kFloat;
     } else if (spec.kind == TensorKind::kMatrix || spec.kind == TensorKind::kHead) {
       bytes += matrix_elements(ctx, spec) * element;
+    } else if (spec.kind == TensorKind::kExperts) {
+      bytes += expert_elements(ctx, spec) * element;
     } else if (tied && ctx.on_cuda()) {
       bytes += matrix_elements(ctx, as_head(spec)) * element;
     } else {

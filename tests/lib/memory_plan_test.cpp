@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <iterator>
 #include <numeric>
 
 #include "lib/engine.h"
@@ -24,15 +25,35 @@ ModelConfig config_of(bool gated_mlp) {
   return config;
 }
 
+// The same with experts: in every layer, or in the middle one, with a shared one.
+ModelConfig config_with_experts(bool shared) {
+  ModelConfig config = config_of(/*gated_mlp=*/true);
+  LayerConfig layer = config.layer_kinds.front();
+  layer.mlp.intermediate_size = 90;
+  layer.mlp.bias = !shared;
+  layer.experts = {.count = 6, .top_k = 3, .router_bias = !shared};
+  if (shared) {
+    layer.experts.shared_intermediate_size = 130;
+    layer.experts.shared_gate = true;
+    config.layer_kinds.push_back(layer);
+    config.layers = {0, 1, 0};
+  } else {
+    config.set_uniform_layers(layer, 3);
+  }
+  return config;
+}
+
 int64_t sum_of(const std::vector<MemoryItem>& ledger) {
   return std::accumulate(ledger.begin(), ledger.end(), int64_t{0},
                          [](int64_t sum, const MemoryItem& item) { return sum + item.bytes; });
 }
 
 TEST_CASE("the estimate of an engine's memory is what it takes, to the byte") {
-  for (const bool gated_mlp : {false, true}) {
+  const ModelConfig configs[] = {config_of(false), config_of(true), config_with_experts(false),
+                                 config_with_experts(true)};
+  for (size_t kind = 0; kind < std::size(configs); ++kind) {
     for (const int rows : {1, 32}) {
-      const ModelConfig config = config_of(gated_mlp);
+      const ModelConfig& config = configs[kind];
       EngineOptions options;
       options.device = "cpu";
       options.num_threads = 1;
@@ -42,7 +63,7 @@ TEST_CASE("the estimate of an engine's memory is what it takes, to the byte") {
       const MemoryEstimate estimate =
           estimate_memory(config, options, shape, device, /*from_checkpoint=*/false);
       const Engine engine(config, {}, options);
-      CAPTURE(gated_mlp);
+      CAPTURE(kind);
       CAPTURE(rows);
       CHECK(sum_of(estimate.ledger) == sum_of(engine.memory()));
     }

@@ -101,7 +101,7 @@ TEST_CASE("eet.json is read strictly") {
     return message_of([&] { read_model_config(directory.path()); });
   };
   CHECK(message_with("vocab_size", 2048) == "no error");
-  CHECK(contains(message_with("format_version", 1), "eet.json: format_version: expected 2"));
+  CHECK(contains(message_with("format_version", 2), "eet.json: format_version: expected 3"));
   CHECK(contains(message_with("new_key", 1), "eet.json: new_key: unknown key"));
   CHECK(contains(message_with("dtype", "int8"), "dtype: expected one of fp32"));
   CHECK(contains(message_with("hidden_size", nullptr), "hidden_size: missing"));

@@ -7,6 +7,6 @@ namespace eet {
 
 // delta = mlp(x): T [tokens, hidden] both.
 void mlp_block(const Context& ctx, TensorView delta, TensorView x, const MlpConfig& mlp,
-               const LayerWeights& layer, const Activations& buffers);
+               const LinearWeights& up, const LinearWeights& down, const Activations& buffers);
 
 }  // namespace eet
