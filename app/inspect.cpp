@@ -62,6 +62,7 @@ Json describe(const std::string& model, const Checkpoint& checkpoint) {
           {"format", checkpoint.format},
           {"config", config},
           {"parameters", parameter_count(checkpoint.config)},
+          {"active_parameters", active_parameter_count(checkpoint.config)},
           {"weight_bytes", weight_bytes(checkpoint)},
           {"file_bytes", checkpoint.file_bytes},
           {"kv_bytes_per_token", kv_bytes},
@@ -103,7 +104,7 @@ void print_text(const Json& report) {
   print_line("model", plain(report["model"]));
   print_line("format", plain(report["format"]));
   for (const auto& [key, value] : report["config"].items()) print_line(key, plain(value));
-  for (const char* key : {"parameters", "weight_bytes", "file_bytes"}) {
+  for (const char* key : {"parameters", "active_parameters", "weight_bytes", "file_bytes"}) {
     print_line(key, plain(report[key]));
   }
   for (const auto& [dtype, bytes] : report["kv_bytes_per_token"].items()) {

@@ -1,5 +1,4 @@
-// From the tensors a file holds to the tensors the runtime wants: which go where, and how their
-// elements are rearranged.
+// From the tensors a file holds to the tensors the runtime wants: which go where.
 #pragma once
 
 #include <cstdint>
@@ -11,25 +10,16 @@
 #include "lib/model/weights.h"
 #include "weights_tools/checkpoint.h"
 #include "weights_tools/formats/safetensors.h"
+#include "weights_tools/stored_parts.h"
 
 namespace eet {
 
-// How a stored tensor lies in comparison with its rows of the canonical one.
-enum class SourceLayout {
-  kSame,
-  kTransposed,  // stored [in, out], as the Conv1D of GPT-2
-  // Of q, k and v: rows of each head of q and k pair 2i with 2i+1 for RoPE; canonical pairs i with
-  // i + head_dim/2.
-  kInterleavedPairs,
-  // Rows of each key head: its queries, its key, its value; canonical: all q, all k, all v.
-  kGroupedQkv,
-  kHeadRows,  // a vector stored as [heads, head_dim]
-};
-
 // Where a canonical tensor is stored: in one tensor, or in several that follow each other along
-// dimension 0 (q, k, v; gate, up). In a name '#' stands for the layer and '*' for a head, of which
-// each has a tensor of its own; ".weight" or ".bias" comes behind it, or nothing where the name
-// ends in '!'. A tensor may have several entries, of which the first that is stored counts.
+// dimension 0 (q, k, v; gate, up). In a name '#' stands for the layer and '*' for a head or an
+// expert, of which each has a tensor of its own; ".weight" or ".bias" comes behind it, or, in the
+// place of a '!' at its end, nothing or "_bias". A tensor of experts without '*' is stored stacked
+// [experts, out, in], and layouts are those of each expert's matrix. A tensor may have several
+// entries, of which the first that is stored counts.
 struct StoredAs {
   TensorId id;
   std::vector<std::string_view> names;

@@ -26,6 +26,7 @@
 #include "app/bench/result_writer.h"
 #include "app/bench/workload.h"
 #include "lib/core/error.h"
+#include "lib/model/tensors.h"
 #include "tests/app/temp_directory.h"
 
 namespace eet {
@@ -189,6 +190,37 @@ TEST_CASE("the costs of GPT-2 124M and Llama-3 8B are those worked out by hand")
   CHECK(llama.parameters == 7504658432);
   CHECK(llama.kv_bytes_per_token == 131072);
   CHECK(llama.attention_flops_per_key == 4 * 32 * 128 * 32);
+}
+
+TEST_CASE("the costs of Qwen3 30B-A3B count the experts that tokens choose") {
+  const ModelConfig config = open_bench_shape(kShapes + "qwen3-30b-a3b").config;
+  const ModelCosts costs = model_costs(config, DType::kBF16);
+  // 48 layers of 128 experts with 3 matrices of 2048 x 768, and all else but the embedding table.
+  const double expert = 3.0 * 2048 * 768;
+  const double others = 30532122624 - 48.0 * 128 * expert - 151936.0 * 2048;
+  CHECK(costs.weight_bytes == 2 * others);
+  CHECK(expert_bytes(costs, 0) == 0);
+  CHECK(expert_bytes(costs, 1) == Approx(2.0 * 48 * 8 * expert));
+  // Of 128 experts two tokens choose 8 + 8 * (1 - 8 / 128).
+  CHECK(expert_bytes(costs, 2) == Approx(2.0 * 48 * 15.5 * expert));
+  CHECK(expert_bytes(costs, 1e6) == Approx(2.0 * 48 * 128 * expert));
+  // A token's products: attention, router, 8 experts, the head.
+  const double attention = 2048.0 * (32 + 4 + 4 + 32) * 128;
+  CHECK(costs.block_parameters == 48 * (attention + 2048.0 * 128 + 8 * expert));
+  CHECK(costs.parameters == costs.block_parameters + 151936.0 * 2048);
+  CHECK(active_parameter_count(config) == 3353032704);
+}
+
+TEST_CASE("a decode step's limit has the experts that its rows choose") {
+  const ModelCosts costs{.weight_bytes = 1e9,
+                         .experts = {{.weight_bytes = 1e9, .count = 4, .top_k = 1}}};
+  const Ceilings ceilings{.read_bytes_per_second = 1e9, .flops_per_second = 1e12};
+  const Work one_row{.decode_steps_by_rows = {0, 1}};
+  const Work two_rows{.decode_steps_by_rows = {0, 0, 1}};
+  CHECK(compute_limit(costs, one_row, ceilings).seconds() == Approx(2.0));
+  CHECK(compute_limit(costs, two_rows, ceilings).seconds() == Approx(1 + 1.75));
+  CHECK(explain_limit(costs, two_rows, ceilings).find("1.75 GB of experts at 2 rows") !=
+        std::string::npos);
 }
 
 TEST_CASE("the built-in shapes of the paper's chart are the shipped ones") {

@@ -196,7 +196,7 @@ TEST_CASE("values that would be computed wrongly are refused by name") {
 TEST_CASE("models of other kinds are refused by what is missing") {
   for (const auto& [type, missing] :
        {std::pair{"deepseek_v3", "multi-head latent attention"},
-        std::pair{"qwen3_next", "linear attention"}, std::pair{"mixtral", "a mixture of experts"},
+        std::pair{"qwen3_next", "linear attention"}, std::pair{"dots1", "mixtures of experts"},
         std::pair{"llava", "images or audio"}, std::pair{"t5", "an encoder"}}) {
     const std::string message = message_for(config_of(type));
     CAPTURE(message);
@@ -207,12 +207,16 @@ TEST_CASE("models of other kinds are refused by what is missing") {
 
 TEST_CASE("published models have their numbers of parameters") {
   const std::pair<const char*, int64_t> shapes[] = {
-      {"gemma-3-1b", 999'885'952},   {"gemma-3-270m", 268'098'176},   {"gemma-3-4b", 3'880'263'168},
-      {"gpt2-124m", 124'439'808},    {"gpt2-350m", 354'823'168},      {"gpt2-xl", 1'557'611'200},
-      {"llama-3-8b", 8'030'261'248}, {"llama-3.2-1b", 1'235'814'400}, {"olmo-2-7b", 7'298'617'344},
-      {"phi-4-mini", 3'836'021'760}, {"qwen2.5-0.5b", 494'032'768},   {"qwen2.5-7b", 7'615'616'512},
-      {"qwen3-0.6b", 596'049'920},   {"qwen3-1.7b", 1'720'574'976},   {"qwen3-4b", 4'022'468'096},
-      {"qwen3-8b", 8'190'735'360},   {"smollm3-3b", 3'075'098'624}};
+      {"gemma-3-1b", 999'885'952},   {"gemma-3-270m", 268'098'176},
+      {"gemma-3-4b", 3'880'263'168}, {"gpt2-124m", 124'439'808},
+      {"gpt2-350m", 354'823'168},    {"gpt2-xl", 1'557'611'200},
+      {"llama-3-8b", 8'030'261'248}, {"llama-3.2-1b", 1'235'814'400},
+      {"olmo-2-7b", 7'298'617'344},  {"gpt-oss-20b", 20'914'757'184},
+      {"phi-4-mini", 3'836'021'760}, {"qwen2.5-0.5b", 494'032'768},
+      {"qwen2.5-7b", 7'615'616'512}, {"qwen3-0.6b", 596'049'920},
+      {"qwen3-1.7b", 1'720'574'976}, {"qwen3-4b", 4'022'468'096},
+      {"qwen3-8b", 8'190'735'360},   {"qwen3-30b-a3b", 30'532'122'624},
+      {"smollm3-3b", 3'075'098'624}};
   for (const auto& [name, parameters] : shapes) {
     const std::string shape = name;
     CAPTURE(shape);

@@ -16,7 +16,7 @@ from transformers import CONFIG_MAPPING, GenerationConfig, PreTrainedConfig
 
 FAMILIES = """gpt2 llama mistral ministral qwen2 qwen3 gemma gemma2 gemma3_text phi phi3 olmo olmo2 olmo3
 smollm3 granite opt gpt_neox gptj falcon bloom stablelm starcoder2 cohere cohere2 exaone4 seed_oss
-nemotron""".split()
+nemotron mixtral qwen2_moe qwen3_moe granitemoe granitemoeshared olmoe gpt_oss""".split()
 
 # Keys that must be looked at although every configuration has them.
 DECISIVE = {"is_encoder_decoder", "add_cross_attention", "pruned_heads", "quantization_config",
@@ -44,7 +44,8 @@ gradient_checkpointing_kwargs datasets library_name license tags language date m
 torch_compile attention_softmax_in_fp32
 masked_softmax_fusion unk_token pad_token bos_token eos_token""".split()
 
-TRAINING = re.compile(r"dropout|pdrop|layerdrop|^init(ializer)?_|initializer_range|^init_std$")
+TRAINING = re.compile(r"dropout|pdrop|layerdrop|^init(ializer)?_|initializer_range|^init_std$|"
+                      r"^router_(aux_loss_coef|jitter_noise)$|^output_router_logits$")
 
 
 def plain(keys):

@@ -254,6 +254,15 @@ std::vector<bool> read_sliding_layers(JsonObject& json, int64_t num_layers,
   return sliding;
 }
 
+ExpertsConfig read_experts(JsonObject& json, int64_t count, int64_t top_k) {
+  const char* const key = first_present(json, "num_local_experts", "num_experts");
+  ExpertsConfig experts;
+  experts.count = json.size_or(key, count);
+  json.expect(first_present(json, "num_experts", "num_local_experts"), experts.count);
+  experts.top_k = json.size_or("num_experts_per_tok", top_k);
+  return experts;
+}
+
 void add_layer(ModelConfig& config, const LayerConfig& layer) {
   const auto found = std::find(config.layer_kinds.begin(), config.layer_kinds.end(), layer);
   config.layers.push_back(found - config.layer_kinds.begin());

@@ -80,6 +80,10 @@ RopeConfig read_rope_of(JsonObject& json, const std::string& layer_type, const M
 std::vector<bool> read_sliding_layers(JsonObject& json, int64_t num_layers,
                                       const std::function<bool(int64_t)>& otherwise);
 
+// How many experts there are (num_local_experts or num_experts) and how many of them a token has
+// (num_experts_per_tok), by default `count` and `top_k`.
+ExpertsConfig read_experts(JsonObject& json, int64_t count, int64_t top_k);
+
 // Adds one layer, of the kind that equals `layer`, or of a new one.
 void add_layer(ModelConfig& config, const LayerConfig& layer);
 

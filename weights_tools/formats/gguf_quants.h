@@ -20,6 +20,9 @@ struct PackedType {
   // Writes the fp32 values of `blocks` blocks to `out` ([blocks * elements]). Null where elements
   // lie as `dtype` has them, and where there is no dtype.
   void (*unpack)(float* out, const std::byte* in, size_t blocks) = nullptr;
+  // The same where the blocks' scales lie apart (formats/mxfp4.h).
+  void (*unpack_scaled)(float* out, const std::byte* in, const std::byte* scales,
+                        size_t blocks) = nullptr;
 };
 
 // The type with this id, or null. Its values, once unpacked, equal those of gguf-py's

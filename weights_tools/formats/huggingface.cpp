@@ -6,6 +6,7 @@
 
 #include "lib/core/error.h"
 #include "weights_tools/families/family.h"
+#include "weights_tools/formats/mxfp4.h"
 #include "weights_tools/formats/safetensors.h"
 #include "weights_tools/json_object.h"
 #include "weights_tools/tensor_sources.h"
@@ -20,14 +21,22 @@ constexpr std::initializer_list<const char*> kKeysOfOtherParts = {
     "boi_token_index", "eoi_token_index",     "image_token_index", "image_token_id", "boi_token_id",
     "eoi_token_id",    "mm_tokens_per_image", "vision_config",     "audio_config"};
 
+// Weights in MXFP4 say so by their tensors too (formats/mxfp4.h).
+bool is_mxfp4(JsonObject& config) {
+  const json& quantization = config.value("quantization_config");
+  return quantization.is_object() && quantization.value("quant_method", json()) == "mxfp4";
+}
+
 // Keys of every family that would change the model, understood only with the value that does not.
 void read_common_keys(JsonObject& config) {
   config.expect("add_cross_attention", false);
   config.expect("is_encoder_decoder", false);
   config.expect("pruned_heads", json::object());
   if (config.has("quantization_config") || config.has("compression_config")) {
+    if (is_mxfp4(config)) return;
     config.refuse("quantization_config",
-                  "none: quantised weights are not supported yet; use the unquantised checkpoint");
+                  "none or MXFP4: other quantised weights are not supported yet; use the "
+                  "unquantised checkpoint");
   }
 }
 
@@ -118,8 +127,9 @@ Checkpoint open_huggingface(const std::filesystem::path& directory, const Config
       directory / "config.json", directory / "generation_config.json", policy, checkpoint.warnings);
   checkpoint.tokenizer_directory = directory;
   const Family* family = find_family(checkpoint.config.family);
-  bind_tensors(checkpoint, read_safetensors_directory(directory),
-               family->name_map(checkpoint.config), directory.string());
+  StoredTensors tensors = read_safetensors_directory(directory);
+  join_mxfp4(tensors);
+  bind_tensors(checkpoint, tensors, family->name_map(checkpoint.config), directory.string());
   return checkpoint;
 }
 

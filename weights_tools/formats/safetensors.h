@@ -29,6 +29,9 @@ struct StoredTensor {
   const std::byte* data = nullptr;
   std::shared_ptr<const MappedFile> file;
   const PackedType* packed = nullptr;  // how elements lie; null: as `dtype` has them, one by one
+  // Where a packed type has the scales of its blocks apart.
+  const std::byte* scales = nullptr;
+  std::shared_ptr<const MappedFile> scales_file = nullptr;
 };
 
 using StoredTensors = std::map<std::string, StoredTensor, std::less<>>;
