@@ -17,6 +17,7 @@ import gguf
 import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Type
+import transformers as hf_configs
 from transformers import GPT2Config, LlamaConfig, Qwen2Config, Qwen3Config
 
 import family_models
@@ -26,6 +27,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROMPT_LENGTHS = [1, 19, 131, 200]
 NEW_TOKENS = 24
 SEEDS = 8
+KEPT = ("position_embd.weight", "ffn_gate_inp.weight", "_exps.bias")  # in F32
 VARIED = 24  # distinct tokens in all rows of a golden
 SIMPLE = [Type.Q8_0, Type.Q5_1, Type.F16, Type.Q5_0, Type.BF16, Type.F32]
 # Types that gguf-py can unpack only get random blocks: (place of fp16 scales, their size).
@@ -67,6 +69,16 @@ MODELS = {
     "starcoder2": ("starcoder2", family("starcoder2"), SIMPLE),
     "olmo2": ("olmo2", family("olmo2"), SIMPLE),
     "granite": ("granite", family("granite"), SIMPLE),
+    "mixtral": ("llama", family("mixtral"), SIMPLE),
+    "granitemoe": ("granitemoe", family("granitemoeshared"), SIMPLE),
+    "qwen2moe": ("qwen2moe", family_models.experts(
+        hf_configs.Qwen2MoeConfig, 5, 2, moe_intermediate_size=16,
+        shared_expert_intermediate_size=20), SIMPLE),
+    "qwen3moe": ("qwen3moe", family_models.experts(
+        hf_configs.Qwen3MoeConfig, 8, 3, head_dim=16, moe_intermediate_size=16,
+        norm_topk_prob=True), SIMPLE),
+    "olmoe": ("olmoe", family("olmoe"), SIMPLE),
+    "gpt-oss": ("gpt-oss", family("gpt-oss-mxfp4"), [Type.Q8_0]),
 }
 
 
@@ -88,7 +100,7 @@ def heads_of(config):
 def arranged(arch, config, name, w, back=False):
     """A weight of transformers as llama.cpp stores it, or back."""
     heads, kv_heads = heads_of(config)
-    if arch in ("llama", "granite") and (".q_proj." in name or ".k_proj." in name):
+    if arch in ("llama", "granite", "granitemoe") and (".q_proj." in name or ".k_proj." in name):
         n = heads if ".q_proj." in name else kv_heads
         split = (n, w.shape[0] // n // 2, 2) if back else (n, 2, w.shape[0] // n // 2)
         return w.reshape(*split, *w.shape[1:]).swapaxes(1, 2).reshape(w.shape)
@@ -104,6 +116,36 @@ def arranged(arch, config, name, w, back=False):
         order = torch.cat([rows[:, :-2].flatten(), rows[:, -2].flatten(), rows[:, -1].flatten()])
         return w[torch.argsort(order) if back else order]
     return w
+
+
+def stored_views(arch, names, name, w):
+    """The names under which a parameter is stored, each with its view of the parameter."""
+    stem, _, suffix = name.rpartition(".")
+    block = "blk." + name.split(".")[2] + "." if ".layers." in name else ""
+    if ".experts." in name:  # of gpt-oss: transposed, gate and up take turns
+        kind = "bias" if name.endswith("_bias") else "weight"
+        if arch == "gpt-oss" and kind == "weight":
+            w = w.transpose(1, 2)
+        if "down_proj" in name:
+            return [(f"{block}ffn_down_exps.{kind}", w)]
+        half = w.shape[1] // 2
+        gate, up = (w[:, 0::2], w[:, 1::2]) if arch == "gpt-oss" else (w[:, :half], w[:, half:])
+        return [(f"{block}ffn_gate_exps.{kind}", gate), (f"{block}ffn_up_exps.{kind}", up)]
+    if "shared_mlp.input_linear" in name:
+        half = w.shape[0] // 2
+        return [(f"{block}ffn_gate_shexp.weight", w[:half]), (f"{block}ffn_up_shexp.weight", w[half:])]
+    special = {"shared_mlp.output_linear": "ffn_down_shexp", "shared_expert.gate_proj": "ffn_gate_shexp",
+               "shared_expert.up_proj": "ffn_up_shexp", "shared_expert.down_proj": "ffn_down_shexp",
+               "mlp.router": "ffn_gate_inp", "mlp.gate": "ffn_gate_inp",
+               "block_sparse_moe.router": "ffn_gate_inp"}
+    for ours, theirs in special.items():
+        if stem.endswith(ours):
+            return [(f"{block}{theirs}.{suffix}", w)]
+    if stem.endswith("shared_expert_gate"):
+        return [(f"{block}ffn_gate_inp_shexp.weight", w[0])]
+    if suffix == "sinks":
+        return [(f"{block}attn_sinks.weight", w)]
+    return [(f"{names.get_name(stem)}.{suffix}", w)]
 
 
 def large_blocks(kind, shape, random):
@@ -144,7 +186,7 @@ def write_rope(writer, arch, config, head_dim):
     if local:
         writer.add_rope_freq_base_swa(local["rope_theta"])
     part = rope.get("partial_rotary_factor", 1.0)
-    if arch in ("llama", "granite", "phi3", "gptneox"):
+    if arch in ("llama", "granite", "granitemoe", "phi3", "gptneox"):
         writer.add_rope_dimension_count(int(head_dim * part))
     kind = rope["rope_type"]
     if kind == "llama3":
@@ -160,6 +202,10 @@ def write_rope(writer, arch, config, head_dim):
     elif kind == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(rope["factor"])
+    elif kind == "yarn":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(rope["factor"])
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
     else:
         assert kind == "default", kind
 
@@ -176,7 +222,7 @@ def write_metadata(writer, arch, config):
     writer.add_head_count(heads)
     if arch not in ("gpt2", "gptneox"):
         writer.add_head_count_kv(kv_heads)
-    if arch in ("qwen3", "gemma", "gemma2", "gemma3"):
+    if arch in ("qwen3", "qwen3moe", "gpt-oss", "gemma", "gemma2", "gemma3"):
         writer.add_key_length(head_dim)
         writer.add_value_length(head_dim)
     eps = get(config, "layer_norm_epsilon", "layer_norm_eps", "norm_epsilon")
@@ -193,7 +239,18 @@ def write_metadata(writer, arch, config):
         writer.add_final_logit_softcapping(config.final_logit_softcapping)
     if arch == "gptneox":
         writer.add_parallel_residual(config.use_parallel_residual)
-    if arch == "granite":
+    count = get(config, "num_local_experts", "num_experts")
+    if count:
+        writer.add_expert_count(count)
+        writer.add_expert_used_count(config.num_experts_per_tok)
+    if arch in ("qwen2moe", "qwen3moe"):
+        writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+    if arch == "gpt-oss":
+        writer.add_expert_feed_forward_length(config.intermediate_size)
+    shared = get(config, "shared_intermediate_size", "shared_expert_intermediate_size")
+    if shared:
+        writer.add_expert_shared_feed_forward_length(shared)
+    if arch in ("granite", "granitemoe"):
         writer.add_attention_scale(config.attention_multiplier)
         writer.add_embedding_scale(config.embedding_multiplier)
         writer.add_residual_scale(config.residual_multiplier)
@@ -213,19 +270,21 @@ def write(path, arch, model, types, seed):
     write_metadata(writer, arch, config)
     turn = 0
     for name, parameter in model.named_parameters():
-        stem, suffix = name.rsplit(".", 1)
-        stored_name = f"{names.get_name(stem)}.{suffix}"
-        w = arranged(arch, config, name, parameter.data).contiguous().numpy().astype(np.float32)
-        kind = Type.F32
-        if w.ndim == 2 and stored_name != "position_embd.weight":
-            kind = types[turn % len(types)]
-            turn += 1
-            if w.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0] != 0:
-                kind = Type.F16
-        data = large_blocks(kind, w.shape, random) if kind in LARGE else gguf.quants.quantize(w, kind)
-        writer.add_tensor(stored_name, data, raw_dtype=kind)
-        values = torch.from_numpy(np.array(gguf.quants.dequantize(data, kind), np.float32).reshape(w.shape))
-        parameter.data = arranged(arch, config, name, values, back=True).contiguous()
+        for stored_name, view in stored_views(arch, names, name, parameter.data):
+            w = arranged(arch, config, name, view).contiguous().numpy().astype(np.float32)
+            kind = Type.F32
+            if w.ndim >= 2 and not stored_name.endswith(KEPT):
+                kind = types[turn % len(types)]
+                turn += 1
+                if arch == "gpt-oss" and w.ndim == 3:
+                    kind = Type.MXFP4
+                if w.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0] != 0:
+                    kind = Type.F16
+            data = (large_blocks(kind, w.shape, random) if kind in LARGE
+                    else gguf.quants.quantize(w, kind))
+            writer.add_tensor(stored_name, data, raw_dtype=kind)
+            values = np.array(gguf.quants.dequantize(data, kind), np.float32).reshape(w.shape)
+            view.copy_(arranged(arch, config, name, torch.from_numpy(values), back=True))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

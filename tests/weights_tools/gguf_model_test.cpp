@@ -164,8 +164,10 @@ TEST_CASE("GGUF files that hold no model that can be run are refused by key") {
                  "general.type: expected \"model\", got \"adapter\""));
   CHECK(contains(message_for(GgufBytes().string("general.architecture", "llama")),
                  "the file holds no model"));
+  CHECK(contains(message_for(llama("qwen2").uint32("qwen2.expert_count", 8)),
+                 "qwen2.expert_count: expected 0"));
   CHECK(contains(message_for(llama().uint32("llama.expert_count", 8)),
-                 "llama.expert_count: expected 0"));
+                 "tensor blk.0.ffn_gate_inp.weight is missing: expected [8, 16]"));
   CHECK(contains(message_for(llama()
                                  .uint32("llama.attention.key_length", 8)
                                  .uint32("llama.attention.value_length", 4)),

@@ -24,6 +24,7 @@ constexpr GgufKey kCommonKeys[] = {
     // Read on their own (gguf_model.cpp).
     {"attention.value_length"},
     {"expert_count"},
+    {"expert_feed_forward_length"},
     {"expert_used_count"},
     {"rope.dimension_count"},
     {"rope.scale_linear"},
@@ -73,6 +74,15 @@ constexpr GgufKey kFalconKeys[] = {
     {"attention.layer_norm_epsilon", "layer_norm_epsilon"},
 };
 
+constexpr GgufKey kQwen2MoeKeys[] = {
+    {"expert_feed_forward_length", "moe_intermediate_size"},
+    {"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},
+};
+
+constexpr GgufKey kQwen3MoeKeys[] = {
+    {"expert_feed_forward_length", "moe_intermediate_size"},
+};
+
 constexpr GgufKey kStarcoder2Keys[] = {
     {"attention.layer_norm_epsilon", "norm_epsilon"},
 };
@@ -82,6 +92,7 @@ constexpr GgufKey kGraniteKeys[] = {
     {"embedding_scale", "embedding_multiplier"},
     {"residual_scale", "residual_multiplier"},
     {"logit_scale", "logits_scaling"},
+    {"expert_shared_feed_forward_length", "shared_intermediate_size"},
 };
 
 // Files have biases or not; no key tells.
@@ -92,6 +103,10 @@ void find_biases(json& config, const Gguf& gguf) {
 
 void find_attention_bias(json& config, const Gguf& gguf) {
   config["attention_bias"] = gguf.tensors.contains("blk.0.attn_q.bias");
+}
+
+void find_qkv_bias(json& config, const Gguf& gguf) {
+  config["qkv_bias"] = gguf.tensors.contains("blk.0.attn_q.bias");
 }
 
 // llama.cpp knows the largest Gemma 2 and 3 by their layers: their scores are scaled by
@@ -127,22 +142,61 @@ void add_falcon_names(NameMap& names) {
   names.tensors.push_back({TensorId::kMlpNorm, {"blk.#.attn_norm"}});
 }
 
+// llama.cpp's graph of the architecture divides the weights of a token's experts by their sum.
+void normalise_weights(json& config, const Gguf& gguf) {
+  config["norm_topk_prob"] = true;
+  find_attention_bias(config, gguf);
+}
+
+// Mixtral, where the file has experts.
+void find_llama_kind(json& config, const Gguf& gguf) {
+  if (!config.contains("num_local_experts")) return find_biases(config, gguf);
+  config["model_type"] = "mixtral";
+  if (!config.contains("rope_theta")) config["rope_theta"] = 10000.0;
+}
+
+void find_granite_kind(json& config, const Gguf& gguf) {
+  find_attention_bias(config, gguf);
+  if (config.contains("shared_intermediate_size")) config["model_type"] = "granitemoeshared";
+}
+
+// Files do not tell how the range of YaRN's dimensions is rounded; in the published models it is
+// not.
+void set_gpt_oss_rotation(json& config, const Gguf& gguf) {
+  find_attention_bias(config, gguf);
+  if (config.contains("rope_scaling")) {
+    config["rope_scaling"]["truncate"] = false;
+  } else {
+    config["rope_scaling"] = {{"rope_type", "default"}};
+  }
+}
+
+void add_gpt_oss_names(NameMap& names) {
+  names.tensors.push_back({TensorId::kMlpNorm, {"blk.#.post_attention_norm"}});
+}
+
 constexpr SourceLayout kPairs = SourceLayout::kInterleavedPairs;
+constexpr SourceLayout kSame = SourceLayout::kSame;
 
 constexpr GgufArchitecture kArchitectures[] = {
-    {"llama", "llama", {}, kPairs, find_biases},
+    {"llama", "llama", {}, kPairs, find_llama_kind, nullptr, true},
     {"qwen2", "qwen2"},
-    {"qwen3", "qwen3", {}, SourceLayout::kSame, find_attention_bias},
+    {"qwen3", "qwen3", {}, kSame, find_attention_bias},
     {"gemma", "gemma"},
-    {"gemma2", "gemma2", kGemma2Keys, SourceLayout::kSame, set_gemma_scale},
-    {"gemma3", "gemma3_text", kGemma3Keys, SourceLayout::kSame, set_gemma_scale},
+    {"gemma2", "gemma2", kGemma2Keys, kSame, set_gemma_scale},
+    {"gemma3", "gemma3_text", kGemma3Keys, kSame, set_gemma_scale},
     {"phi3", "phi3"},
     {"gpt2", "gpt2", kGpt2Keys},
     {"gptneox", "gpt_neox", kGptNeoxKeys},
-    {"falcon", "falcon", kFalconKeys, SourceLayout::kSame, find_falcon_kind, add_falcon_names},
+    {"falcon", "falcon", kFalconKeys, kSame, find_falcon_kind, add_falcon_names},
     {"starcoder2", "starcoder2", kStarcoder2Keys},
-    {"olmo2", "olmo2", {}, SourceLayout::kSame, find_attention_bias},
+    {"olmo2", "olmo2", {}, kSame, find_attention_bias},
     {"granite", "granite", kGraniteKeys, kPairs, find_biases},
+    {"granitemoe", "granitemoe", kGraniteKeys, kPairs, find_granite_kind, nullptr, true},
+    {"qwen2moe", "qwen2_moe", kQwen2MoeKeys, kSame, find_qkv_bias, nullptr, true},
+    {"qwen3moe", "qwen3_moe", kQwen3MoeKeys, kSame, normalise_weights, nullptr, true},
+    {"olmoe", "olmoe", {}, kSame, find_attention_bias, nullptr, true},
+    {"gpt-oss", "gpt_oss", {}, kSame, set_gpt_oss_rotation, add_gpt_oss_names, true},
 };
 
 const GgufKey* find_in(std::span<const GgufKey> keys, std::string_view name) {
@@ -175,30 +229,40 @@ const GgufKey* find_gguf_key(const GgufArchitecture& architecture, std::string_v
 }
 
 NameMap gguf_names(const GgufArchitecture& architecture) {
-  NameMap names = {.tensors = {{TensorId::kTokenEmbedding, {"token_embd"}},
-                               {TensorId::kPositionEmbedding, {"position_embd"}},
-                               {TensorId::kEmbeddingNorm, {"token_embd_norm"}},
-                               {TensorId::kAttnNorm, {"blk.#.attn_norm"}},
-                               {TensorId::kQkv,
-                                {"blk.#.attn_q", "blk.#.attn_k", "blk.#.attn_v"},
-                                architecture.qkv_layout},
-                               {TensorId::kQkv, {"blk.#.attn_qkv"}},
-                               {TensorId::kQNorm, {"blk.#.attn_q_norm"}},
-                               {TensorId::kKNorm, {"blk.#.attn_k_norm"}},
-                               {TensorId::kSinks, {"blk.#.attn_sinks"}},
-                               {TensorId::kAttnOut, {"blk.#.attn_output"}},
-                               {TensorId::kAttnPostNorm, {"blk.#.post_attention_norm"}},
-                               {TensorId::kMlpNorm, {"blk.#.ffn_norm"}},
-                               {TensorId::kMlpUp, {"blk.#.ffn_gate", "blk.#.ffn_up"}},
-                               {TensorId::kMlpUp, {"blk.#.ffn_up"}},
-                               {TensorId::kMlpDown, {"blk.#.ffn_down"}},
-                               {TensorId::kMlpPostNorm, {"blk.#.post_ffw_norm"}},
-                               {TensorId::kFinalNorm, {"output_norm"}},
-                               {TensorId::kLmHead, {"output"}}},
-                   .prefixes = {},
-                   // Read with the configuration, or follow from it.
-                   .ignorable = {"rope_freqs.weight", "rope_factors_short.weight",
-                                 "rope_factors_long.weight", "blk.#.attn_rot_embd"}};
+  NameMap names = {
+      .tensors = {{TensorId::kTokenEmbedding, {"token_embd"}},
+                  {TensorId::kPositionEmbedding, {"position_embd"}},
+                  {TensorId::kEmbeddingNorm, {"token_embd_norm"}},
+                  {TensorId::kAttnNorm, {"blk.#.attn_norm"}},
+                  {TensorId::kQkv,
+                   {"blk.#.attn_q", "blk.#.attn_k", "blk.#.attn_v"},
+                   architecture.qkv_layout},
+                  {TensorId::kQkv, {"blk.#.attn_qkv"}},
+                  {TensorId::kQNorm, {"blk.#.attn_q_norm"}},
+                  {TensorId::kKNorm, {"blk.#.attn_k_norm"}},
+                  {TensorId::kSinks, {"blk.#.attn_sinks"}},
+                  {TensorId::kAttnOut, {"blk.#.attn_output"}},
+                  {TensorId::kAttnPostNorm, {"blk.#.post_attention_norm"}},
+                  {TensorId::kMlpNorm, {"blk.#.ffn_norm"}},
+                  {TensorId::kMlpUp, {"blk.#.ffn_gate", "blk.#.ffn_up"}},
+                  {TensorId::kMlpUp, {"blk.#.ffn_up"}},
+                  {TensorId::kMlpDown, {"blk.#.ffn_down"}},
+                  {TensorId::kRouter, {"blk.#.ffn_gate_inp"}},
+                  {TensorId::kExpertsUp, {"blk.#.ffn_gate_exps", "blk.#.ffn_up_exps"}},
+                  {TensorId::kExpertsUp, {"blk.#.ffn_gate.*", "blk.#.ffn_up.*"}},
+                  {TensorId::kExpertsUp, {"blk.#.ffn_gate_up_exps"}},
+                  {TensorId::kExpertsDown, {"blk.#.ffn_down_exps"}},
+                  {TensorId::kExpertsDown, {"blk.#.ffn_down.*"}},
+                  {TensorId::kSharedUp, {"blk.#.ffn_gate_shexp", "blk.#.ffn_up_shexp"}},
+                  {TensorId::kSharedDown, {"blk.#.ffn_down_shexp"}},
+                  {TensorId::kSharedGate, {"blk.#.ffn_gate_inp_shexp"}, SourceLayout::kOneRow},
+                  {TensorId::kMlpPostNorm, {"blk.#.post_ffw_norm"}},
+                  {TensorId::kFinalNorm, {"output_norm"}},
+                  {TensorId::kLmHead, {"output"}}},
+      .prefixes = {},
+      // Read with the configuration, or follow from it.
+      .ignorable = {"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight",
+                    "blk.#.attn_rot_embd"}};
   if (architecture.add_names != nullptr) architecture.add_names(names);
   return names;
 }

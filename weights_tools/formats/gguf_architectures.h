@@ -19,12 +19,13 @@ struct GgufKey {
 };
 
 struct GgufArchitecture {
-  std::string_view name;                                          // general.architecture
-  const char* model_type;                                         // of config.json
-  std::span<const GgufKey> keys = {};                             // come before the common ones
-  SourceLayout qkv_layout = SourceLayout::kSame;                  // of q, k and v stored apart
+  std::string_view name;                          // general.architecture
+  const char* model_type;                         // of config.json, unless `finish` sets another
+  std::span<const GgufKey> keys = {};             // come before the common ones
+  SourceLayout qkv_layout = SourceLayout::kSame;  // of q, k and v stored apart
   void (*finish)(nlohmann::json& config, const Gguf&) = nullptr;  // what no key says
   void (*add_names)(NameMap&) = nullptr;                          // of tensors that others lack
+  bool may_have_experts = false;
 };
 
 // The architecture with this name, or null.

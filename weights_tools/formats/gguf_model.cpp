@@ -192,8 +192,14 @@ json config_json(const Gguf& gguf, const GgufArchitecture& architecture) {
           "alone?)");
   config["vocab_size"] = embedding->second.shape[0];
   config["tie_word_embeddings"] = !gguf.tensors.contains("output.weight");
-  if (values.integer("expert_count").value_or(0) != 0) {
-    values.refuse("expert_count", "0: mixtures of experts are not supported in GGUF files");
+  if (const int64_t experts = values.integer("expert_count").value_or(0); experts != 0) {
+    if (!architecture.may_have_experts) {
+      values.refuse("expert_count", "0: no experts are known of this architecture");
+    }
+    config["num_local_experts"] = experts;
+    if (const auto used = values.integer("expert_used_count")) {
+      config["num_experts_per_tok"] = *used;
+    }
   }
   const auto key_length = values.integer("attention.key_length");
   const auto value_length = values.integer("attention.value_length");
@@ -258,14 +264,15 @@ Checkpoint open_gguf(const std::filesystem::path& path, const ConfigPolicy& poli
   json document = config_json(gguf, architecture);
   for (const std::string& key : policy.ignored) document.erase(key);
   JsonObject source(std::move(document), path.string() + ": metadata");
-  const Family* family = find_family(architecture.model_type);
-  require(family != nullptr, "internal error: no family ", architecture.model_type);
+  const std::string model_type = source.string("model_type");
+  const Family* family = find_family(model_type);
+  require(family != nullptr, "internal error: no family ", model_type);
   Checkpoint checkpoint;
   checkpoint.format = concat("GGUF version ", gguf.version);
   checkpoint.tokenizer_directory = path;
   ModelConfig& config = checkpoint.config;
   config = family->read_config(source);
-  config.family = architecture.model_type;
+  config.family = model_type;
   source.ignore({"model_type"});
   source.settle_unknown_keys(policy, checkpoint.warnings);
   settle_conventions(ModelValues(gguf, architecture), config);
