@@ -70,6 +70,19 @@ def gemma3_multimodal():
                            image_token_index=130, boi_token_index=128, eoi_token_index=129)
 
 
+def experts(cls, count, top_k, **extra):
+    """Mixtures of experts: small MLPs, as many as make routing matter."""
+    return sized(cls, **{"num_hidden_layers": 2, "intermediate_size": 16, "num_key_value_heads": 2,
+                         "num_experts_per_tok": top_k, **extra},
+                 **{"num_experts" if "Qwen" in cls.__name__ or "Olmoe" in cls.__name__
+                    else "num_local_experts": count})
+
+
+def gpt_oss(**extra):
+    return experts(hf.GptOssConfig, 5, 2, head_dim=16, **WINDOW,
+                   rope_parameters=yarn(rope_theta=150000.0, truncate=False), **extra)
+
+
 FAMILY_MODELS = {
     "qwen2-windows": sized(hf.Qwen2Config, num_key_value_heads=2, use_sliding_window=True,
                            max_window_layers=1, **WINDOW),
@@ -141,5 +154,23 @@ FAMILY_MODELS = {
     "exaone4-full": sized(hf.Exaone4Config, num_key_value_heads=2, sliding_window=None,
                           layer_types=[FULL] * 3),
     "seed-oss": sized(hf.SeedOssConfig, num_key_value_heads=2, head_dim=16, mlp_bias=True),
+    "mixtral": experts(hf.MixtralConfig, 4, 2, head_dim=16, **WINDOW),
+    "qwen2-moe": experts(hf.Qwen2MoeConfig, 6, 3, num_hidden_layers=3, moe_intermediate_size=12,
+                         intermediate_size=40, shared_expert_intermediate_size=20,
+                         mlp_only_layers=[1], use_sliding_window=True, max_window_layers=2,
+                         **WINDOW),
+    "qwen3-moe": experts(hf.Qwen3MoeConfig, 16, 4, num_hidden_layers=3, head_dim=16,
+                         moe_intermediate_size=8, intermediate_size=40, decoder_sparse_step=2,
+                         norm_topk_prob=True, rope_parameters=rope(1e6)),
+    "granitemoe": experts(hf.GraniteMoeConfig, 5, 2, embedding_multiplier=3.0, logits_scaling=0.7,
+                          residual_multiplier=0.6, attention_multiplier=0.5),
+    "granitemoeshared": experts(hf.GraniteMoeSharedConfig, 5, 2, shared_intermediate_size=20,
+                                attention_bias=True, tie_word_embeddings=True,
+                                embedding_multiplier=3.0, logits_scaling=0.7,
+                                residual_multiplier=0.6, attention_multiplier=0.5),
+    "olmoe": experts(hf.OlmoeConfig, 8, 3, intermediate_size=12),
+    "gpt-oss": gpt_oss(),
+    # Its experts are stored in MXFP4, whose blocks have 32 elements.
+    "gpt-oss-mxfp4": gpt_oss(intermediate_size=32),
     "nemotron": sized(hf.NemotronConfig, num_key_value_heads=2, head_dim=16, attention_bias=True),
 }

@@ -17,6 +17,7 @@ import pathlib
 import tempfile
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, GPT2Config,
                           LlamaConfig, MistralConfig, Qwen2Config)
 
@@ -97,8 +98,9 @@ def auto_class(config):
     return (AutoModelForImageTextToText if hasattr(config, "vision_config") else AutoModelForCausalLM)
 
 
-def move_off_defaults(model, generator):
-    """Random weights of any family. Norms, whose defaults differ, stay near theirs."""
+def move_off_defaults(model, generator, spread):
+    """Random weights of any family. Norms, whose defaults differ, stay near theirs. Experts differ
+    from each other by `spread`."""
     for name, p in model.named_parameters():
         noise = torch.randn(p.shape, generator=generator)
         if "norm" in name or "ln_" in name:
@@ -110,15 +112,19 @@ def move_off_defaults(model, generator):
         elif "embed" in name or "wte" in name:  # a tied head must not give the last token back
             p.data = noise * (1.2 / p.shape[-1]**0.5)
         else:
+            if ".experts." in name:
+                common = torch.randn(p.shape[1:], generator=generator)
+                noise = (1 - spread**2)**0.5 * common + spread * noise
             p.data = noise * (1.3 / p.shape[-1]**0.5)
 
 
-def random_model(config, dtype, seed, is_family_model):
-    """Random weights wide enough that every part of the model moves the output."""
+def random_model(config, dtype, seed, is_family_model, spread=0.25):
+    """Random weights wide enough that every part of the model moves the output. Experts are so much
+    alike that 16-bit runs, which choose others on near ties, do not go astray."""
     generator = torch.Generator().manual_seed(seed)
     model = auto_class(config).from_config(config, attn_implementation="eager").eval()
     if is_family_model:
-        move_off_defaults(model, generator)
+        move_off_defaults(model, generator, spread)
     else:
         move_llama_or_gpt2(model, config, generator)
     for p in model.parameters():  # values that every floating type holds exactly
@@ -217,6 +223,41 @@ def write_old_style(path):
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
+E2M1 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
+
+
+def mxfp4_of(w):
+    """Blocks [..., n, 16] and scales [..., n] nearest to w [..., 32 n], as gpt-oss stores them."""
+    blocks = w.float().reshape(*w.shape[:-1], -1, 32)
+    exponents = (blocks.abs().amax(-1, keepdim=True) / 6).clamp(min=1e-9).log2().ceil()
+    scaled = blocks / 2**exponents
+    codes = (scaled.abs()[..., None] - E2M1).abs().argmin(-1) + 8 * (scaled < 0)
+    packed = codes[..., 0::2] | codes[..., 1::2] << 4
+    return packed.to(torch.uint8), (exponents[..., 0] + 127).to(torch.uint8)
+
+
+def store_mxfp4(folder):
+    """Rewrites a saved gpt-oss with experts in MXFP4."""
+    weights, stored = load_file(folder / "model.safetensors"), {}
+    for name, w in weights.items():
+        if name.endswith(("gate_up_proj", "down_proj")):
+            blocks, scales = mxfp4_of(w.transpose(1, 2))
+            stored.update({f"{name}_blocks": blocks, f"{name}_scales": scales})
+        else:
+            stored[name] = w
+    save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "mxfp4", "modules_to_not_convert": [
+        "model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]}
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def save(name, model, folder):
+    model.save_pretrained(folder)
+    if name.endswith("mxfp4"):
+        store_mxfp4(pathlib.Path(folder))
+
+
 def prompts_for(vocab_size, lengths, seed):
     generator = torch.Generator().manual_seed(1000 + seed)
     return [torch.randint(3, vocab_size, (n,), generator=generator).tolist() for n in lengths]
@@ -239,7 +280,7 @@ def make(name, seeds):
     best = None
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            random_model(config, dtype, seed, is_family_model).save_pretrained(folder)
+            save(name, random_model(config, dtype, seed, is_family_model), folder)
             fp32 = load(folder, torch.float32)
             rows = [greedy(fp32, prompt, eos, count)
                     for prompt in prompts_for(text.vocab_size - 3 * is_family_model, lengths, seed)]
@@ -254,7 +295,7 @@ def make(name, seeds):
         return
     _, seed, rows = best
     folder = HERE / "models" / name
-    random_model(config, dtype, seed, is_family_model).save_pretrained(folder)
+    save(name, random_model(config, dtype, seed, is_family_model), folder)
     if old_style:
         write_old_style(folder / "config.json")
     with open(folder / "golden.jsonl", "w") as file:

@@ -293,10 +293,67 @@ def nemotron(d):
                                  head_dim(s), d.part(), kinds=("linear", "dynamic")))
 
 
+def routed(d, key):
+    """How many experts there are and a token has; ties are likely among few and equal ones."""
+    count = d.pick(1, 2, 3, 8, 17, 64)
+    return {key: count, "num_experts_per_tok": min(count, d.pick(1, 2, 3, 8))}
+
+
+def mixtral(d):
+    s = d.sizes()
+    return hf.MixtralConfig(**s, **routed(d, "num_local_experts"), sliding_window=d.pick(None, d.window()),
+                            rope_parameters=d.rope(head_dim(s)))
+
+
+def sparse_layers(d, count):
+    return dict(decoder_sparse_step=d.pick(1, 1, 2, 3), norm_topk_prob=d.flag(),
+                moe_intermediate_size=d.pick(8, 24, 33),
+                mlp_only_layers=[i for i in range(count) if d.pick(0, 0, 1)])
+
+
+def qwen2_moe(d):
+    s = d.sizes(False)
+    return hf.Qwen2MoeConfig(**s, **routed(d, "num_experts"), **sparse_layers(d, s["num_hidden_layers"]),
+                             shared_expert_intermediate_size=d.pick(9, 40), qkv_bias=d.flag(),
+                             use_sliding_window=d.flag(), sliding_window=d.window(),
+                             max_window_layers=d.pick(0, 1, 4), rope_parameters=d.rope(head_dim(s)))
+
+
+def qwen3_moe(d):
+    s = d.sizes()
+    return hf.Qwen3MoeConfig(**s, **routed(d, "num_experts"), **sparse_layers(d, s["num_hidden_layers"]),
+                             attention_bias=d.flag(), use_sliding_window=d.flag(),
+                             sliding_window=d.window(), rope_parameters=d.rope(head_dim(s)))
+
+
+def granitemoe(d):
+    s = d.sizes(False)
+    shared = d.pick(None, 0, 20)
+    cls = hf.GraniteMoeConfig if shared is None else hf.GraniteMoeSharedConfig
+    extra = {} if shared is None else {"shared_intermediate_size": shared}
+    return cls(**s, **routed(d, "num_local_experts"), **extra, attention_bias=d.flag(),
+               embedding_multiplier=d.pick(1.0, 3.0), logits_scaling=d.pick(0.5, 1.0, 4.0),
+               residual_multiplier=d.pick(0.22, 1.0), attention_multiplier=d.pick(0.05, 0.3),
+               rope_parameters=d.rope(head_dim(s)))
+
+
+def olmoe(d):
+    s = d.sizes(False)
+    return hf.OlmoeConfig(**s, **routed(d, "num_experts"), norm_topk_prob=d.flag(),
+                          attention_bias=d.flag(), rope_parameters=d.rope(head_dim(s)))
+
+
+def gpt_oss(d):
+    s = d.sizes()
+    return hf.GptOssConfig(**s, **routed(d, "num_local_experts"), sliding_window=d.window(),
+                           attention_bias=d.flag(), rope_parameters=d.rope(head_dim(s)),
+                           layer_types=d.pick(None, d.layer_types(s["num_hidden_layers"])))
+
+
 FAMILIES = {maker.__name__: maker for maker in (
     llama, mistral, ministral, gemma, gemma2, gemma3, phi, phi3, olmo, olmo2, olmo3, smollm3, granite,
     opt, gpt_neox, gptj, falcon, bloom, stablelm, starcoder2, cohere, cohere2, exaone4, seed_oss,
-    nemotron)} | {"qwen2": qwen(hf.Qwen2Config, False), "qwen3": qwen(hf.Qwen3Config, True)}
+    nemotron, mixtral, qwen2_moe, qwen3_moe, granitemoe, olmoe, gpt_oss)} | {"qwen2": qwen(hf.Qwen2Config, False), "qwen3": qwen(hf.Qwen3Config, True)}
 
 
 def run_eet(eet, folder, prompts, policy):
@@ -335,7 +392,7 @@ def try_one(name, seed, eet):
     config = FAMILIES[name](draw)
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        goldens.random_model(config, torch.float32, seed, True).save_pretrained(folder)
+        goldens.random_model(config, torch.float32, seed, True, 1.0).save_pretrained(folder)
         model = goldens.load(folder, torch.float32)
         lengths = [draw.pick(1, 2, 9), draw.random.randint(10, 135), draw.random.randint(130, 300)]
         prompts = goldens.prompts_for(config.vocab_size, lengths, seed)
