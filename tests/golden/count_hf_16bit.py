@@ -14,7 +14,7 @@ import platform
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -70,7 +70,12 @@ def main():
             continue
         models[name] = {"rows": len(rows)}
         for word, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16)):
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
+            config = AutoConfig.from_pretrained(folder)
+            # Experts one by one: grouped products want strides of 16 bytes.
+            experts = ({"experts_implementation": "eager"} if hasattr(config, "num_experts_per_tok")
+                       else {})
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **experts)
+            model = model.to(device).eval()
             models[name][word] = sum(leaves(model, *row) for row in rows)
         print(name, models[name], flush=True)
     document[device] = {

@@ -185,8 +185,10 @@ def load(folder, dtype):
     config = AutoConfig.from_pretrained(folder)
     # Falcon's eager attention adds ALiBi to scores and mask both; by default it is added once.
     attention = "sdpa" if config.model_type == "falcon" else "eager"
+    # Experts one by one: grouped products want strides of 16 bytes.
+    experts = {"experts_implementation": "eager"} if hasattr(config, "num_experts_per_tok") else {}
     cls = auto_class(config)
-    return cls.from_pretrained(folder, dtype=dtype, attn_implementation=attention).eval()
+    return cls.from_pretrained(folder, dtype=dtype, attn_implementation=attention, **experts).eval()
 
 
 def judge(rows, folder, count):
