@@ -6,9 +6,11 @@
 // ascending 16s of in_features, whatever the tile: nothing is split.
 #include <algorithm>
 
+#include "kernels/expert_epilogue.cuh"
 #include "kernels/expert_gemm.cuh"
 #include "kernels/mma.cuh"
 #include "kernels/precondition.h"
+#include "kernels/skinny_gemm.h"
 
 namespace eet::kernels {
 namespace {
@@ -27,28 +29,25 @@ struct Tiling {
   static constexpr int kParts = kPartCount;
   static constexpr int kLineTiles = kLineTileCount / kParts;  // of each part, of a warp
   static constexpr int kPairTiles = kPairs / kPairWarps / 8;
+  static constexpr int kLineTileStride = 16;
   static constexpr int kPartLines = 16 * kLineTiles;
   static constexpr int kWarpLines = kPartLines * kParts;
   static constexpr int kWeightLines = kWarpLines * kLineWarps;
   static constexpr int kTileWidth = kWeightLines / kParts;
   static constexpr int kStages = kStageCount;
   static constexpr int kBlocks = kBlockCount;  // of an SM
-  static constexpr int kStagePieces = (kWeightLines + kTileRows) * kLinePieces;
-  static constexpr int kSharedBytes = kStages * kStagePieces * static_cast<int>(sizeof(uint4));
+  static constexpr int kStageBytes = (kWeightLines + kTileRows) * kLineBytes;
+  static constexpr int kSharedBytes = kStages * kStageBytes;
   static_assert(kPairTiles % 2 == 0);
 };
 
-// Of lane 4g + t: [2h + i] is line 8h + g of the line tile and pair 2t + i of the pair tile.
-template <typename Shape>
-using Sums = float[Shape::kParts][Shape::kLineTiles][Shape::kPairTiles][4];
-
 template <typename T, typename Shape>
-__device__ __forceinline__ void multiply_chunk(Sums<Shape>& sums, const uint4* stage, int warp,
+__device__ __forceinline__ void multiply_chunk(TileSums<Shape>& sums, uint32_t stage, int warp,
                                                int lane) {
-  const uint4* lines = stage + warp % Shape::kLineWarps * Shape::kWarpLines * kLinePieces;
-  const uint4* pairs =
-      stage +
-      (Shape::kWeightLines + warp / Shape::kLineWarps * Shape::kPairTiles * 8) * kLinePieces;
+  const int first_line = warp % Shape::kLineWarps * Shape::kWarpLines;
+  const int first_pair = Shape::kWeightLines + warp / Shape::kLineWarps * Shape::kPairTiles * 8;
+  const uint32_t lines = stage + static_cast<uint32_t>(first_line * kLineBytes);
+  const uint32_t pairs = stage + static_cast<uint32_t>(first_pair * kLineBytes);
 #pragma unroll
   for (int step = 0; step < kSteps; ++step) {
     uint32_t columns[Shape::kPairTiles][2];
@@ -57,7 +56,7 @@ __device__ __forceinline__ void multiply_chunk(Sums<Shape>& sums, const uint4* s
       // Two tiles of 8 pairs, two halves of the features each.
       uint32_t r[4];
       const int line = 8 * (tile + lane / 16) + lane % 8;
-      load_matrices(r, shared_address(pairs + place(line, 2 * step + lane / 8 % 2)));
+      load_matrices(r, pairs + place(line, 2 * step + lane / 8 % 2));
       columns[tile][0] = r[0];
       columns[tile][1] = r[1];
       columns[tile + 1][0] = r[2];
@@ -69,7 +68,7 @@ __device__ __forceinline__ void multiply_chunk(Sums<Shape>& sums, const uint4* s
       for (int line_tile = 0; line_tile < Shape::kLineTiles; ++line_tile) {
         uint32_t rows[4];
         const int line = part * Shape::kPartLines + 16 * line_tile + lane % 16;
-        load_matrices(rows, shared_address(lines + place(line, 2 * step + lane / 16)));
+        load_matrices(rows, lines + place(line, 2 * step + lane / 16));
 #pragma unroll
         for (int tile = 0; tile < Shape::kPairTiles; ++tile) {
           mma_16x8x16<T>(sums[part][line_tile][tile], rows, columns[tile][0], columns[tile][1]);
@@ -80,76 +79,10 @@ __device__ __forceinline__ void multiply_chunk(Sums<Shape>& sums, const uint4* s
 }
 
 template <typename T, typename Shape>
-__device__ __forceinline__ void add_bias(Sums<Shape>& sums, const ExpertArgs<T>& args,
-                                         const FlatTile& tile, int first_row) {
-  if (args.product.bias == nullptr) return;
-  const T* bias =
-      args.product.bias + static_cast<int64_t>(tile.pairs.expert) * args.product.out_features;
-#pragma unroll
-  for (int part = 0; part < Shape::kParts; ++part) {
-#pragma unroll
-    for (int line_tile = 0; line_tile < Shape::kLineTiles; ++line_tile) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const int row = first_row + 16 * line_tile + 8 * half;
-        const float addend = row < args.width ? to_float(bias[part * args.width + row]) : 0.0F;
-#pragma unroll
-        for (int pair_tile = 0; pair_tile < Shape::kPairTiles; ++pair_tile) {
-          sums[part][line_tile][pair_tile][2 * half] += addend;
-          sums[part][line_tile][pair_tile][2 * half + 1] += addend;
-        }
-      }
-    }
-  }
-}
-
-template <typename T, typename Shape>
-__device__ __forceinline__ void apply_gates(Sums<Shape>& sums, const ExpertGate& gate) {
-  with_function(gate, [&]<GateFunction kFunction>() {
-#pragma unroll
-    for (int line_tile = 0; line_tile < Shape::kLineTiles; ++line_tile) {
-#pragma unroll
-      for (int pair_tile = 0; pair_tile < Shape::kPairTiles; ++pair_tile) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          float& y = sums[0][line_tile][pair_tile][i];
-          const float up = sums[Shape::kParts - 1][line_tile][pair_tile][i];
-          y = apply_gate<kFunction, T>(to_float(from_float<T>(y)), to_float(from_float<T>(up)),
-                                       gate.swiglu_limit);
-        }
-      }
-    }
-  });
-}
-
-// Of 8 lines by 8 pairs each lane has two pairs of a line and stores two lines of a pair.
-template <typename T, typename Shape>
-__device__ __forceinline__ void store_sums(const Sums<Shape>& sums, const ExpertArgs<T>& args,
-                                           const FlatTile& tile, int first_row, int first_pair,
-                                           int lane) {
-#pragma unroll
-  for (int pair_tile = 0; pair_tile < Shape::kPairTiles; ++pair_tile) {
-    const int pair = first_pair + 8 * pair_tile + lane / 4;
-    const bool valid = pair < tile.pairs.count;
-    const int64_t target = valid ? args.target_row(tile.pairs.begin + pair) : 0;
-    T* out = args.out + target * args.width + first_row + lane % 4 * 2;
-#pragma unroll
-    for (int line_tile = 0; line_tile < Shape::kLineTiles; ++line_tile) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const float* sum = sums[0][line_tile][pair_tile] + 2 * half;
-        const uint32_t two = transpose_tile(pack<T>(sum[0], sum[1]));
-        const int row = 16 * line_tile + 8 * half;
-        if (valid && first_row + row < args.width) *reinterpret_cast<uint32_t*>(out + row) = two;
-      }
-    }
-  }
-}
-
-template <typename T, typename Shape>
 __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
     expert_gemm_kernel(const ExpertArgs<T> args) {
   extern __shared__ uint4 shared[];
+  const uint32_t memory = shared_address(shared);
   constexpr int kStages = Shape::kStages;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -163,7 +96,7 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
   TileCopier<T, Shape> copier(args, out_tiles, num_flat);
   int filled = 0;  // the stage to be filled next
   const auto fill_next = [&] {
-    copier.copy_next(shared + filled * Shape::kStagePieces);
+    copier.copy_next(memory + static_cast<uint32_t>(filled * Shape::kStageBytes));
     commit_copies();
     filled = filled + 1 == kStages ? 0 : filled + 1;
   };
@@ -173,19 +106,18 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
   int full = 0;  // the stage to be read next
   for (int flat = static_cast<int>(blockIdx.x); flat < num_flat;
        flat += static_cast<int>(gridDim.x)) {
-    Sums<Shape> sums = {};
+    TileSums<Shape> sums = {};
 #pragma unroll 1
     for (int chunk = 0; chunk < num_chunks; ++chunk) {
       wait_copies<kStages - 2>();
       __syncthreads();  // this chunk has arrived, and all have read the one before
       fill_next();
-      multiply_chunk<T, Shape>(sums, shared + full * Shape::kStagePieces, warp, lane);
+      multiply_chunk<T, Shape>(sums, memory + static_cast<uint32_t>(full * Shape::kStageBytes),
+                               warp, lane);
       full = full + 1 == kStages ? 0 : full + 1;
     }
     const FlatTile tile(args, flat, out_tiles, Shape::kTileWidth);
-    add_bias<T, Shape>(sums, args, tile, tile.first_row + line + lane / 4);
-    if constexpr (Shape::kParts == 2) apply_gates<T, Shape>(sums, args.gate);
-    store_sums<T, Shape>(sums, args, tile, tile.first_row + line, first_pair, lane);
+    finish_tile<T, Shape>(sums, args, tile, tile.first_row + line, first_pair, lane);
   }
   wait_copies<0>();
 }
@@ -211,7 +143,8 @@ void launch(const ExpertArgs<T>& args, cudaStream_t stream) {
     case 64:
       return launch<T, Tiling<64, 4, 1, 2, 4, 2, kParts>>(args, stream);
     case 128:
-      return launch<T, Tiling<128, 2, 2, 4, 3, 2, kParts>>(args, stream);
+      if (is_hopper() && !args.product.portable) return launch_expert_wgmma(args, stream);
+      return launch<T, Tiling<128, 2, 4, 4, 3, 1, kParts>>(args, stream);
     default:
       check_precondition(false, "experts: tiles of ", args.groups.tile_rows, " pairs");
   }

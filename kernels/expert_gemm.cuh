@@ -16,7 +16,8 @@
 namespace eet::kernels {
 
 inline constexpr int kChunkFeatures = 64;
-inline constexpr int kLinePieces = kChunkFeatures / 8;  // of 16 bytes, in a line
+inline constexpr int kLineBytes = 2 * kChunkFeatures;
+inline constexpr int kLinePieces = kLineBytes / 16;
 
 template <typename T>
 struct ExpertArgs {
@@ -44,10 +45,10 @@ struct FlatTile {
       : pairs(args.groups.tiles[flat / out_tiles]), first_row(flat % out_tiles * tile_width) {}
 };
 
-// The pieces of eight lines trade places, so that one piece of each meets in no bank: the layout
-// of wgmma's 128-byte swizzle.
-__device__ __forceinline__ int place(int line, int piece) {
-  return line * kLinePieces + (piece ^ (line % 8));
+// The byte of a stage at which a line's piece of 16 bytes begins. The pieces of eight lines trade
+// places, so that one piece of each meets in no bank: the layout of wgmma's 128-byte swizzle.
+__device__ __forceinline__ uint32_t place(int line, int piece) {
+  return static_cast<uint32_t>(line * kLineBytes + (piece ^ (line % 8)) * 16);
 }
 
 // Copies a block's tiles to shared memory, chunk after chunk. Each thread copies one piece of every
@@ -66,8 +67,8 @@ class TileCopier {
     if (flat_ < num_flat_) begin_tile();
   }
 
-  // Starts copying the next chunk; nothing where none is left.
-  __device__ __forceinline__ void copy_next(uint4* stage) {
+  // Starts copying the next chunk to shared memory at `stage`; nothing where none is left.
+  __device__ __forceinline__ void copy_next(uint32_t stage) {
     if (flat_ >= num_flat_) return;
     const int64_t in_features = args_.product.in_features;
     const bool valid = feature_ < in_features;
@@ -76,15 +77,17 @@ class TileCopier {
       const int line = copy * kLinesAtOnce;
       const int row = row_of(line);
       const int part = line / Shape::kPartLines % Shape::kParts;
-      copy_async_16_once(shared_address(stage + place(line + line_, piece_)),
-                         weight_ + (part * args_.width + row) * in_features + feature_,
-                         valid && row < rows_left_);
+      // Experts of several tiles read their weights again soon.
+      constexpr auto copy_async = Shape::kTileRows < 128 ? copy_async_16_once : copy_async_16;
+      copy_async(stage + place(line + line_, piece_),
+                 weight_ + (part * args_.width + row) * in_features + feature_,
+                 valid && row < rows_left_);
     }
-    uint4* pairs = stage + Shape::kWeightLines * kLinePieces;
+    const uint32_t pairs = stage + Shape::kWeightLines * kLineBytes;
 #pragma unroll
     for (int copy = 0; copy < kPairCopies; ++copy) {
       const int line = copy * kLinesAtOnce;
-      copy_async_16(shared_address(pairs + place(line + line_, piece_)), rows_[copy] + feature_,
+      copy_async_16(pairs + place(line + line_, piece_), rows_[copy] + feature_,
                     valid && line + line_ < pairs_left_);
     }
     feature_ += kChunkFeatures;
@@ -143,7 +146,7 @@ enum class GateFunction { kSilu, kGeluTanh, kGeluErf, kRelu, kReluSquared, kClam
 
 // Calls body.operator()<function>() with that of `gate`.
 template <typename Body>
-__device__ __forceinline__ void with_function(const ExpertGate& gate, const Body& body) {
+__device__ __forceinline__ void with_gate(const ExpertGate& gate, const Body& body) {
   if (gate.swiglu_limit > 0) return body.template operator()<GateFunction::kClampedSwiglu>();
   switch (gate.function) {
     case ActivationFunction::kSilu:

@@ -81,7 +81,7 @@ __device__ void multiply_tile(const ExpertArgs<T>& args, int expert, int begin, 
     }
   }
   if constexpr (kParts == 2) {
-    with_function(args.gate, [&]<GateFunction kFunction>() {
+    with_gate(args.gate, [&]<GateFunction kFunction>() {
 #pragma unroll
       for (int i = 0; i < kPairsPerThread; ++i) {
         sums[0][i] =

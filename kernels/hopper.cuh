@@ -156,6 +156,12 @@ __device__ __forceinline__ uint64_t tile_descriptor(uint32_t address_16) {
   return kSwizzle128 | kStride | kLeading | address_16;
 }
 
+// Makes what this thread wrote to shared memory, by stores or by cp.async that it waited for, known
+// to the products that any thread issues after a barrier.
+__device__ __forceinline__ void publish_to_products() {
+  asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory");
+}
+
 __device__ __forceinline__ void begin_products() {
   asm volatile("wgmma.fence.sync.aligned;\n" ::: "memory");
 }

@@ -163,7 +163,4 @@ int max_pair_rows(int64_t width, int parts);
 template <typename T, int kParts>
 void launch_pairs(const SkinnyArgs<T>& args, cudaStream_t stream);
 
-// Whether the code for this device has Hopper's own instructions.
-bool is_hopper();
-
 }  // namespace eet::kernels

@@ -24,6 +24,9 @@ struct SkinnyProduct {
   bool portable = false;  // by the kernel of GPUs without Hopper's instructions; kMaxSkinnyRows
 };
 
+// Whether the code for this device has Hopper's own instructions.
+bool is_hopper();
+
 // Up to so many rows the products below are faster than cuBLASLt's: kMaxSkinnyRows, on Hopper 256,
 // of the widest weights (those of LM heads) 64. On an H100, steps of 128 rows took 9.78 ms with
 // cuBLASLt's from 65 rows on (with gates from 129) and 9.16 without (Llama-3 8B, 512 tokens
