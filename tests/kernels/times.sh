@@ -14,3 +14,6 @@ echo "Row-wise kernels and matrix products (shapes are rows x out x in): kernel_
 echo
 echo "Attention: attention_bench"
 "$build/tests/kernels/attention_bench"
+echo
+echo "Mixtures of experts: experts_bench"
+"$build/tests/kernels/experts_bench"
