@@ -221,7 +221,15 @@ int Engine::max_num_seqs() const {
 DType Engine::dtype() const {
   return impl_->runner.shape().dtype;
 }
-const EngineStats& Engine::stats() const {
+std::vector<EngineReport> Engine::reports() const {
+  return {{.name = impl_->options.device,
+           .device = device_name(),
+           .kind = device_kind(),
+           .stats = stats(),
+           .memory = memory(),
+           .peak_device_bytes = peak_device_bytes()}};
+}
+EngineStats Engine::stats() const {
   return impl_->runner.stats();
 }
 const std::vector<MemoryItem>& Engine::memory() const {

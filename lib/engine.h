@@ -1,4 +1,4 @@
-// The library's front door: requests in, tokens out.
+// The library's front door: one model on one device.
 #pragma once
 
 #include <cstdint>
@@ -11,43 +11,42 @@
 #include "lib/core/memory.h"
 #include "lib/engine_options.h"
 #include "lib/engine_stats.h"
+#include "lib/generator.h"
 #include "lib/model/weights.h"
 #include "lib/request.h"
 
 namespace eet {
 
-class Engine {
+class Engine : public Generator {
  public:
   // Plans and takes all memory; throws Error when it does not fit, with the ledger in the message.
-  // Without a loader the weights are random, drawn from options.seed (for benchmarks).
+  // Without a loader the weights are random, drawn from options.seed (for benchmarks). On CUDA only
+  // the thread that made the engine may step and destroy it, or one with the device current.
   Engine(const ModelConfig& config, const TensorLoader& loader, const EngineOptions& options);
-  ~Engine();
+  ~Engine() override;
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Why this request can never run (prompt too long, id out of range, parameters), or nothing.
-  std::optional<RowError> check(const Request& request) const;
+  std::optional<RowError> check(const Request& request) const override;
+  void add_request(Request request) override;
+  size_t num_waiting() const override;
+  size_t sort_window() const override;
+  bool has_work() const override;
 
-  // Queues a request that passed check().
-  void add_request(Request request);
+  // Runs one forward pass.
+  std::span<const TokenOutput> step() override;
 
-  // Requests queued and not yet running. Feeding the engine up to sort_window() of them lets it
-  // sort; more only cost memory.
-  size_t num_waiting() const;
-  size_t sort_window() const;
-  bool has_work() const;
+  // No further tokens of the sample are returned.
+  void stop(uint64_t row, int32_t sample) override;
+  void stop(uint64_t row) { stop(row, 0); }
 
-  // Runs one forward pass and returns the tokens that have become known. Valid until the next call.
-  std::span<const TokenOutput> step();
-
-  // Ends a running sample (a stop string matched): no further tokens of it are returned.
-  void stop(uint64_t row, int32_t sample = 0);
+  int64_t max_model_len() const override;
+  int max_num_seqs() const override;
+  DType dtype() const override;
+  EngineStats stats() const override;
+  std::vector<EngineReport> reports() const override;
 
   const ModelConfig& config() const;
-  int64_t max_model_len() const;
-  int max_num_seqs() const;
-  DType dtype() const;
-  const EngineStats& stats() const;
   const std::vector<MemoryItem>& memory() const;  // the ledger
   int64_t peak_device_bytes() const;              // measured, 0 on the CPU
   std::string device_name() const;

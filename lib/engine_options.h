@@ -22,6 +22,7 @@ struct EngineOptions {
   int64_t max_model_len = 0;       // prompt + generated tokens of a row; 0: the model's positions
   double gpu_memory_utilization = 0.9;  // share of the device's memory that may be used
   int num_threads = 0;                  // 0: all cores of this process
+  int engines_on_cpu = 1;               // that share the host's memory for their KV caches
   Schedule schedule = Schedule::kRefill;
   PromptPolicy prompt_policy = PromptPolicy::kPacked;
   bool share_prefixes = true;  // prompts' common beginnings are computed and stored once

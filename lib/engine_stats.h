@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace eet {
@@ -33,5 +34,9 @@ struct EngineStats {
       0;  // of those: in pages that another row of the step has been counted for
   std::vector<int64_t> decode_steps_by_rows;  // how many decode steps ran with [i] rows
 };
+
+// Of engines that worked at the same time: counts are sums, and seconds means, so that a count by
+// its seconds is the rate of all together. Empty for none.
+EngineStats together(std::span<const EngineStats> engines);
 
 }  // namespace eet

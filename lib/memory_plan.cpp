@@ -80,11 +80,11 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
 namespace {
 
 // The share of the host's memory that the KV cache gets, whatever else runs there.
-int64_t host_kv_budget(const ModelConfig& config, const EngineShape& shape,
-                       const OpenDevice& device) {
+int64_t host_kv_budget(const ModelConfig& config, const EngineOptions& options,
+                       const EngineShape& shape, const OpenDevice& device) {
   const int64_t weights = weight_bytes(device.context(), config, shape.dtype, shape.max_model_len,
                                        /*from_checkpoint=*/true);
-  return (device.memory().total_bytes - weights) / 2;
+  return (device.memory().total_bytes / options.engines_on_cpu - weights) / 2;
 }
 
 // As choose_num_pages, where `free_bytes` of the device's memory are left.
@@ -97,7 +97,8 @@ int64_t pages_that_fit(const ModelConfig& config, const EngineOptions& options,
   const int64_t page_bytes = KvCache::page_bytes(config, shape.dtype);
   // The host's memory is not ours alone: half of what the weights leave of all there is, which
   // other programs do not change, and no more than half of what is free.
-  const int64_t host_budget = std::min(host_kv_budget(config, shape, device), free_bytes / 2);
+  const int64_t host_budget = std::min(host_kv_budget(config, options, shape, device),
+                                       free_bytes / 2 / options.engines_on_cpu);
   const int64_t budget = device.context().on_cuda() ? share - used : host_budget;
   const int64_t useful = shape.max_num_seqs * PagePool::pages_for(shape.max_model_len);
   const int64_t pages = std::min(useful, budget / page_bytes);
@@ -124,7 +125,7 @@ int64_t pages_without_others(const ModelConfig& config, const EngineOptions& opt
                              ? static_cast<int64_t>(options.gpu_memory_utilization *
                                                     static_cast<double>(memory.total_bytes)) -
                                    weights
-                             : host_kv_budget(config, shape, device);
+                             : host_kv_budget(config, options, shape, device);
   const int64_t useful = shape.max_num_seqs * PagePool::pages_for(shape.max_model_len);
   return std::min(useful, budget / KvCache::page_bytes(config, shape.dtype));
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -36,7 +37,9 @@ void AlgorithmCache::add(const std::string& product, const Algorithm& algorithm)
 
 void AlgorithmCache::save() noexcept {
   if (!changed_ || path_.empty()) return;
-  const fs::path partial = concat(path_.string(), ".", ::getpid());
+  // Engines of one process save at the same time.
+  static std::atomic<int> saves = 0;
+  const fs::path partial = concat(path_.string(), ".", ::getpid(), ".", saves++);
   try {
     known_.merge(read(path_));
     fs::create_directories(path_.parent_path());

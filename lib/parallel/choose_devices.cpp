@@ -1,0 +1,41 @@
+#include "lib/parallel/choose_devices.h"
+
+#include "lib/core/error.h"
+
+namespace eet {
+
+ChosenDevices choose_devices(const std::string& device, std::optional<int> size,
+                             const DeviceList& list) {
+  if (size.value_or(1) == 1 && (size || device != "auto") && device != "cuda")
+    return {{device}, {}};
+  if (device == "cpu") return {std::vector<std::string>(static_cast<size_t>(*size), device), {}};
+  require(device == "auto" || device == "cuda", "--data-parallel-size ", size.value_or(1),
+          ": --device ", device, " is one device; use --device cuda for all");
+
+  ChosenDevices chosen;
+  std::string kind;
+  for (const DeviceInfo& info : list.devices) {
+    if (!info.name.starts_with("cuda")) continue;
+    if (kind.empty()) kind = info.description;
+    if (info.description == kind) {
+      chosen.names.push_back(info.name);
+    } else {
+      chosen.left_out.push_back(concat(info.name, " (", info.description, ") is left out: rows' ",
+                                       "bits may differ from those of cuda:0 (", kind, ")"));
+    }
+  }
+  if (!size) {
+    if (chosen.names.size() <= 1) return {{device}, chosen.left_out};
+    return chosen;
+  }
+  if (*size == 1) return {{device}, {}};
+  const auto wanted = static_cast<size_t>(*size);
+  require(wanted <= chosen.names.size(), "--data-parallel-size ", wanted, ": expected at most the ",
+          chosen.names.size(), " GPUs", kind.empty() ? "" : concat(" like cuda:0 (", kind, ")"),
+          list.no_cuda ? concat(" (", *list.no_cuda, ")") : "",
+          "; `eet devices` lists all, CUDA_VISIBLE_DEVICES picks some");
+  chosen.names.resize(wanted);
+  return {chosen.names, {}};
+}
+
+}  // namespace eet
