@@ -85,7 +85,7 @@ CONVERSATIONS = [
     ("unknown role", [user("a"), {"role": "narrator", "content": "b"}], {}),
     ("system in the middle", [user("a"), assistant("b"), system("now be kind"), user("c")], {}),
     ("system only", [system("alone")], {}),
-    ("long", [system("S" * 300)] + [m for i in range(30) for m in (
+    ("long", [system("S" * 300)] + [m for i in range(6) for m in (
         user(f"Question {i}: " + "lorem ipsum\n" * (i % 5)), assistant(f"Answer {i}. " * (i % 4 + 1)))]
      + [user("last")], {}),
     ("quotes and backslashes", [user("it's \"quoted\" \\n \\\\ \t tab\r\nCRLF")], {}),

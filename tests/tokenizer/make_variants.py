@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes variants.jsonl: what Hugging Face tokenizers gives for variations of one tokenizer.json.
 
-Each line has a JSON merge patch for samples/models/tales-gpt2/tokenizer.json and cases with the ids
-without and with special tokens and the text that the ids decode to. Needs the package tokenizers.
+Each line has a JSON merge patch for samples/models/tales-gpt2/tokenizer.json and cases: a text, its
+ids, the special tokens around them, and the text that the ids decode to. Needs the package tokenizers.
 Run as: python3 tests/tokenizer/make_variants.py
 """
 import json
@@ -53,10 +53,8 @@ BOS = {"type": "TemplateProcessing",
        "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}}
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
           r"|\s+(?!\S)|\s+")
-WITHOUT_Q = {
-    "vocab": {piece: None for piece in BASE["model"]["vocab"] if "q" in piece},
-    "merges": [merge for merge in BASE["model"]["merges"] if "q" not in merge[0] + merge[1]],
-}
+# Of 2, 3, 4, _ and the byte that most Chinese characters begin with. No merge has them.
+WITHOUT_BYTES = {"vocab": dict.fromkeys(["2", "3", "4", "_", "\u00e4"])}
 VARIANTS = {
     "GPT-2": {},
     "Llama 3": {"pre_tokenizer": sequence(split({"Regex": LLAMA3}, "Isolated"), byte_level(use_regex=False)),
@@ -72,9 +70,9 @@ VARIANTS = {
                                                split({"String": "ab"}, "Isolated"), byte_level(use_regex=False))},
     "prefix space": {"pre_tokenizer": byte_level(add_prefix_space=True), "added_tokens": ADDED,
                      "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}]}},
-    "bytes without a token": {"model": WITHOUT_Q},
-    "unknown token": {"model": {**WITHOUT_Q, "unk_token": "<|endoftext|>"}},
-    "fused unknown token": {"model": {**WITHOUT_Q, "unk_token": "<|endoftext|>", "fuse_unk": True}},
+    "bytes without a token": {"model": WITHOUT_BYTES},
+    "unknown token": {"model": {**WITHOUT_BYTES, "unk_token": "<|endoftext|>"}},
+    "fused unknown token": {"model": {**WITHOUT_BYTES, "unk_token": "<|endoftext|>", "fuse_unk": True}},
 }
 
 
@@ -91,6 +89,12 @@ def merge_patch(target, patch):
     return result
 
 
+def around(ids, with_special):
+    """The special tokens before and after `ids`."""
+    begin = next(i for i in range(len(with_special) + 1) if with_special[i:i + len(ids)] == ids)
+    return with_special[:begin], with_special[begin + len(ids):]
+
+
 random.seed(2)
 with open(HERE / "variants.jsonl", "w") as out:
     for name, patch in VARIANTS.items():
@@ -100,6 +104,6 @@ with open(HERE / "variants.jsonl", "w") as out:
             text = "".join(random.choice(PARTS) for _ in range(random.randint(0, 8)))
             ids = tokenizer.encode(text, add_special_tokens=False).ids
             with_special = tokenizer.encode(text, add_special_tokens=True).ids
-            cases.append({"text": text, "ids": ids, "ids_with_special": with_special,
+            cases.append({"text": text, "ids": ids, "around": around(ids, with_special),
                           "decoded": tokenizer.decode(ids, skip_special_tokens=False)})
-        out.write(json.dumps({"name": name, "patch": patch, "cases": cases}) + "\n")
+        out.write(json.dumps({"name": name, "patch": patch, "cases": cases}, separators=(",", ":")) + "\n")

@@ -33,6 +33,24 @@ std::unique_ptr<Tokenizer> word_level(const nlohmann::json& pre_tokenizer,
   return load_tokenizer(directory.write("tokenizer.json", document.dump()));
 }
 
+// tokenizer.json of a golden, with the vocabulary and merges that `shared` keeps for several.
+nlohmann::json whole_tokenizer(nlohmann::json tokenizer, const nlohmann::json& shared) {
+  nlohmann::json& model = tokenizer["model"];
+  const nlohmann::json& vocabulary = shared["vocabularies"].at(model["vocab"].get<size_t>());
+  if (model["type"] == "Unigram") {
+    model["vocab"] = vocabulary;
+  } else {
+    model["vocab"] = nlohmann::json::object();
+    for (size_t id = 0; id < vocabulary.size(); ++id) {
+      model["vocab"][vocabulary[id].get<std::string>()] = id;
+    }
+  }
+  if (model.contains("merges")) {
+    model["merges"] = nlohmann::json(shared["merges"].at(model["merges"].get<size_t>()));
+  }
+  return tokenizer;
+}
+
 nlohmann::json split_at(const char* regex) {
   return {{"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}};
 }
@@ -41,26 +59,27 @@ nlohmann::json split_at(const char* regex) {
 
 TEST_CASE("random pipelines give the ids and texts of Hugging Face tokenizers") {
   size_t rows = 0;
-  for (const auto& golden : read_json_lines(kSource / "tests/tokenizer/pipeline_goldens.jsonl")) {
+  const auto lines = read_json_lines(kSource / "tests/tokenizer/pipeline_goldens.jsonl");
+  for (size_t line = 1; line < lines.size(); ++line) {
+    const nlohmann::json& golden = lines[line];
     const TempDirectory directory;
-    const auto tokenizer =
-        load_tokenizer(directory.write("tokenizer.json", golden["tokenizer"].dump()));
-    nlohmann::json pipeline = golden["tokenizer"];
-    pipeline.erase("model");
+    const auto tokenizer = load_tokenizer(
+        directory.write("tokenizer.json", whole_tokenizer(golden["tokenizer"], lines[0]).dump()));
+    const nlohmann::json& pipeline = golden["tokenizer"];
     for (const auto& row : golden["rows"]) {
       CAPTURE(pipeline);
       CAPTURE(row["text"]);
       const auto text = row["text"].get<std::string>();
       const Ids ids = row["ids"];
       CHECK(tokenizer->encode(text, false) == ids);
-      CHECK(tokenizer->encode(text, true) == row["with_special"].get<Ids>());
+      CHECK(tokenizer->encode(text, true) == ids_with_special(row));
       if (row["decoded"].is_null()) continue;  // the reference fails
       CHECK(tokenizer->decode(ids, false) == row["decoded"].get<std::string>());
       CHECK(decode_in_steps(*tokenizer, ids, false) == row["decoded"].get<std::string>());
       ++rows;
     }
   }
-  CHECK(rows > 1000);
+  CHECK(rows > 700);
 }
 
 TEST_CASE("beside tokenizer.json the flags of tokenizer_config.json say nothing") {

@@ -44,6 +44,15 @@ inline nlohmann::json read_json(const std::filesystem::path& path) {
   return nlohmann::json::parse(file);
 }
 
+// The ids of a text with special tokens: a golden's own between those around them.
+inline std::vector<int32_t> ids_with_special(const nlohmann::json& golden) {
+  std::vector<int32_t> ids = golden["around"][0];
+  for (const std::vector<int32_t> part : {golden["ids"], golden["around"][1]}) {
+    ids.insert(ids.end(), part.begin(), part.end());
+  }
+  return ids;
+}
+
 // The text of `ids` as an IncrementalDecoder gives it, piece by piece.
 inline std::string decode_in_steps(const Tokenizer& tokenizer, const std::vector<int32_t>& ids,
                                    bool skip_special_tokens) {
