@@ -317,6 +317,21 @@ TEST_CASE("the engine counts the work of each kind of test") {
   CHECK(whole.work.decode_steps() == 2);
 }
 
+TEST_CASE("tokens that prompts share count once in what a run computes and each step reads") {
+  const BenchModel model = tiny_model();
+  EngineOptions options = tiny_engine(4);
+  options.max_model_len = 200;
+  Engine engine(model.config, model.loader, options);
+  TestPlan plan;
+  plan.pairs = {{140, 3}};
+  plan.batches = {4};
+  const BenchTest test = plan_tests(plan)[0];
+  const Run run =
+      measure(engine, test, {.shared_prefix = 128, .params = {}}, {.timed = 1}).median();
+  CHECK(run.work.prefill_tokens == 128 + 4 * 12);
+  CHECK(run.work.decode_context_tokens == 2 * 128 + 4 * (13 + 14));
+}
+
 TEST_CASE("a job of recorded lengths runs every request to its length") {
   const BenchModel model = tiny_model();
   Engine engine(model.config, model.loader, tiny_engine(2));
