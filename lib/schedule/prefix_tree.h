@@ -36,12 +36,10 @@ int32_t common_tokens(const SharablePrompt& a, const SharablePrompt& b);
 // The radix tree over a window of prompts. An inner node is a prefix at which two or more of them
 // part, with its length from the root; a leaf is a prompt. Chains without a branch are one edge.
 // Prompts are compared page by page of token ids, so that building takes at most tokens / kPageSize
-// rounds over them. The tree refers to the prompts and holds no ids of its own: at most
-// kBytesPerPrompt for each prompt.
+// rounds over them. The tree refers to the prompts and holds no ids of its own: building it takes
+// less than 200 bytes for each prompt.
 class PrefixTree {
  public:
-  static constexpr int kBytesPerPrompt = 100;
-
   // Prompts in the order that they would have without sharing.
   explicit PrefixTree(std::span<const SharablePrompt> prompts);
 

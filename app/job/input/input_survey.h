@@ -42,7 +42,7 @@ class LengthCounts {
 };
 
 // Memory is bounded but for the hashes of ids, at most 23 bytes each, and the shapes of rows. The
-// prompts of a window of rows are held as well.
+// prompts of the last rows are held as well, as PrefixSurvey says.
 class InputSurvey {
  public:
   // Lists the first `max_listed` rows that are bad, or have the id of a row before them. Keeps

@@ -7,37 +7,38 @@
 namespace eet {
 
 void PrefixSurvey::add(std::vector<RowShape>& shapes, std::vector<int32_t> prompt) {
-  prompts_.emplace_back(static_cast<int32_t>(shapes.size()) - 1, std::move(prompt));
-  if (prompts_.size() > window_) finish(shapes);
+  prompts_.push_back(std::move(prompt));
+  if (prompts_.size() - num_known_ == window_) finish(shapes);
 }
 
 void PrefixSurvey::finish(std::vector<RowShape>& shapes) {
   std::vector<SharablePrompt> views;
   views.reserve(prompts_.size());
-  for (const auto& [row, prompt] : prompts_) {
+  for (const std::vector<int32_t>& prompt : prompts_) {
     // As Sequence::max_shared_tokens() says of rows that generate.
     views.push_back(
         {.tokens = std::span(prompt).first(prompt.size() - 1),
          .kind = short_context_ > 0 && static_cast<int64_t>(prompt.size()) > short_context_});
   }
-  size_t last = 0;
-  int32_t before = -1;
+  const auto first_row = static_cast<int32_t>(shapes.size() - prompts_.size());
+  // Each shares more than those before it. The first of the rows that share as much came before
+  // the others.
+  std::vector<PrefixTree::Place> path;
   for (const PrefixTree::Place& place : PrefixTree(views).places()) {
-    const int32_t row = prompts_[static_cast<size_t>(place.prompt)].first;
-    if (before >= 0 && place.shared_tokens > 0) {
-      // The nearest row before that has the tokens from no other.
-      int32_t source = before;
-      while (shapes[source].shared_tokens >= place.shared_tokens)
-        source = shapes[source].shares_with;
-      shapes[row].shares_with = source;
-      shapes[row].shared_tokens = place.shared_tokens;
+    while (!path.empty() && path.back().shared_tokens >= place.shared_tokens) path.pop_back();
+    if (!path.empty() && static_cast<size_t>(place.prompt) >= num_known_) {
+      int32_t source = first_row + path.back().prompt;
+      while (shapes[source].shared_tokens >= place.shared_tokens) {
+        source = shapes[source].shares_with;  // which has these tokens from that row
+      }
+      shapes[first_row + place.prompt].shares_with = source;
+      shapes[first_row + place.prompt].shared_tokens = place.shared_tokens;
     }
-    before = row;
-    last = static_cast<size_t>(place.prompt);
+    path.push_back(place);
   }
-  if (prompts_.empty()) return;
-  std::swap(prompts_.front(), prompts_[last]);
-  prompts_.resize(1);
+  const size_t num_kept = std::min(prompts_.size(), 2 * window_);
+  prompts_.erase(prompts_.begin(), prompts_.end() - static_cast<std::ptrdiff_t>(num_kept));
+  num_known_ = num_kept;
 }
 
 std::vector<int32_t> prompt_like(const std::vector<RowShape>& shapes, size_t row) {

@@ -27,11 +27,22 @@ void* operator new(size_t size) {
   peak_heap_bytes = std::max(peak_heap_bytes, heap_bytes);
   return memory;
 }
+void* operator new(size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  try {
+    return operator new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* memory) noexcept {
   heap_bytes -= static_cast<int64_t>(::malloc_usable_size(memory));
   std::free(memory);
 }
 void operator delete(void* memory, size_t /*size*/) noexcept {
+  operator delete(memory);
+}
+
+void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept {
   operator delete(memory);
 }
 
