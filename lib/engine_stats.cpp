@@ -3,6 +3,15 @@
 #include <algorithm>
 
 namespace eet {
+namespace {
+
+// Element by element; either may be the longer one.
+void add_up(std::vector<int64_t>& sums, const std::vector<int64_t>& counts) {
+  sums.resize(std::max(sums.size(), counts.size()));
+  for (size_t i = 0; i < counts.size(); ++i) sums[i] += counts[i];
+}
+
+}  // namespace
 
 EngineStats together(std::span<const EngineStats> engines) {
   EngineStats all;
@@ -16,18 +25,16 @@ EngineStats together(std::span<const EngineStats> engines) {
       all.*seconds += share * one.*seconds;
     }
     for (int64_t EngineStats::*count :
-         {&EngineStats::prompt_tokens, &EngineStats::prompt_positions,
+         {&EngineStats::prompt_tokens, &EngineStats::shared_tokens, &EngineStats::prompt_positions,
           &EngineStats::padded_positions, &EngineStats::output_tokens, &EngineStats::scored_tokens,
           &EngineStats::batches, &EngineStats::prefill_passes, &EngineStats::prefill_tokens,
           &EngineStats::prefill_context_tokens, &EngineStats::decode_steps,
-          &EngineStats::decode_row_steps, &EngineStats::decode_context_tokens}) {
+          &EngineStats::decode_row_steps, &EngineStats::decode_context_tokens,
+          &EngineStats::decode_repeated_tokens}) {
       all.*count += one.*count;
     }
-    std::vector<int64_t>& by_rows = all.decode_steps_by_rows;
-    by_rows.resize(std::max(by_rows.size(), one.decode_steps_by_rows.size()));
-    for (size_t rows = 0; rows < one.decode_steps_by_rows.size(); ++rows) {
-      by_rows[rows] += one.decode_steps_by_rows[rows];
-    }
+    add_up(all.decode_steps_by_rows, one.decode_steps_by_rows);
+    add_up(all.shared_tokens_by_level, one.shared_tokens_by_level);
   }
   return all;
 }

@@ -170,6 +170,19 @@ TEST_CASE("equal prompts are computed once, but for the token that each continue
   CHECK(engine.stats().shared_tokens_by_level == std::vector<int64_t>{9 * 299});
 }
 
+TEST_CASE("what several engines shared adds up") {
+  EngineStats one;
+  one.shared_tokens = 5;
+  one.shared_tokens_by_level = {3, 2};
+  one.decode_repeated_tokens = 7;
+  EngineStats other = one;
+  other.shared_tokens_by_level = {10};
+  const EngineStats all = together(std::vector<EngineStats>{one, other});
+  CHECK(all.shared_tokens == 10);
+  CHECK(all.shared_tokens_by_level == std::vector<int64_t>{13, 2});
+  CHECK(all.decode_repeated_tokens == 14);
+}
+
 TEST_CASE("a stopped row does not disturb those that share its prefix, or start after it") {
   const std::vector<Request> requests = forest_requests(9, 40);
   EngineOptions options = cpu_options();
