@@ -119,6 +119,18 @@ TEST_CASE("a cancelled job opens no further input") {
   CHECK_FALSE(reader.next());
 }
 
+TEST_CASE("an array that a cancelled job has not read to its end is no broken file") {
+  const TempDirectory dir;
+  std::string array = "[{\"prompt\":\"a\"}";
+  for (int i = 0; i < 20'000; ++i) array += ",\n{\"prompt\":\"a\"}";
+  RequestReader reader({dir.write("a.json", array + "]")}, {});
+  CHECK(reader.next());
+  reader.cancel();
+  int rows = 0;
+  while (reader.next()) ++rows;
+  CHECK(rows < 20'000);
+}
+
 // A job of three inputs, and of one that has all their lines.
 struct ThreeInputs {
   TempDirectory dir;

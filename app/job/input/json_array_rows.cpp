@@ -85,14 +85,21 @@ void JsonArrayReader::check_end() {
   if (skip_space()) fail("nothing behind its closing bracket, got more");
 }
 
+// A user who ends the job has not damaged the file.
+std::optional<JsonArrayReader::Element> JsonArrayReader::end_early() {
+  if (!lines_.cancelled()) fail("its closing bracket, got the end of the file");
+  closed_ = true;
+  return std::nullopt;
+}
+
 std::optional<JsonArrayReader::Element> JsonArrayReader::next() {
   if (closed_) return std::nullopt;
   const std::optional<char> before = skip_space();
-  if (!before) fail("its closing bracket, got the end of the file");
+  if (!before) return end_early();
   if (*before == ',' || !opened_) lines_.consume(1);
   opened_ = true;
   const std::optional<char> first = skip_space();
-  if (!first) fail("its closing bracket, got the end of the file");
+  if (!first) return end_early();
   if (*first == ']') {
     check_end();
     return std::nullopt;
@@ -102,7 +109,7 @@ std::optional<JsonArrayReader::Element> JsonArrayReader::next() {
   ElementScan scan;
   while (true) {
     const std::string_view unread = lines_.peek();
-    if (unread.empty()) fail("its closing bracket, got the end of the file");
+    if (unread.empty()) return end_early();
     const size_t end = scan.find_end(unread);
     const size_t taken = std::min(end, unread.size());
     element.bytes += static_cast<int64_t>(taken);

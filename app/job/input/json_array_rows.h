@@ -29,12 +29,13 @@ class JsonArrayReader {
     std::string text;       // not yet parsed: perhaps no object
   };
 
-  // Nothing at the end of the array. Throws Error when the input ends before that, or goes on
-  // behind it.
+  // Nothing at the end of the array, and where the input was cancelled. Throws Error when the input
+  // ends before the array, or goes on behind it.
   std::optional<Element> next();
 
  private:
   [[noreturn]] void fail(const char* expected) const;
+  std::optional<Element> end_early();
   std::optional<char> skip_space();
   void check_end();
 

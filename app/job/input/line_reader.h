@@ -44,6 +44,7 @@ class LineReader {
   // Ends the input, also for a thread that waits in next() for a pipe or a terminal. May be called
   // from any thread.
   void cancel() { source_.cancel(); }
+  bool cancelled() const { return source_.file().cancelled(); }
 
   const std::string& name() const { return source_.file().name(); }  // for messages
   std::optional<FileId> file() const { return source_.file().id(); }
