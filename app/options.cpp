@@ -124,7 +124,10 @@ void add_job_options(CLI::App& command, GenerateOptions& options) {
           "other, as one")
       ->type_name("PATH")
       ->required();
-  command.add_option("-o,--output", options.output, "Completions or scores; - is stdout")
+  command
+      .add_option("-o,--output", options.output,
+                  "Completions or scores; - is stdout. Names that end in .csv or .tsv are tables,\n"
+                  "and .gz, .xz or .zst compressed")
       ->capture_default_str();
   add_output_format_option(command, options);
   command.add_flag("--output-token-ids", options.format.token_ids,
