@@ -87,6 +87,12 @@ TEST_CASE("a prompt of messages is a conversation") {
         "line 7: prompt[0]: expected a field content, got none");
 }
 
+TEST_CASE("other servers' words for the length and for stop strings are understood") {
+  CHECK(parse(R"({"prompt": "p", "max_gen_len": 5})").params.max_tokens == 5);
+  CHECK(parse(R"({"prompt": "p", "tokens_to_generate": 5})").params.max_tokens == 5);
+  CHECK(parse(R"({"prompt": "p", "stop_words": ["x"]})").stop == std::vector<std::string>{"x"});
+}
+
 TEST_CASE("a seed of -1 is none") {
   CHECK_FALSE(parse(R"({"prompt": "p", "seed": -1})").params.seed);
   CHECK_FALSE(parse(R"({"prompt": "p", "seed": -1.0})").params.seed);

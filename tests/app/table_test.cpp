@@ -267,6 +267,15 @@ TEST_CASE("the delimiter of a table is the one that makes the prompt's column") 
                        doctest::Contains("got \"ID\", \"Prompt\"; name"), Error);
 }
 
+TEST_CASE("a list in a column of stop strings is one") {
+  const std::vector<InputRow> rows = read_rows(
+      "in.csv", "prompt,stop\na,\"[\"\"x\"\", \"\"y\\n\"\"]\"\nb,[x\nb,[1]\nc,\"\"\"x\"\"\"\n");
+  CHECK(rows.at(0).stop == std::vector<std::string>{"x", "y\n"});
+  CHECK(rows.at(1).stop == std::vector<std::string>{"[x"});
+  CHECK(rows.at(2).stop == std::vector<std::string>{"[1]"});
+  CHECK(rows.at(3).stop == std::vector<std::string>{"\"x\""});
+}
+
 TEST_CASE("what programs write for nothing is nothing in a column of parameters") {
   const std::vector<InputRow> rows =
       read_rows("in.csv", "prompt,temperature,note\na,None,None\nb,NaN,nan\nc,nan,x\nd,0.5,x\n");

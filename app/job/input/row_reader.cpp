@@ -214,6 +214,7 @@ class TableRows : public RowReader {
   struct Column {
     std::string key;   // JSON text
     bool may_be_json;  // instead of text
+    bool may_be_list;  // of text
     bool null_when_empty;
   };
 
@@ -224,6 +225,7 @@ class TableRows : public RowReader {
     const bool is_parameter = eet::is_parameter(name);
     return {json(name).dump(),
             !is_prompt && (is_list || (is_parameter && !is_text_parameter(name))),
+            !is_prompt && is_text_parameter(name),
             !is_prompt && (is_list || is_parameter || name == "id")};
   }
 
@@ -298,9 +300,17 @@ class TableRows : public RowReader {
     return names.size() > kMaxListed ? list + " and others" : list;
   }
 
+  static bool is_list_of_text(const std::string& cell) {
+    if (!cell.starts_with('[')) return false;
+    const json list = json::parse(cell, /*cb=*/nullptr, /*allow_exceptions=*/false);
+    return list.is_array() && !list.empty() &&
+           std::ranges::all_of(list, [](const json& item) { return item.is_string(); });
+  }
+
   static std::string to_json(const std::string& cell, const Column& column) {
     if (cell.empty() && column.null_when_empty) return "null";
     if (column.may_be_json && json::accept(cell)) return cell;
+    if (column.may_be_list && is_list_of_text(cell)) return cell;
     if (column.may_be_json && cell == "True") return "true";  // as Python writes them
     if (column.may_be_json && cell == "False") return "false";
     if (column.may_be_json && is_one_of(cell, {"None", "nan", "NaN", "NULL"})) return "null";
