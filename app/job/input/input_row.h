@@ -29,7 +29,8 @@ struct RowDefaults {
 // Where a row is in the input.
 struct RowPlace {
   RowPlace() = default;
-  RowPlace(uint64_t line_number) : line(line_number), number(line_number) {}
+  RowPlace(uint64_t line_number)  // NOLINT(google-explicit-constructor): where files are one
+      : line(line_number), number(line_number) {}
 
   uint64_t line = 0;    // of its file, from 1; the first one of a record of several lines
   uint64_t number = 0;  // of the line or, in an array, of the element; counted through all inputs
