@@ -188,7 +188,10 @@ def load(folder, dtype):
     # Experts one by one: grouped products want strides of 16 bytes.
     experts = {"experts_implementation": "eager"} if hasattr(config, "num_experts_per_tok") else {}
     cls = auto_class(config)
-    return cls.from_pretrained(folder, dtype=dtype, attn_implementation=attention, **experts).eval()
+    model = cls.from_pretrained(folder, dtype=dtype, attn_implementation=attention, **experts).eval()
+    for p in model.parameters():  # MXFP4 is unpacked to bf16 whatever is asked for
+        p.data = p.data.to(dtype)
+    return model
 
 
 def judge(rows, folder, count):
