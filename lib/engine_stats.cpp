@@ -3,15 +3,11 @@
 #include <algorithm>
 
 namespace eet {
-namespace {
 
-// Element by element; either may be the longer one.
-void add_up(std::vector<int64_t>& sums, const std::vector<int64_t>& counts) {
-  sums.resize(std::max(sums.size(), counts.size()));
-  for (size_t i = 0; i < counts.size(); ++i) sums[i] += counts[i];
+void add_counts(std::vector<int64_t>& sum, std::span<const int64_t> counts) {
+  sum.resize(std::max(sum.size(), counts.size()));
+  for (size_t i = 0; i < counts.size(); ++i) sum[i] += counts[i];
 }
-
-}  // namespace
 
 EngineStats together(std::span<const EngineStats> engines) {
   EngineStats all;
@@ -33,8 +29,8 @@ EngineStats together(std::span<const EngineStats> engines) {
           &EngineStats::decode_repeated_tokens}) {
       all.*count += one.*count;
     }
-    add_up(all.decode_steps_by_rows, one.decode_steps_by_rows);
-    add_up(all.shared_tokens_by_level, one.shared_tokens_by_level);
+    add_counts(all.decode_steps_by_rows, one.decode_steps_by_rows);
+    add_counts(all.shared_tokens_by_level, one.shared_tokens_by_level);
   }
   return all;
 }

@@ -35,6 +35,9 @@ struct EngineStats {
   std::vector<int64_t> decode_steps_by_rows;  // how many decode steps ran with [i] rows
 };
 
+// Adds counts place by place; `sum` grows where it is shorter.
+void add_counts(std::vector<int64_t>& sum, std::span<const int64_t> counts);
+
 // Of engines that worked at the same time: counts are sums, and seconds means, so that a count by
 // its seconds is the rate of all together. Empty for none.
 EngineStats together(std::span<const EngineStats> engines);
