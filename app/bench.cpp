@@ -11,6 +11,7 @@
 #include "app/bench/report.h"
 #include "app/bench/result_writer.h"
 #include "app/bench/workload.h"
+#include "app/engines.h"
 #include "app/exit_code.h"
 #include "lib/core/error.h"
 #include "lib/device.h"
@@ -38,17 +39,23 @@ void print_ceilings(const BenchSetting& setting) {
             << " GFLOP/s\n";
 }
 
-// Measured before the engine takes its memory.
-void measure_device(const BenchModel& model, const EngineOptions& engine, BenchSetting& setting) {
-  const OpenDevice device(engine.device, engine.num_threads);
+// Measured on one of them before the engines take their memory.
+void measure_devices(const BenchModel& model, const EngineOptions& engine,
+                     const std::vector<std::string>& devices, BenchSetting& setting) {
+  const OpenDevice device(devices.front(), engine.num_threads);
   const DType dtype = choose_shape(model.config, engine, device).dtype;
   setting.backend = device.context().on_cuda() ? "CUDA" : "CPU";
-  setting.device = device.description();
+  setting.num_devices = devices.size();
+  setting.device = describe_devices(devices.size(), device.description());
   setting.dtype = dtype_name(dtype);
   setting.parameters = parameter_count(model.config);
   setting.model_bytes = setting.parameters * static_cast<int64_t>(dtype_size(dtype));
   setting.costs = model_costs(model.config, dtype);
   setting.ceilings = measure_ceilings(device.context(), dtype);
+  const auto count = static_cast<double>(devices.size());
+  setting.ceilings.read_bytes_per_second *= count;
+  setting.ceilings.copy_bytes_per_second *= count;
+  setting.ceilings.flops_per_second *= count;
 }
 
 // As many positions as the longest test takes, unless the user has said.
@@ -65,9 +72,10 @@ int64_t choose_model_len(const BenchModel& model, const EngineOptions& engine,
   return engine.max_model_len > 0 ? engine.max_model_len : longest;
 }
 
-void warn_of_small_batch(const BenchTest& test, const Measurement& measurement, int max_num_seqs) {
+void warn_of_small_batch(const BenchTest& test, const Measurement& measurement, int max_num_seqs,
+                         size_t num_devices) {
   const int rows = measurement.median().work.most_rows();
-  const int wanted = std::min(test.batch, max_num_seqs);
+  const int wanted = std::min(test.batch / static_cast<int>(num_devices), max_num_seqs);
   if (test.kind != BenchTest::Kind::kPrefill && rows < wanted) {
     std::cerr << "eet: warning: " << test.name << ": only " << rows << " of " << wanted
               << " rows ran together: the KV cache holds no more\n";
@@ -86,20 +94,36 @@ void run_tests(const BenchModel& model, const BenchOptions& options,
   setting.replays_prompts = replays_prompts(options.engine.prompt_policy);
   EngineOptions engine_options = options.engine;
   engine_options.max_model_len = choose_model_len(model, options.engine, tests);
-  measure_device(model, engine_options, setting);
+  const Warn warn = [](const std::string& message) {
+    std::cerr << "eet: warning: " << message << '\n';
+  };
+  measure_devices(model, engine_options,
+                  devices_of(engine_options, options.data_parallel_size, [](const std::string&) {}),
+                  setting);
   print_ceilings(setting);
 
-  Engine engine(model.config, model.loader, engine_options);
+  const std::unique_ptr<Generator> engines =
+      make_engines(model.config, model.loader, engine_options, options.data_parallel_size, warn);
+  Generator& engine = *engines;
+  require(engine.reports().size() == setting.num_devices, "only ", engine.reports().size(), " of ",
+          setting.num_devices, " devices can take the model; use --data-parallel-size ",
+          engine.reports().size());
+  const auto max_rows = engine.max_num_seqs() * static_cast<int>(setting.num_devices);
   setting.max_num_seqs = engine.max_num_seqs();
   setting.max_model_len = engine.max_model_len();
   setting.load_seconds = engine.stats().load_seconds;
   for (const BenchTest& test : tests) {
-    require(test.kind == BenchTest::Kind::kRequests || test.batch <= engine.max_num_seqs(),
-            "-b: expected at most --max-num-seqs ", engine.max_num_seqs(), ", got ", test.batch,
+    require(test.kind == BenchTest::Kind::kRequests || test.batch <= max_rows,
+            "-b: expected at most --max-num-seqs ", max_rows, ", got ", test.batch,
             "; only whole requests (--pg) wait for each other");
-    const Measurement measurement = measure(engine, test, options.requests, options.repeats);
-    warn_of_small_batch(test, measurement, engine.max_num_seqs());
-    writer.add(report(setting, test, measurement, engine.peak_device_bytes()));
+    const Measurement measurement =
+        measure(engine, model.config.vocab_size, test, options.requests, options.repeats);
+    warn_of_small_batch(test, measurement, engine.max_num_seqs(), setting.num_devices);
+    int64_t peak_device_bytes = 0;
+    for (const EngineReport& device : engine.reports()) {
+      peak_device_bytes += device.peak_device_bytes;
+    }
+    writer.add(report(setting, test, measurement, peak_device_bytes));
     if (options.explain) {
       std::cerr << model.name << ' ' << test.name << ", " << setting.dtype << ", " << test.batch
                 << " rows\n"

@@ -5,10 +5,12 @@
 #include <CLI/Option.hpp>
 #include <CLI/Validators.hpp>
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <string_view>
 
 #include "lib/core/dtype.h"
+#include "lib/parallel/engine_group.h"
 
 namespace eet {
 namespace {
@@ -30,6 +32,25 @@ const CLI::Validator kDType(
     [](std::string& text) -> std::string {
       return text == "auto" || parse_dtype(text) ? std::string()
                                                  : "expected auto, fp32, fp16 or bf16, got " + text;
+    },
+    "");
+
+// Nothing for text that is neither.
+std::optional<DataParallelSize> parse_data_parallel_size(const std::string& text) {
+  if (text == "auto") return DataParallelSize();
+  int size = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, size);
+  const bool good = error == std::errc() && stop == end && size >= 1 &&
+                    size <= static_cast<int>(EngineGroup::kMaxEngines);
+  return good ? std::optional(DataParallelSize(size)) : std::nullopt;
+}
+
+const CLI::Validator kDataParallelSize(
+    [](std::string& text) -> std::string {
+      return parse_data_parallel_size(text)
+                 ? std::string()
+                 : concat("expected auto or 1 to ", EngineGroup::kMaxEngines, ", got ", text);
     },
     "");
 
@@ -125,6 +146,19 @@ void add_engine_options(CLI::App& command, EngineOptions& engine, std::string& s
           "Compute and store every prompt alone, however many begin alike; the same tokens come "
           "out")
       ->group(group);
+}
+
+void add_data_parallel_option(CLI::App& command, DataParallelSize& size) {
+  command
+      .add_option_function<std::string>(
+          "--data-parallel-size",
+          [&size](const std::string& text) { size = *parse_data_parallel_size(text); },
+          "GPUs that share the rows, each with all of the model; auto takes every one of cuda:0's\n"
+          "kind. The same tokens come out")
+      ->check(kDataParallelSize)
+      ->type_name("N|auto")
+      ->default_str(size ? std::to_string(*size) : "auto")
+      ->group("Engine");
 }
 
 }  // namespace eet

@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <string>
 
+#include "app/engines.h"
 #include "lib/engine.h"
 
 namespace eet {
@@ -12,5 +13,8 @@ namespace eet {
 // whose values so far are the defaults. All of them must outlive `command`.
 void add_engine_options(CLI::App& command, EngineOptions& engine, std::string& schedule,
                         std::string& prompt_policy);
+
+// Declares --data-parallel-size; `size` so far is the default.
+void add_data_parallel_option(CLI::App& command, DataParallelSize& size);
 
 }  // namespace eet

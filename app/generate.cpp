@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "app/complete_output.h"
+#include "app/engines.h"
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
 #include "app/job/input/request_reader.h"
@@ -41,27 +42,27 @@
 namespace eet {
 namespace {
 
-JobStats describe(const GenerateOptions& options, const Engine& engine) {
+JobStats describe(const GenerateOptions& options, const Generator& engine) {
   JobStats stats;
   stats.model = options.model;
-  stats.device = engine.device_name();
+  stats.devices = engine.reports();
+  stats.device = describe_devices(stats.devices.size(), stats.devices.front().device);
   stats.dtype = dtype_name(engine.dtype());
   stats.prompt_policy = options.prompt_policy;
   stats.schedule = options.schedule;
   stats.cuda = cuda_versions();
   stats.max_num_seqs = engine.max_num_seqs();
   stats.max_model_len = engine.max_model_len();
-  stats.memory = engine.memory();
   return stats;
 }
 
 // What the results of this job's rows depend on.
 JobIdentity identify(const GenerateOptions& options, const ModelFiles& files,
-                     const Engine& engine) {
+                     const Generator& engine) {
   JobIdentity job;
   job.program = "eet " EET_VERSION;
   job.model = files.fingerprint();
-  job.device = engine.device_kind();
+  job.device = engine.reports().front().kind;
   job.dtype = dtype_name(engine.dtype());
   job.format = options.format;
   job.format.model = options.model;
@@ -161,8 +162,8 @@ void describe_shard(const GenerateOptions& options, const JobIdentity& identity,
 
 // Before anything runs again: how many finished rows of a journal will, as they were made with
 // other flags. An input that can be read once only is not looked at.
-void report_changed_rows(const GenerateOptions& options, const JobOutput& output, Engine& engine,
-                         const PromptEncoder& encoder) {
+void report_changed_rows(const GenerateOptions& options, const JobOutput& output,
+                         const Generator& engine, const PromptEncoder& encoder) {
   const JournalRecovery* recovery = output.recovery();
   if (recovery == nullptr || !recovery->other_job || recovery->rows == 0) return;
   std::string changed = "those that depend on them";
@@ -246,11 +247,18 @@ int run_job(GenerateOptions options) {
   const std::unique_ptr<Tokenizer> tokenizer =
       load_tokenizer_if_any(options.tokenizer, checkpoint.tokenizer_directory);
   ModelChat chat = open_chat(options, checkpoint);
-  Engine engine(checkpoint.config, checkpoint.loader, options.engine);
+  Progress* shown = nullptr;
+  const auto warn = [&shown](const std::string& message) {
+    if (shown != nullptr) shown->finish();
+    std::cerr << "eet: warning: " << message << '\n';
+  };
+  const std::unique_ptr<Generator> engines = make_engines(
+      checkpoint.config, checkpoint.loader, options.engine, options.data_parallel_size, warn);
+  Generator& engine = *engines;
   JobStats stats = describe(options, engine);
   stats.sampling = sampling;
   stats.load_seconds = load_watch.seconds();
-  if (!options.quiet) std::cerr << format_ledger(stats.memory);
+  if (!options.quiet) std::cerr << format_ledgers(stats.devices);
 
   const Stopwatch job_watch;
   const JobIdentity identity = identify(options, files, engine);
@@ -273,6 +281,7 @@ int run_job(GenerateOptions options) {
     return JobSize{input_bytes_of_shard(reader, options.input_options.shard), source.total_rows()};
   };
   Progress progress(stderr, job_size, progress_style(options));
+  shown = &progress;
   const JobOptions job_options = {
       .live_input = !reader.total_bytes(),
       .fail_on_bad_row = options.fail_on_bad_row,
@@ -295,7 +304,7 @@ int run_job(GenerateOptions options) {
   stats.changed_rows = output.resumed().changed;
   stats.retried_rows = output.resumed().retried;
   stats.engine = engine.stats();
-  stats.peak_device_bytes = engine.peak_device_bytes();
+  stats.devices = engine.reports();
   stats.peak_host_bytes = peak_host_bytes();
   if (report) {
     report->start();

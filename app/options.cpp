@@ -163,6 +163,7 @@ void add_generate_options(CLI::App& command, GenerateOptions& options) {
   add_row_options(command, options);
   add_safety_options(command, options.safety);
   add_engine_options(command, options.engine, options.schedule, options.prompt_policy);
+  add_data_parallel_option(command, options.data_parallel_size);
   add_sampling_options(command, options);
   command.footer(R"(Examples:
   eet generate -m samples/models/tales-llama -i samples/prompts.jsonl -o out.jsonl

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/engines.h"
 #include "app/job/input/input_format.h"
 #include "app/job/input/request_reader.h"
 #include "app/job/input/row_format.h"
@@ -42,6 +43,7 @@ struct GenerateOptions {
   OutputFormat format;
   SafetyOptions safety;
   EngineOptions engine;
+  DataParallelSize data_parallel_size;
   SamplingParams params;  // of rows that say nothing themselves
   std::vector<std::string> stop;
   std::string generation_config = "auto";  // "none", or where it is

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/engines.h"
 #include "app/exit_code.h"
 #include "app/forecast/calibration.h"
 #include "app/forecast/job_simulation.h"
@@ -34,6 +35,7 @@ using Json = nlohmann::ordered_json;
 
 // What a job would run with, and what it would do.
 struct JobPlan {
+  std::vector<std::string> devices;  // their names
   std::string device;
   EngineShape shape;
   MemoryEstimate memory;
@@ -44,9 +46,12 @@ struct JobPlan {
 };
 
 JobPlan plan_job(const GenerateOptions& job, const ModelConfig& config) {
-  const OpenDevice device(job.engine.device, job.engine.num_threads);
   JobPlan plan;
-  plan.device = device.description();
+  plan.devices = devices_of(job.engine, job.data_parallel_size, [](const std::string& message) {
+    std::cerr << "eet: warning: " << message << '\n';
+  });
+  const OpenDevice device(plan.devices.front(), job.engine.num_threads);
+  plan.device = describe_devices(plan.devices.size(), device.description());
   plan.shape = choose_shape(config, job.engine, device);
   plan.memory = estimate_memory(config, job.engine, plan.shape, device);
   return plan;
@@ -97,7 +102,7 @@ void forecast(const GenerateOptions& job, const InputSurvey& survey, const Token
   }
   const auto simulate = [&](const EngineOptions& options) {
     return simulate_job(survey.shapes, options, plan.shape, plan.memory.num_pages, speed.lengths,
-                        speed.prefill, speed.decode);
+                        speed.prefill, speed.decode, plan.devices.size());
   };
   plan.course = simulate(job.engine);
   if (engine == nullptr) return;
@@ -106,8 +111,11 @@ void forecast(const GenerateOptions& job, const InputSurvey& survey, const Token
     unshared.share_prefixes = false;
     plan.saved_seconds = simulate(unshared).seconds - plan.course.seconds;
   }
-  plan.seconds = plan.course.seconds +
-                 speed.host_seconds_per_token * static_cast<double>(plan.course.output_tokens);
+  const double host_seconds =
+      speed.host_seconds_per_token * static_cast<double>(plan.course.output_tokens);
+  // One engine waits for the host after each step; several work on meanwhile.
+  plan.seconds = plan.devices.size() == 1 ? plan.course.seconds + host_seconds
+                                          : std::max(plan.course.seconds, host_seconds);
 }
 
 Json to_json(const std::vector<InputSurvey::Listed>& listed) {
@@ -149,6 +157,7 @@ std::string format_json(const GenerateOptions& job, const JobPlan& plan,
                  {"prompt_tokens", to_json(survey.prompts)},
                  {"max_output_tokens", survey.max_output_tokens},
                  {"device", plan.device},
+                 {"num_devices", plan.devices.size()},
                  {"dtype", dtype_name(plan.shape.dtype)},
                  {"max_num_seqs", plan.shape.max_num_seqs},
                  {"max_model_len", plan.shape.max_model_len},
@@ -213,10 +222,11 @@ std::string format_text(const GenerateOptions& job, const JobPlan& plan,
   out << "on " << plan.device << " in " << dtype_name(plan.shape.dtype) << ", "
       << plan.shape.max_num_seqs << " rows together, of at most " << plan.shape.max_model_len
       << " tokens\n"
-      << format_ledger(plan.memory.ledger) << "batches: " << plan.course.batches << ", "
-      << job.prompt_policy << ": " << plan.course.computed_pads << " pads, padded would compute "
-      << plan.course.padded_pads << "; decode steps that would feed prompts: min-length "
-      << plan.course.min_length_steps << ", serial " << plan.course.serial_steps << '\n';
+      << format_ledger(plan.memory.ledger, plan.devices.size() > 1 ? "each" : "")
+      << "batches: " << plan.course.batches << ", " << job.prompt_policy << ": "
+      << plan.course.computed_pads << " pads, padded would compute " << plan.course.padded_pads
+      << "; decode steps that would feed prompts: min-length " << plan.course.min_length_steps
+      << ", serial " << plan.course.serial_steps << '\n';
   if (const int64_t shared = plan.course.shared_tokens; shared > 0) {
     out << "shared prefixes: " << shared << " of the prompt tokens, in "
         << plan.course.shared_tokens_by_level.size() << " levels, are not computed again";
@@ -245,7 +255,9 @@ int validate(GenerateOptions job, const ValidateOptions& options) {
   const InputSurvey survey =
       survey_input(job, checkpoint, tokenizer.get(), plan, options.max_listed);
   if (options.calibrate) {
-    Engine engine(checkpoint.config, checkpoint.loader, job.engine);
+    EngineOptions engine_options = job.engine;
+    engine_options.device = plan.devices.front();
+    Engine engine(checkpoint.config, checkpoint.loader, engine_options);
     plan.memory.ledger = engine.memory();
     plan.load_seconds = engine.stats().load_seconds;
     forecast(job, survey, tokenizer.get(), &engine, plan);

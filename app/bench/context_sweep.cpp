@@ -49,7 +49,7 @@ std::vector<double> policy_seconds(const BenchModel& model, EngineOptions option
   seconds.reserve(plan.contexts.size());
   for (const int context : plan.contexts) {
     const Measurement measurement =
-        measure(engine, sweep_test(plan, context), requests, plan.repeats);
+        measure(engine, model.config.vocab_size, sweep_test(plan, context), requests, plan.repeats);
     seconds.push_back(measurement.median().wall_seconds);
     std::cerr << "eet bench: " << model.name << ' ' << policy.name << " context " << context << ": "
               << printed(seconds.back(), "%.4f") << " s\n";

@@ -10,7 +10,7 @@ namespace eet {
 namespace {
 
 // Feeds as a job does: no further ahead than the engine sorts.
-Run run_once(Engine& engine, std::vector<Request> requests) {
+Run run_once(Generator& engine, std::vector<Request> requests) {
   using Clock = std::chrono::steady_clock;
   for (const Request& request : requests) {
     if (const std::optional<RowError> error = engine.check(request)) throw Error(error->message);
@@ -25,7 +25,7 @@ Run run_once(Engine& engine, std::vector<Request> requests) {
     engine.step();
   }
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
-  const EngineStats& after = engine.stats();
+  const EngineStats after = engine.stats();
   return {.wall_seconds = elapsed.count(),
           .prefill_seconds = after.prefill_seconds - before.prefill_seconds,
           .decode_seconds = after.decode_seconds - before.decode_seconds,
@@ -47,15 +47,15 @@ Work counted_work(BenchTest::Kind kind, const Run& run) {
   return work;
 }
 
-Measurement measure(Engine& engine, const BenchTest& test, const RequestOptions& options,
-                    const Repeats& repeats) {
+Measurement measure(Generator& engine, int64_t vocab_size, const BenchTest& test,
+                    const RequestOptions& options, const Repeats& repeats) {
   Measurement measurement;
   measurement.began = std::chrono::system_clock::now();
   for (int i = repeats.warm_up ? 0 : 1; i <= repeats.timed; ++i) {
     // Rows of one engine have different numbers, and with them different random streams.
     const auto seed = static_cast<uint64_t>(i);
-    Run run = run_once(engine, make_requests(test, options, engine.config().vocab_size, seed,
-                                             seed * test.requests.size()));
+    Run run = run_once(engine,
+                       make_requests(test, options, vocab_size, seed, seed * test.requests.size()));
     if (i == 0) continue;
     measurement.seconds_in_order.push_back(counted_seconds(test.kind, run));
     measurement.runs.push_back(std::move(run));

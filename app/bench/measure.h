@@ -7,7 +7,7 @@
 
 #include "app/bench/limit.h"
 #include "app/bench/workload.h"
-#include "lib/engine.h"
+#include "lib/generator.h"
 
 namespace eet {
 
@@ -41,8 +41,9 @@ struct Repeats {
   bool warm_up = true;  // by one run more
 };
 
-// Runs a test, each time with new random prompts. Throws Error when the engine refuses a request.
-Measurement measure(Engine& engine, const BenchTest& test, const RequestOptions& options,
-                    const Repeats& repeats);
+// Runs a test, each time with new random prompts of ids below `vocab_size`. Throws Error when the
+// engine refuses a request.
+Measurement measure(Generator& engine, int64_t vocab_size, const BenchTest& test,
+                    const RequestOptions& options, const Repeats& repeats);
 
 }  // namespace eet

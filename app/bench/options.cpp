@@ -175,6 +175,7 @@ void add_bench_options(CLI::App& command, BenchOptions& options) {
   add_sweep_options(command, options);
   add_report_options(command, options);
   add_engine_options(command, options.engine, options.schedule, options.prompt_policy);
+  add_data_parallel_option(command, options.data_parallel_size);
   command.footer(
       R"(t/s: prompt tokens for pp, generated tokens for tg, whole requests and --lengths; the median of
 -r runs after one to warm up, and their standard deviation. ms/step: of a decode step; for pp, of a
@@ -195,6 +196,9 @@ void complete_bench_options(const CLI::App& command, BenchOptions& options) {
   const bool no_model = options.models.empty() && options.configs.empty();
   if (no_model && !options.sweep_context) {
     throw CLI::ValidationError("-m,--config", "expected a model or a shape");
+  }
+  if (options.sweep_context && options.data_parallel_size != 1) {
+    throw CLI::ValidationError("--data-parallel-size", "--sweep-context runs on one device");
   }
   for (const int batch : tests.batches) {
     if (batch < 1) throw CLI::ValidationError("-b,--batch", "expected at least 1 row");

@@ -9,6 +9,7 @@
 #include "app/bench/measure.h"
 #include "app/bench/result_writer.h"
 #include "app/bench/workload.h"
+#include "app/engines.h"
 #include "lib/engine.h"
 #include "weights_tools/config_policy.h"
 
@@ -27,6 +28,7 @@ struct BenchOptions {
   ResultFormat format = ResultFormat::kMarkdown;
   bool explain = false;
   EngineOptions engine;
+  DataParallelSize data_parallel_size = 1;
   std::string schedule = "refill";
   std::string prompt_policy = "packed";
 };

@@ -80,6 +80,7 @@ void add_setting(ordered_json& record, const BenchSetting& setting) {
   record["model_n_params"] = setting.parameters;
   record["backend"] = setting.backend;
   record["device"] = setting.device;
+  record["n_devices"] = setting.num_devices;
   record["dtype"] = setting.dtype;
   record["schedule"] = setting.schedule;
   record["prompt_policy"] = setting.prompt_policy;
@@ -137,7 +138,9 @@ double ms_per_step(const Run& run, bool replays_prompts) {
 ResultRow report(const BenchSetting& setting, const BenchTest& test, const Measurement& measurement,
                  int64_t peak_device_bytes) {
   const Summary summary(setting, test, measurement);
-  const double step_ms = ms_per_step(summary.run, setting.replays_prompts);
+  // Steps are those of all devices, which take them at the same time.
+  const double step_ms =
+      static_cast<double>(setting.num_devices) * ms_per_step(summary.run, setting.replays_prompts);
   const int batch = test.batch > 0 ? test.batch : setting.max_num_seqs;
 
   ResultRow row;

@@ -20,6 +20,7 @@ struct BenchSetting {
   int64_t model_bytes = 0;  // of the parameters in `dtype`
   std::string backend;      // "CUDA", "CPU"
   std::string device;
+  size_t num_devices = 1;
   std::string dtype;
   std::string schedule;
   std::string prompt_policy;
@@ -29,7 +30,7 @@ struct BenchSetting {
   double pad_fraction = 0;
   int shared_prefix = 0;
   ModelCosts costs;
-  Ceilings ceilings;
+  Ceilings ceilings;  // of all devices together
   double load_seconds = 0;
 };
 

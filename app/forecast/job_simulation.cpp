@@ -14,12 +14,15 @@ namespace {
 class Simulation {
  public:
   Simulation(const std::vector<RowShape>& rows, const SchedulerOptions& options, int64_t num_pages,
-             const OutputLengths& lengths, const PassCosts& prefill, const PassCosts& decode)
+             const OutputLengths& lengths, const PassCosts& prefill, const PassCosts& decode,
+             size_t first_row, size_t stride)
       : rows_(rows),
         lengths_(lengths.seen_tokens),
         prefill_(prefill),
         decode_(decode),
-        scheduler_(options, num_pages) {}
+        scheduler_(options, num_pages),
+        stride_(stride),
+        next_row_(first_row) {}
 
   SimulatedJob run() {
     while (feed()) step();
@@ -32,7 +35,7 @@ class Simulation {
   bool feed() {
     while (next_row_ < rows_.size() && scheduler_.num_waiting() < scheduler_.sort_window()) {
       scheduler_.add(make_sequence(next_row_));
-      ++next_row_;
+      next_row_ += stride_;
     }
     return scheduler_.num_waiting() > 0 || scheduler_.has_running();
   }
@@ -140,17 +143,32 @@ class Simulation {
   const PassCosts& prefill_;
   const PassCosts& decode_;
   Scheduler scheduler_;
-  size_t next_row_ = 0;
+  size_t stride_;
+  size_t next_row_;
   size_t next_length_ = 0;
   std::unordered_map<const Sequence*, int32_t> left_;  // tokens that running samples will get
   SimulatedJob job_;
 };
 
+void add_engine(SimulatedJob& job, const SimulatedJob& engine) {
+  job.batches += engine.batches;
+  job.padded_pads += engine.padded_pads;
+  job.min_length_steps += engine.min_length_steps;
+  job.serial_steps += engine.serial_steps;
+  job.computed_pads += engine.computed_pads;
+  job.prefill_passes += engine.prefill_passes;
+  job.decode_steps += engine.decode_steps;
+  job.output_tokens += engine.output_tokens;
+  job.shared_tokens += engine.shared_tokens;
+  add_counts(job.shared_tokens_by_level, engine.shared_tokens_by_level);
+  job.seconds = std::max(job.seconds, engine.seconds);
+}
+
 }  // namespace
 
 SimulatedJob simulate_job(const std::vector<RowShape>& rows, const EngineOptions& options,
                           const EngineShape& shape, int64_t num_pages, const OutputLengths& lengths,
-                          const PassCosts& prefill, const PassCosts& decode) {
+                          const PassCosts& prefill, const PassCosts& decode, size_t num_engines) {
   const auto max_num_seqs = static_cast<size_t>(shape.max_num_seqs);
   const SchedulerOptions scheduler_options = {
       .schedule = options.schedule,
@@ -161,7 +179,13 @@ SimulatedJob simulate_job(const std::vector<RowShape>& rows, const EngineOptions
       .kv_window = shape.kv_window,
       .share_prefixes = options.share_prefixes,
       .short_context = shape.short_context};
-  return Simulation(rows, scheduler_options, num_pages, lengths, prefill, decode).run();
+  SimulatedJob job;
+  for (size_t engine = 0; engine < num_engines; ++engine) {
+    add_engine(job, Simulation(rows, scheduler_options, num_pages, lengths, prefill, decode, engine,
+                               num_engines)
+                        .run());
+  }
+  return job;
 }
 
 }  // namespace eet

@@ -1,6 +1,7 @@
 // The course of a job, without a model: the engine's own scheduler on rows of given lengths.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -32,9 +33,11 @@ struct SimulatedJob {
   double seconds = 0;  // of all passes
 };
 
-// Feeds `rows` in their order, as far ahead as a job does.
+// Feeds `rows` in their order, as far ahead as a job does. Several engines each get their share of
+// the rows; the time is that of the slowest one.
 SimulatedJob simulate_job(const std::vector<RowShape>& rows, const EngineOptions& options,
                           const EngineShape& shape, int64_t num_pages, const OutputLengths& lengths,
-                          const PassCosts& prefill, const PassCosts& decode);
+                          const PassCosts& prefill, const PassCosts& decode,
+                          size_t num_engines = 1);
 
 }  // namespace eet

@@ -22,21 +22,21 @@ constexpr int64_t kFirstRows = 200;
 
 // How far reading may run ahead of the oldest unfinished row. The sort window alone does not bound
 // that: a long prompt may wait while shorter ones come in and overtake it.
-uint64_t max_rows_in_flight(const Engine& engine) {
+uint64_t max_rows_in_flight(const Generator& engine) {
   return 4 * static_cast<uint64_t>(engine.sort_window()) +
          static_cast<uint64_t>(engine.max_num_seqs());
 }
 
 }  // namespace
 
-Request check(InputRow& row, Engine& engine) {
+Request check(InputRow& row, const Generator& engine) {
   if (row.error) return {};
   Request request = {row.row, row.prompt_ids, row.params, row.score_from, row.top_logprobs};
   if (std::optional<RowError> reason = engine.check(request)) row.fail(std::move(*reason));
   return request;
 }
 
-Job::Job(RowSource& source, Engine& engine, const Tokenizer* tokenizer, CompletionSink& sink,
+Job::Job(RowSource& source, Generator& engine, const Tokenizer* tokenizer, CompletionSink& sink,
          Progress& progress, const JobOptions& options)
     : source_(source),
       engine_(engine),

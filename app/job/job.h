@@ -13,13 +13,13 @@
 #include "app/job/output/completion.h"
 #include "app/job/output/completion_sink.h"
 #include "app/job/progress.h"
-#include "lib/engine.h"
+#include "lib/generator.h"
 #include "tokenizer/tokenizer.h"
 
 namespace eet {
 
 // A row with its engine's opinion: marks it as bad where it cannot run. Returns the request.
-Request check(InputRow& row, Engine& engine);
+Request check(InputRow& row, const Generator& engine);
 
 struct JobOptions {
   bool live_input = false;       // rows may come one by one, from a pipe, and are wanted soon
@@ -36,7 +36,7 @@ struct JobOptions {
 class Job {
  public:
   // All references and `tokenizer` (null: none) must outlive the job.
-  Job(RowSource& source, Engine& engine, const Tokenizer* tokenizer, CompletionSink& sink,
+  Job(RowSource& source, Generator& engine, const Tokenizer* tokenizer, CompletionSink& sink,
       Progress& progress, const JobOptions& options);
 
   // Runs to the end of the input, or until `stop_requested` after a step: then false, and rows that
@@ -63,7 +63,7 @@ class Job {
   void notice_failure(const Completion& completion);
 
   RowSource& source_;
-  Engine& engine_;
+  Generator& engine_;
   const Tokenizer* tokenizer_;
   CompletionSink& sink_;
   Progress& progress_;

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -80,6 +81,71 @@ std::string format_counts(const std::map<std::string, int64_t>& counts) {
   return text;
 }
 
+int64_t peak_device_bytes(std::span<const EngineReport> devices) {
+  int64_t bytes = 0;
+  for (const EngineReport& device : devices) bytes += device.peak_device_bytes;
+  return bytes;
+}
+
+std::vector<MemoryItem> sum_of_ledgers(std::span<const EngineReport> devices) {
+  std::vector<MemoryItem> sum;
+  for (const EngineReport& device : devices) {
+    for (const MemoryItem& item : device.memory) {
+      const auto same = std::find_if(
+          sum.begin(), sum.end(), [&](const MemoryItem& other) { return other.name == item.name; });
+      if (same == sum.end()) {
+        sum.push_back(item);
+      } else {
+        same->bytes += item.bytes;
+      }
+    }
+  }
+  return sum;
+}
+
+nlohmann::ordered_json to_json(std::span<const MemoryItem> memory) {
+  nlohmann::ordered_json plan = nlohmann::ordered_json::array();
+  for (const MemoryItem& item : memory) {
+    plan.push_back({{"name", item.name}, {"bytes", item.bytes}});
+  }
+  return plan;
+}
+
+double rows_per_step(const EngineStats& stats) {
+  return rate(stats.decode_row_steps, static_cast<double>(stats.decode_steps));
+}
+
+nlohmann::ordered_json to_json(const EngineReport& device) {
+  const EngineStats& e = device.stats;
+  return {{"name", device.name},
+          {"device", device.device},
+          {"failure", device.failure ? nlohmann::ordered_json(*device.failure) : nullptr},
+          {"prompt_tokens", e.prompt_tokens},
+          {"output_tokens", e.output_tokens},
+          {"seconds",
+           {{"load", e.load_seconds},
+            {"prefill", e.prefill_seconds},
+            {"decode", e.decode_seconds},
+            {"decode_idle", e.decode_idle_seconds}}},
+          {"batches", e.batches},
+          {"prefill_passes", e.prefill_passes},
+          {"decode_steps", e.decode_steps},
+          {"rows_per_decode_step", rows_per_step(e)},
+          {"peak_device_bytes", device.peak_device_bytes},
+          {"plan", to_json(device.memory)}};
+}
+
+// A line of the summary.
+std::string format_device(const EngineReport& device) {
+  const EngineStats& e = device.stats;
+  std::string text =
+      printed("  %-11s %8.3f s prefill, %.3f s decode, %lld tokens, %.1f rows a step",
+              device.name.c_str(), e.prefill_seconds, e.decode_seconds,
+              static_cast<long long>(e.output_tokens), rows_per_step(e));
+  if (device.failure) text += "; failed in mid-job";
+  return text + "\n";
+}
+
 }  // namespace
 
 void JobCounts::add_outcome(const RowOutcome& outcome, int64_t row_input_bytes) {
@@ -116,14 +182,22 @@ int64_t peak_host_bytes() {
   return int64_t{usage.ru_maxrss} * 1024;  // Linux counts in KiB
 }
 
-std::string format_ledger(std::span<const MemoryItem> memory) {
-  std::string text = "memory plan:\n";
+std::string format_ledger(std::span<const MemoryItem> memory, const std::string& of) {
+  std::string text = concat("memory plan", of.empty() ? "" : " of ", of, ":\n");
   int64_t sum = 0;
   for (const MemoryItem& item : memory) {
     text += printed("  %12s  ", format_bytes(item.bytes).c_str()) + item.name + "\n";
     sum += item.bytes;
   }
   return text + printed("  %12s  in all\n", format_bytes(sum).c_str());
+}
+
+std::string format_ledgers(std::span<const EngineReport> devices) {
+  std::string text;
+  for (const EngineReport& device : devices) {
+    text += format_ledger(device.memory, devices.size() > 1 ? device.name : "");
+  }
+  return text;
 }
 
 std::string format_summary(const JobStats& stats) {
@@ -164,9 +238,12 @@ std::string format_summary(const JobStats& stats) {
                   latency.quantile(0.5), latency.quantile(0.99));
   text += printed("  waiting     %8.3f s median, %.3f s p99 for other rows and its prompt\n",
                   waiting.quantile(0.5), waiting.quantile(0.99));
+  if (stats.devices.size() > 1) {
+    for (const EngineReport& device : stats.devices) text += format_device(device);
+  }
   text += concat("  batches     ", e.batches, ", ", stats.prompt_policy, ": ", d.pads,
                  " pads computed, padded would have ", d.pads_of_padded, "\n");
-  text += concat("  peak memory ", format_bytes(stats.peak_device_bytes), " device, ",
+  text += concat("  peak memory ", format_bytes(peak_device_bytes(stats.devices)), " device, ",
                  format_bytes(stats.peak_host_bytes), " host\n");
   return text + printed("Throughput: %.2f requests/s, %.1f total tokens/s, %.1f output tokens/s\n",
                         d.row_rate, d.total_rate, d.output_rate);
@@ -176,10 +253,8 @@ std::string format_json(const JobStats& stats) {
   using nlohmann::ordered_json;
   const Derived d(stats);
   const EngineStats& e = stats.engine;
-  ordered_json ledger = ordered_json::array();
-  for (const MemoryItem& item : stats.memory) {
-    ledger.push_back({{"name", item.name}, {"bytes", item.bytes}});
-  }
+  ordered_json devices = ordered_json::array();
+  for (const EngineReport& device : stats.devices) devices.push_back(to_json(device));
   ordered_json versions = {{"eet", EET_VERSION}};
   if (!stats.cuda.runtime.empty()) versions["cuda_runtime"] = stats.cuda.runtime;
   if (!stats.cuda.driver.empty()) versions["cuda_driver"] = stats.cuda.driver;
@@ -235,9 +310,10 @@ std::string format_json(const JobStats& stats) {
         {"computed", d.pads},
         {"padded_would_compute", d.pads_of_padded}}},
       {"memory",
-       {{"peak_device_bytes", stats.peak_device_bytes},
+       {{"peak_device_bytes", peak_device_bytes(stats.devices)},
         {"peak_host_bytes", stats.peak_host_bytes},
-        {"plan", ledger}}},
+        {"plan", to_json(sum_of_ledgers(stats.devices))}}},
+      {"devices", std::move(devices)},
   };
   return report.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

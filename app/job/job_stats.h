@@ -11,7 +11,7 @@
 #include "app/job/output/row_outcome.h"
 #include "app/job/quantile_sketch.h"
 #include "lib/device.h"
-#include "lib/engine.h"
+#include "lib/generator.h"
 
 namespace eet {
 
@@ -59,17 +59,18 @@ struct JobStats {
   JobCounts counts;
   int64_t changed_rows = 0;  // run again on resuming, as they or what they depend on had changed
   int64_t retried_rows = 0;  // run again on resuming, as they had an error
-  EngineStats engine;
-  std::vector<MemoryItem> memory;
-  int64_t peak_device_bytes = 0;
+  EngineStats engine;        // of all devices together
+  std::vector<EngineReport> devices;  // each of them
   int64_t peak_host_bytes = 0;
 };
 
 // The most memory that this process has had resident.
 int64_t peak_host_bytes();
 
-// The memory plan as a table with its sum, for people.
-std::string format_ledger(std::span<const MemoryItem> memory);
+// The memory plan as a table with its sum, for people; `of` says whose it is.
+std::string format_ledger(std::span<const MemoryItem> memory, const std::string& of = {});
+// That of each device.
+std::string format_ledgers(std::span<const EngineReport> devices);
 
 // Of the JSON: one more when a field goes or gets another meaning, not when one comes.
 inline constexpr int kStatsVersion = 1;

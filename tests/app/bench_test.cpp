@@ -292,7 +292,7 @@ TEST_CASE("the engine counts the work of each kind of test") {
 
   CHECK(tests[0].name == "pp10");
   CHECK(tests[0].counted_tokens() == 40);
-  const Run prefill = measure(engine, tests[0], {}, {.timed = 1}).median();
+  const Run prefill = measure(engine, model.config.vocab_size, tests[0], {}, {.timed = 1}).median();
   CHECK(prefill.work.prefill_tokens == 40);
   CHECK(prefill.work.prefill_context_tokens == 4 * 55);
   CHECK(prefill.work.decode_steps() == 0);
@@ -301,7 +301,7 @@ TEST_CASE("the engine counts the work of each kind of test") {
   CHECK(tests[1].name == "tg6 @ d5");
   CHECK(tests[1].counted_tokens() == 24);
   CHECK(tests[1].max_positions() == 11);
-  const Run decode = measure(engine, tests[1], {}, {.timed = 2}).median();
+  const Run decode = measure(engine, model.config.vocab_size, tests[1], {}, {.timed = 2}).median();
   CHECK(decode.work.decode_steps_by_rows[4] == 6);
   CHECK(decode.work.decode_steps() == 6);
   CHECK(decode.work.decode_context_tokens == 4 * (6 + 7 + 8 + 9 + 10 + 11));
@@ -312,7 +312,7 @@ TEST_CASE("the engine counts the work of each kind of test") {
 
   CHECK(tests[2].name == "pp7+tg3");
   CHECK(tests[2].counted_tokens() == 12);
-  const Run whole = measure(engine, tests[2], {}, {.timed = 1}).median();
+  const Run whole = measure(engine, model.config.vocab_size, tests[2], {}, {.timed = 1}).median();
   CHECK(whole.work.prefill_tokens == 28);
   CHECK(whole.work.decode_steps() == 2);
 }
@@ -339,7 +339,7 @@ TEST_CASE("a job of recorded lengths runs every request to its length") {
   test.requests = {{3, 9}, {20, 1}, {1, 4}, {50, 30}, {8, 2}};
   CHECK(test.counted_tokens() == 46);
   CHECK(test.max_positions() == 79);
-  const Run run = measure(engine, test, {}, {.timed = 1}).median();
+  const Run run = measure(engine, model.config.vocab_size, test, {}, {.timed = 1}).median();
   CHECK(run.work.prefill_tokens == 82);
   int64_t row_steps = 0;
   for (size_t rows = 0; rows < run.work.decode_steps_by_rows.size(); ++rows) {

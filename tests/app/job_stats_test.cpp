@@ -36,7 +36,8 @@ JobStats sample_stats() {
   stats.engine.decode_idle_seconds = 0.125;
   stats.engine.decode_steps = 29;
   stats.engine.decode_row_steps = 58;
-  stats.memory = {{"weights", 1024}, {"KV cache", 2048}};
+  stats.devices.resize(1);
+  stats.devices[0].memory = {{"weights", 1024}, {"KV cache", 2048}};
   return stats;
 }
 
@@ -75,7 +76,7 @@ TEST_CASE("a job of nothing has rates of zero") {
 
 TEST_CASE("the memory plan ends with its sum") {
   const auto stats = sample_stats();
-  CHECK(format_ledger(stats.memory) ==
+  CHECK(format_ledgers(stats.devices) ==
         "memory plan:\n"
         "       1.0 KiB  weights\n"
         "       2.0 KiB  KV cache\n"

@@ -25,6 +25,7 @@ struct SimulatedOptions {
   int64_t fails_at_step = -1;
   int64_t wrong_from_step = -1;  // from there on it gives other tokens
   std::chrono::microseconds step_time{0};
+  int32_t vocab_size = 30'000;
 };
 
 inline int32_t simulated_token(uint64_t row, int32_t sample, int64_t place) {
@@ -59,7 +60,8 @@ class SimulatedEngine : public Generator {
         options_.wrong_from_step >= 0 && stats_.decode_steps >= options_.wrong_from_step;
     for (auto at = running_.begin(); at != running_.end();) {
       auto& [key, sequence] = *at;
-      const int32_t token = simulated_token(key.first, key.second, sequence.given++);
+      const int32_t token =
+          simulated_token(key.first, key.second, sequence.given++) % options_.vocab_size;
       const bool ends = sequence.given == sequence.max_tokens;
       outputs_.push_back({.row = key.first,
                           .sample = key.second,

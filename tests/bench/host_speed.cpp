@@ -1,0 +1,112 @@
+// How many tokens a second the host can take from its engines, with everything that a job does to
+// them: host_speed TOKENIZER [ENGINES [ROWS [TOKENS_OF_A_ROW [TOKENS_A_SECOND]]]]
+//
+// The engines have no model: each gives so many tokens a second, 256 rows a step. Rows are read,
+// tokenized, turned into text and written with a journal, as in any job.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "app/job/stopwatch.h"
+#include "app/model_tokenizer.h"
+#include "lib/parallel/engine_group.h"
+#include "tests/app/simulated_job.h"
+#include "tests/app/temp_directory.h"
+#include "tests/lib/parallel/simulated_engine.h"
+
+namespace {
+
+using namespace eet;
+
+constexpr int kRowsPerStep = 256;
+
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+}
+
+// Ids of the tokenizer, at a given rate: a step that is late does not make the next one wait.
+class PacedEngine : public test::SimulatedEngine {
+ public:
+  PacedEngine(test::SimulatedOptions options, double seconds_per_step)
+      : SimulatedEngine(std::move(options)), seconds_per_step_(seconds_per_step) {}
+
+  std::span<const TokenOutput> step() override {
+    using Clock = std::chrono::steady_clock;
+    const auto length = std::chrono::duration_cast<Clock::duration>(
+        std::chrono::duration<double>(seconds_per_step_));
+    const Clock::time_point now = Clock::now();
+    next_ = std::max(next_ + length, now - 100 * length);
+    if (next_ > now) std::this_thread::sleep_until(next_);
+    return SimulatedEngine::step();
+  }
+
+ private:
+  double seconds_per_step_;
+  std::chrono::steady_clock::time_point next_;
+};
+
+std::string rows_text(int64_t rows, int64_t tokens) {
+  std::string text;
+  for (int64_t row = 0; row < rows; ++row) {
+    text += concat("{\"id\": ", row,
+                   ", \"prompt\": \"Write a short story about a brave little fox who finds a "
+                   "lantern in the snow, number ",
+                   row, ".\", \"max_tokens\": ", tokens / 2 + row * 7919 % (tokens + 1), "}\n");
+  }
+  return text;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto number = [&](int index, int64_t otherwise) {
+    return argc > index ? std::atoll(argv[index]) : otherwise;
+  };
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: host_speed TOKENIZER [ENGINES [ROWS [TOKENS [RATE]]]]\n");
+    return 2;
+  }
+  const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(argv[1]);
+  const auto engines = static_cast<size_t>(number(2, 8));
+  const int64_t rows = number(3, 20'000);
+  const int64_t tokens = number(4, 200);
+  const double step = kRowsPerStep / static_cast<double>(number(5, 200'000));
+
+  const TempDirectory dir;
+  const std::string input = dir.write("in.jsonl", rows_text(rows, tokens));
+  EngineGroup group(
+      [&](size_t i) {
+        return std::make_unique<PacedEngine>(
+            test::SimulatedOptions{.name = concat("sim:", i),
+                                   .max_num_seqs = kRowsPerStep,
+                                   .sort_window = 16 * kRowsPerStep,
+                                   .vocab_size = tokenizer->vocab_size()},
+            step);
+      },
+      {.num_engines = engines});
+  const Stopwatch watch;
+  const double cpu_before = cpu_seconds();
+  const test::SimulatedJobResult result =
+      test::run_simulated_job(input, dir.file("out.jsonl"), group, tokenizer.get(), {});
+  const double seconds = watch.seconds();
+  const double cpu = cpu_seconds() - cpu_before;
+  const auto out = static_cast<double>(result.counts.output_tokens);
+  std::printf(
+      "%zu engines: %.0f tokens in %.2f s: %.0f tokens/s; %.2f s of CPU: %.0f tokens/s a core; "
+      "tokenize %.2f s, detokenize and write %.2f s%s\n",
+      engines, out, seconds, out / seconds, cpu, out / cpu, result.tokenize_seconds,
+      result.output_seconds, result.failure.c_str());
+  return result.failure.empty() ? 0 : 1;
+}
