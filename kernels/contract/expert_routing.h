@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include "kernels/contract/host_device.h"
+#include "kernels/contract/top_k.h"
 
 namespace eet {
 
@@ -29,35 +29,6 @@ struct RouterRules {
   bool normalise = false;  // the weights of a row are divided by kMinWeightSum + their sum
   float scale = 1.0F;      // then multiplied by this
 };
-
-// An expert and its score.
-struct ScoredExpert {
-  float score;
-  int32_t expert;
-};
-
-// Moves the k highest of n scores to the front, in descending order, NaN first: torch.topk on the
-// CPU (aten/src/ATen/native/TopKImpl.h), to the choice and the order among equal scores, which
-// libstdc++'s algorithms make. `scored` holds the experts in ascending order; 0 < k <= n.
-constexpr void select_top_k(ScoredExpert* scored, int n, int k) {
-  const auto is_before = [](const ScoredExpert& a, const ScoredExpert& b) {
-    const bool a_is_nan = a.score != a.score;
-    const bool b_is_nan = b.score != b.score;
-    return (a_is_nan && !b_is_nan) || a.score > b.score;
-  };
-  if (k * 64 <= n) {
-    std::partial_sort(scored, scored + k, scored + n, is_before);
-    return;
-  }
-  std::nth_element(scored, scored + (k - 1), scored + n, is_before);
-  // std::sort of up to 16 elements is this insertion sort.
-  static_assert(kMaxTopK <= 16);
-  for (int i = 1; i < k - 1; ++i) {
-    for (int j = i; j > 0 && is_before(scored[j], scored[j - 1]); --j) {
-      std::swap(scored[j], scored[j - 1]);
-    }
-  }
-}
 
 // The pairs [begin, begin + count) of the sorted order, all of one expert.
 struct ExpertTile {

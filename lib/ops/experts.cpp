@@ -52,11 +52,13 @@ size_t expert_groups_bytes(int num_experts, int top_k, int64_t max_rows) {
          3 * aligned(pairs * sizeof(int32_t));
 }
 
-ExpertGroups expert_groups(void* memory, int num_experts, int top_k, int64_t num_rows) {
+ExpertGroups expert_groups(void* memory, int num_experts, int top_k, int64_t num_rows,
+                           int tile_rows) {
+  if (tile_rows == 0) tile_rows = expert_tile_rows(num_rows, top_k, num_experts);
   ExpertGroups groups{.num_rows = static_cast<int>(num_rows),
                       .num_experts = num_experts,
                       .top_k = top_k,
-                      .tile_rows = expert_tile_rows(num_rows, top_k, num_experts)};
+                      .tile_rows = tile_rows};
   auto* next = static_cast<std::byte*>(memory);
   const auto take = [&next]<typename T>(T*& array, int64_t count) {
     array = reinterpret_cast<T*>(next);

@@ -42,9 +42,11 @@ struct SharedExpert {
 namespace ops {
 
 // The memory of the groups of passes of up to max_rows rows; and its arrays for a pass of
-// `num_rows`. Aligned to 16 bytes; the contents at first do not matter.
+// `num_rows`, in tiles of `tile_rows` pairs (0: as many as are fastest; at least
+// kMinExpertTileRows). Aligned to 16 bytes; the contents at first do not matter.
 size_t expert_groups_bytes(int num_experts, int top_k, int64_t max_rows);
-ExpertGroups expert_groups(void* memory, int num_experts, int top_k, int64_t num_rows);
+ExpertGroups expert_groups(void* memory, int num_experts, int top_k, int64_t num_rows,
+                           int tile_rows = 0);
 
 // Chooses each row's experts and their weights, and sorts the pairs by expert: fills `groups`. The
 // experts of a row are those that torch.topk chooses on the CPU, in its order. Rows with

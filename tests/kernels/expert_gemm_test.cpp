@@ -124,8 +124,7 @@ Pass run(const Context& ctx, const Layer& layer, const Input& input, int tile_ro
   const int64_t pairs = rows * shape.top_k;
   const DType stored = ctx.on_cuda() ? layer.type : DType::kF32;
   const GroupsMemory memory(ctx, shape.num_experts, shape.top_k, rows);
-  ExpertGroups groups = memory.groups(rows);
-  if (tile_rows > 0) groups.tile_rows = tile_rows;
+  const ExpertGroups groups = memory.groups(rows, tile_rows);
   const Tensor positions(ctx, {rows}, input.positions);
   const Tensor logits(ctx, DType::kF32, {rows, shape.num_experts}, input.logits);
   const Tensor x(ctx, stored, {rows, shape.hidden}, input.x);

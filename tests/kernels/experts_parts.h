@@ -20,8 +20,8 @@ class GroupsMemory {
                 {static_cast<int64_t>(ops::expert_groups_bytes(num_experts, top_k, max_rows) /
                                       sizeof(int32_t))}) {}
 
-  ExpertGroups groups(int64_t num_rows) const {
-    return ops::expert_groups(memory_.as<void>(), num_experts_, top_k_, num_rows);
+  ExpertGroups groups(int64_t num_rows, int tile_rows = 0) const {
+    return ops::expert_groups(memory_.as<void>(), num_experts_, top_k_, num_rows, tile_rows);
   }
 
   // `count` elements of an array of the groups, after all work so far.

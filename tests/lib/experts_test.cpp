@@ -243,6 +243,32 @@ TEST_CASE("experts are chosen as torch.topk chooses among equal scores") {
   CHECK(lines == 110);
 }
 
+TEST_CASE("experts are chosen as the standard library's algorithms choose") {
+  const auto is_before = [](const ScoredExpert& a, const ScoredExpert& b) {
+    return a.score > b.score;
+  };
+  uint64_t seed = 1;
+  for (int count = 1; count <= 512; count += count < 70 ? 1 : 17) {
+    for (int k = 1; k <= std::min(count, kMaxTopK); ++k) {
+      const uint64_t levels = 1 + seed % 40;
+      std::vector<ScoredExpert> scored = golden_scores(count, levels, ++seed);
+      std::vector<ScoredExpert> expected = scored;
+      if (k * 64 <= count) {
+        std::partial_sort(expected.begin(), expected.begin() + k, expected.end(), is_before);
+      } else {
+        std::nth_element(expected.begin(), expected.begin() + k - 1, expected.end(), is_before);
+        std::sort(expected.begin(), expected.begin() + k - 1, is_before);
+      }
+      select_top_k(scored.data(), count, k);
+      CAPTURE(count);
+      CAPTURE(k);
+      CHECK(std::equal(
+          scored.begin(), scored.begin() + k, expected.begin(),
+          [](const ScoredExpert& a, const ScoredExpert& b) { return a.expert == b.expert; }));
+    }
+  }
+}
+
 TEST_CASE("the weights of chosen experts follow the router's rules") {
   const Fixture f;
   const std::vector<float> logits{1.0F, 3.0F, -2.0F, 2.0F};
