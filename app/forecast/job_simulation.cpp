@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "app/job/input/prefix_survey.h"
+#include "lib/engine_stats.h"
 #include "lib/schedule/scheduler.h"
 
 namespace eet {
