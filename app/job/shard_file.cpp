@@ -25,7 +25,7 @@ std::optional<ShardCheck> read_shard_check(const std::string& output) {
   } catch (const FileError& error) {
     throw Error(error.what());
   }
-  const std::optional<ShardCheck> check =
+  std::optional<ShardCheck> check =
       parse_shard_check(std::string_view(text).substr(0, text.find('\n')));
   require(check.has_value(), path,
           ": expected what `eet generate --shard` writes, got something else: make the shard "
