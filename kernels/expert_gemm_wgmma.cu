@@ -12,20 +12,19 @@ namespace eet::kernels {
 namespace {
 
 constexpr int kGroupThreads = 128;
-constexpr int kTileLines = 64;  // of a warpgroup product
-constexpr int kSteps = kChunkFeatures / 16;
+constexpr int kTileLines = 64;    // of a warpgroup product
 constexpr int kAlignment = 1024;  // the swizzle repeats; dynamic shared memory begins anywhere
 
 template <int kPartCount>
 struct Tiling {
-  static constexpr int kTileRows = 128;
+  static constexpr int kPairTiles = 16;
+  static constexpr int kTileRows = 8 * kPairTiles;
   static constexpr int kGroups = 2;
   static constexpr int kThreads = kGroupThreads * kGroups;
   static constexpr int kParts = kPartCount;
   static constexpr int kLineTiles = 2 / kParts;  // of each part, of a warpgroup
   static constexpr int kLineTileStride = kTileLines;
-  static constexpr int kPairTiles = kTileRows / 8;
-  static constexpr int kPartLines = kTileLines * kLineTiles;
+  static constexpr int kPartLines = kLineTileStride * kLineTiles;
   static constexpr int kGroupLines = kPartLines * kParts;
   static constexpr int kWeightLines = kGroupLines * kGroups;
   static constexpr int kTileWidth = kWeightLines / kParts;
@@ -42,7 +41,7 @@ __device__ __forceinline__ void multiply_chunk(TileSums<Shape>& sums, uint32_t s
   const uint32_t pairs = stage + Shape::kWeightLines * kLineBytes;
   begin_products();
 #pragma unroll
-  for (int step = 0; step < kSteps; ++step) {
+  for (int step = 0; step < kChunkFeatures / 16; ++step) {
 #pragma unroll
     for (int tile = 0; tile < Shape::kParts * Shape::kLineTiles; ++tile) {
       const uint32_t first_line = lines + static_cast<uint32_t>(tile * kTileLines * kLineBytes);
