@@ -326,8 +326,9 @@ TEST_CASE("tokens that prompts share count once in what a run computes and each 
   plan.pairs = {{140, 3}};
   plan.batches = {4};
   const BenchTest test = plan_tests(plan)[0];
-  const Run run =
-      measure(engine, test, {.shared_prefix = 128, .params = {}}, {.timed = 1}).median();
+  const Run run = measure(engine, model.config.vocab_size, test,
+                          {.shared_prefix = 128, .params = {}}, {.timed = 1})
+                      .median();
   CHECK(run.work.prefill_tokens == 128 + 4 * 12);
   CHECK(run.work.decode_context_tokens == 2 * 128 + 4 * (13 + 14));
 }

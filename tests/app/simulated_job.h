@@ -28,8 +28,11 @@ struct SimulatedJobResult {
 inline SimulatedJobResult run_simulated_job(const std::string& input, const std::string& output,
                                             Generator& engine, const Tokenizer* tokenizer,
                                             const RowDefaults& defaults, bool resume = false) {
-  RequestReader reader(input, defaults);
-  JobOutput job_output(output, {.resume = resume, .overwrite = !resume}, {});
+  RequestReader reader({input}, defaults);
+  SafetyOptions safety;
+  safety.resume = resume;
+  safety.overwrite = !resume;
+  JobOutput job_output(output, safety, {});
   JobIdentity identity;
   identity.program = "simulated";
   identity.format.token_ids = true;

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "app/job/stopwatch.h"
-#include "app/model_tokenizer.h"
+#include "app/job/text/model_tokenizer.h"
 #include "lib/parallel/engine_group.h"
 #include "tests/app/simulated_job.h"
 #include "tests/app/temp_directory.h"
