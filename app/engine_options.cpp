@@ -35,22 +35,23 @@ const CLI::Validator kDType(
     },
     "");
 
-// Nothing for text that is neither.
-std::optional<DataParallelSize> parse_data_parallel_size(const std::string& text) {
-  if (text == "auto") return DataParallelSize();
-  int size = 0;
+// False for text that is neither a size nor auto.
+bool parse_data_parallel_size(const std::string& text, DataParallelSize& size) {
+  size.reset();
+  if (text == "auto") return true;
+  int number = 0;
   const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, size);
-  const bool good = error == std::errc() && stop == end && size >= 1 &&
-                    size <= static_cast<int>(EngineGroup::kMaxEngines);
-  return good ? std::optional(DataParallelSize(size)) : std::nullopt;
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  size = number;
+  return error == std::errc() && stop == end && number >= 1 &&
+         number <= static_cast<int>(EngineGroup::kMaxEngines);
 }
 
 const CLI::Validator kDataParallelSize(
     [](std::string& text) -> std::string {
-      return parse_data_parallel_size(text)
-                 ? std::string()
-                 : concat("expected auto or 1 to ", EngineGroup::kMaxEngines, ", got ", text);
+      DataParallelSize size;
+      if (parse_data_parallel_size(text, size)) return {};
+      return concat("expected auto or 1 to ", EngineGroup::kMaxEngines, ", got ", text);
     },
     "");
 
@@ -152,7 +153,7 @@ void add_data_parallel_option(CLI::App& command, DataParallelSize& size) {
   command
       .add_option_function<std::string>(
           "--data-parallel-size",
-          [&size](const std::string& text) { size = *parse_data_parallel_size(text); },
+          [&size](const std::string& text) { parse_data_parallel_size(text, size); },
           "GPUs that share the rows, each with all of the model; auto takes every one of cuda:0's\n"
           "kind. The same tokens come out")
       ->check(kDataParallelSize)
