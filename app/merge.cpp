@@ -213,7 +213,7 @@ void add_merge_command(CLI::App& app, int& exit_code) {
       "merge", "Join the outputs of `eet generate --shard` into that of one run");
   sub->add_option(
          "-o,--output", command->output,
-         "The whole output, in input order; - is stdout; .csv and .tsv are tables; .gz, .xz and "
+         "The whole output, in input order; - is stdout; .csv and .tsv are tables;\n.gz, .xz and "
          ".zst are compressed")
       ->required();
   sub->add_option("parts", command->parts, "The outputs of all shards, in any order")->required();

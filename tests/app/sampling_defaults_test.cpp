@@ -80,7 +80,7 @@ TEST_CASE("a bad value in generation_config.json is named with its file") {
   CHECK(result.exit_code == 1);
   CHECK(result.err.find("generation_config.json: temperature: expected a number, got \"hot\"") !=
         std::string::npos);
-  CHECK(ConfiguredModel(R"({"top_p": 2})").run({}).exit_code == 2);
+  CHECK(ConfiguredModel(R"({"top_p": 2})").run({}).exit_code == 1);
 }
 
 TEST_CASE("convert keeps generation_config.json") {

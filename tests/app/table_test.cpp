@@ -157,7 +157,7 @@ TEST_CASE("a header that cannot serve is fatal and says why") {
   const auto check = [](const char* text, const InputOptions& options, const char* message) {
     CHECK_THROWS_WITH_AS(read_rows("in.csv", text, options), doctest::Contains(message), Error);
   };
-  check("a,b\n1,2\n", {}, "in.csv: line 1: expected a column \"prompt\", got none");
+  check("a,b\n1,2\n", {}, "in.csv: line 1: expected a column \"prompt\", got \"a\", \"b\"");
   check("a,b\n1,2\n", with_template, "expected a column \"q\" for the prompt template");
   check("prompt,a,a\n", {}, "the column \"a\" is there twice");
   check("prompt,\"a\n", {}, "a quote is not closed");

@@ -30,7 +30,7 @@ TEST_CASE("usage errors are one readable line that begins like every other error
       {{"generate"}, "--model is required (see eet generate --help)"},
       {with({"--max-token", "4"}), "unknown flag --max-token; did you mean --max-tokens?"},
       {with({"--max-token=4"}), "unknown flag --max-token; did you mean --max-tokens?"},
-      {with({"extra"}), "unexpected argument extra"},
+      {with({"--quiet", "extra"}), "unexpected argument extra"},
       {with({"--max-num-seqs", "0"}), "--max-num-seqs: expected a number above 0, got 0"},
       {with({"--threads", "-1"}), "--threads: expected a number above 0, got -1"},
       {with({"--gpu-memory-utilization", "2"}), "expected a number from 0.01 to 1, got 2"},

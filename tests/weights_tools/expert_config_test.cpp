@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 using Layers = std::vector<int64_t>;
 
-json config_of(const std::string& type, const json& changes = {}) {
+json config_of(const std::string& type, const json& changes = json::object()) {
   json config = {{"model_type", type},       {"vocab_size", 20},
                  {"hidden_size", 32},        {"intermediate_size", 40},
                  {"num_hidden_layers", 4},   {"num_attention_heads", 4},

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,19 +18,20 @@ constexpr size_t kBlockBytes = kBlockElements / 2;
 constexpr std::array<float, 16> kValues = {0.0F,  0.5F,  1.0F,  1.5F,  2.0F,  3.0F,  4.0F,  6.0F,
                                            -0.0F, -0.5F, -1.0F, -1.5F, -2.0F, -3.0F, -4.0F, -6.0F};
 
-// 2^(scale - 127) as the reference computes it, in fp32: infinite for 255.
-float factor_of(std::byte scale) {
-  const int exponent = std::to_integer<int>(scale) - 127;
-  return exponent > 127 ? std::numeric_limits<float>::infinity() : std::ldexp(1.0F, exponent);
+// The values of a block of this scale: times 2^(scale - 127), as torch.ldexp has them.
+std::array<float, 16> scaled_values(std::byte scale) {
+  std::array<float, 16> values = kValues;
+  for (float& value : values) value = std::ldexp(value, std::to_integer<int>(scale) - 127);
+  return values;
 }
 
 void unpack_blocks(float* out, const std::byte* in, const std::byte* scales, size_t blocks) {
   for (size_t block = 0; block < blocks; ++block) {
-    const float factor = factor_of(scales[block]);
+    const std::array<float, 16> values = scaled_values(scales[block]);
     for (size_t i = 0; i < kBlockBytes; ++i) {
       const auto byte = std::to_integer<unsigned>(in[block * kBlockBytes + i]);
-      *out++ = kValues[byte & 0xF] * factor;
-      *out++ = kValues[byte >> 4] * factor;
+      *out++ = values[byte & 0xF];
+      *out++ = values[byte >> 4];
     }
   }
 }

@@ -78,13 +78,12 @@ std::optional<Line> LineReader::next() {
 std::string_view LineReader::peek(size_t at_least) {
   while (buffer_.size() - begin_ < at_least && fill()) {
   }
-  std::string_view unread(buffer_.data() + begin_, buffer_.size() - begin_);
-  if (lines_ == 0 && !peeked_ && unread.starts_with(kByteOrderMark)) {
-    begin_ += kByteOrderMark.size();
-    unread.remove_prefix(kByteOrderMark.size());
-  }
+  const std::string_view unread(buffer_.data() + begin_, buffer_.size() - begin_);
+  const bool is_marked = lines_ == 0 && !peeked_ && unread.starts_with(kByteOrderMark);
   peeked_ = true;
-  return unread;
+  if (!is_marked) return unread;
+  begin_ += kByteOrderMark.size();
+  return peek(at_least);
 }
 
 void LineReader::consume(size_t bytes) {
