@@ -222,7 +222,8 @@ def write_metadata(writer, arch, config):
     writer.add_head_count(heads)
     if arch not in ("gpt2", "gptneox"):
         writer.add_head_count_kv(kv_heads)
-    if arch in ("qwen3", "qwen3moe", "gpt-oss", "gemma", "gemma2", "gemma3"):
+    own_head_dim = head_dim * heads != hidden
+    if own_head_dim or arch in ("qwen3", "qwen3moe", "gpt-oss", "gemma", "gemma2", "gemma3"):
         writer.add_key_length(head_dim)
         writer.add_value_length(head_dim)
     eps = get(config, "layer_norm_epsilon", "layer_norm_eps", "norm_epsilon")
