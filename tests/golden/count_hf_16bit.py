@@ -75,7 +75,7 @@ def main():
             experts = ({"experts_implementation": "eager"} if hasattr(config, "num_experts_per_tok")
                        else {})
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **experts)
-            model = model.to(device).eval()
+            model = model.to(device, dtype).eval()  # unpacked MXFP4 is bf16 before
             models[name][word] = sum(leaves(model, *row) for row in rows)
         print(name, models[name], flush=True)
     document[device] = {
