@@ -111,16 +111,18 @@ void EngineGroup::Impl::run(size_t index, const Factory& factory) {
     worker.error = std::current_exception();
     worker.is_live = false;
   }
+  bool is_open = false;  // not where the engines cannot be a group
   {
     std::unique_lock lock(mutex);
     worker.is_made = true;
     progress.notify_one();
     worker.woken.wait(lock, [&] { return dealer.has_value() || stopping; });
+    is_open = dealer.has_value();
   }
   if (!worker.engine) return;
   try {
     try {
-      work(index);
+      if (is_open) work(index);
     } catch (const std::exception& error) {
       drop(index, error.what());
     }

@@ -37,6 +37,7 @@ std::vector<std::string> job(const TempDirectory& dir, const std::string& output
 
 void write_rows(const TempDirectory& dir) {
   std::vector<json> rows;
+  rows.reserve(60);
   for (int row = 0; row < 60; ++row) {
     rows.push_back({{"prompt", "Once upon a time" + std::string(static_cast<size_t>(row), '!')},
                     {"n", row % 7 == 3 ? 3 : 1}});

@@ -31,6 +31,7 @@ std::string rows_text(int count) {
 
 std::vector<SimulatedOptions> engines_that_fail_at(const std::vector<int64_t>& steps) {
   std::vector<SimulatedOptions> engines;
+  engines.reserve(steps.size());
   for (const int64_t step : steps) {
     engines.push_back({.name = concat("sim:", engines.size()), .fails_at_step = step});
   }

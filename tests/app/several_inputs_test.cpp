@@ -96,6 +96,7 @@ TEST_CASE("what cannot be read, or is named twice, is refused before any row is 
 TEST_CASE("there may be more inputs than a process can hold open") {
   const TempDirectory dir;
   std::vector<std::string> inputs;
+  inputs.reserve(100);
   for (int i = 0; i < 100; ++i) {
     inputs.push_back(dir.write(std::to_string(i) + ".jsonl", "{\"prompt\":\"a\"}\n"));
   }

@@ -335,7 +335,7 @@ Value loop_changed(Runtime& runtime, const Arguments& arguments) {
 
 Value cycler_next(Runtime&, const Arguments& arguments) {
   Namespace& cycler = *arguments.self().space();
-  const Value item = cycler.cycle[cycler.position];
+  Value item = cycler.cycle[cycler.position];
   cycler.position = (cycler.position + 1) % cycler.cycle.size();
   cycler.set("current", cycler.cycle[cycler.position]);
   return item;

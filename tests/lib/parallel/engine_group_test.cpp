@@ -278,7 +278,7 @@ TEST_CASE("whatever fails and stops at whatever time, every row ends once and is
   const auto draw = [&](int bound) { return static_cast<int>(random() % bound); };
   for (int round = 0; round < 30; ++round) {
     CAPTURE(round);
-    const auto count = static_cast<size_t>(2 + draw(7));
+    const size_t count = size_t{2} + draw(7);
     Fixture fixture(count);
     for (size_t e = 0; e < count; ++e) {
       fixture.engines[e].max_num_seqs = 4 + draw(5);
@@ -287,8 +287,8 @@ TEST_CASE("whatever fails and stops at whatever time, every row ends once and is
       fixture.engines[e].step_time = std::chrono::microseconds(draw(100));
     }
     EngineGroup group = fixture.make();
-    const std::vector<Request> rows = mixed_rows(static_cast<size_t>(50 + draw(300)));
-    const uint64_t stopped = static_cast<uint64_t>(2 + draw(5));
+    const std::vector<Request> rows = mixed_rows(size_t{50} + draw(300));
+    const uint64_t stopped = uint64_t{2} + draw(5);
     const Outcome outcome = run(group, rows, [&](const TokenOutput& output) {
       if (output.row % stopped == 1 && output.token_id % 4 == 0) {
         group.stop(output.row, output.sample);
