@@ -59,10 +59,11 @@ void Decoder::embed(const ForwardBatch& batch) {
     tokens.shape[1] = config_.embedding_size;
     ops::embed(ctx_, tokens, batch.token_ids, batch.positions, weights_.token_embedding, {}, scale);
     ops::add_norm(ctx_, now_.embedded, tokens, {}, kNoNorm);
-    ops::linear(ctx_, now_.delta, now_.embedded, weights_.embedding_projection.weight, {});
-    // Positions are looked up like tokens.
+    // Positions are looked up like tokens, before the product: add_norm wants the residual stream
+    // to be older than what is added.
     ops::embed(ctx_, now_.residual, batch.positions, batch.positions, weights_.position_embedding,
                {});
+    ops::linear(ctx_, now_.delta, now_.embedded, weights_.embedding_projection.weight, {});
     pending_ = now_.delta;
     pending_scale_ = 1.0F;
   } else {
