@@ -130,6 +130,15 @@ TEST_CASE("linear gives fp32 logits of a padded vocabulary") {
   }
 }
 
+TEST_CASE("linear gives fp32 logits with a bias") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  for (const DType type : kComputeTypes) {
+    check_linear(*devices, type, DType::kF32, {768, 128}, 128, true, {1, 3, 64, 257});
+    check_linear(*devices, type, DType::kF32, {111, 7}, 7, true, {1, 3, 64, 257});
+  }
+}
+
 TEST_CASE("linear accepts every number of rows up to 300, odd and unaligned") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;

@@ -43,7 +43,11 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
   check_bias(weight, bias);
   cudaStream_t stream = ctx.cuda->stream();
   if (!is_skinny(x, weight, /*gated=*/false)) {
-    return ctx.cuda->blas().linear(out, x, weight.data, bias, stream);
+    // cuBLASLt adds a bias of the output's type only.
+    const bool adds_bias_after = bias && out.dtype != x.dtype;
+    ctx.cuda->blas().linear(out, x, weight.data, adds_bias_after ? TensorView() : bias, stream);
+    if (adds_bias_after) scale_logits(ctx, out, bias, 1.0F, 0.0F);
+    return;
   }
   dispatch(x.dtype, [&]<typename T>() {
     if constexpr (!std::is_same_v<T, float>) {
