@@ -53,6 +53,15 @@ bool can_append(const AttentionHeads& heads, const ScoreRules& rules, const Rope
   return is_plain(rope, heads.head_dim) || !is_plain(rules) || is_other_variant_alike;
 }
 
+bool reads_prefixes_once(const AttentionHeads& heads, const ScoreRules& rules, const Rope& rope) {
+  return is_plain(rules) && is_plain(rope, heads.head_dim) && suits_decode_prefix(heads);
+}
+
+size_t attention_decode_prefix_bytes(const AttentionHeads& heads, int num_rows) {
+  return static_cast<size_t>(num_rows) * static_cast<size_t>(heads.num_heads) * kDecodeWarps *
+         static_cast<size_t>(prefix_state_stride(heads.head_dim)) * sizeof(float);
+}
+
 size_t attention_decode_partials_bytes(const AttentionHeads& heads, int window, int num_rows,
                                        int64_t max_context_len) {
   const int splits = max_splits(reach(window, max_context_len));
@@ -76,15 +85,16 @@ template <typename T>
 void attention_decode(T* out, const AttentionScratch& scratch, const T* qkv, const PagedKv<T>& kv,
                       const AttentionHeads& heads, const ScoreRules& rules, int num_rows,
                       int max_context_len, cudaStream_t stream) {
-  attention_decode_append(out, scratch, qkv, kv, KvAppend<T>{}, heads, rules, num_rows,
-                          max_context_len, stream);
+  attention_decode_append(out, scratch, qkv, kv, KvAppend<T>{}, SharedPrefixes{}, heads, rules,
+                          num_rows, max_context_len, stream);
 }
 
 template <typename T>
 void attention_decode_append(T* out, const AttentionScratch& scratch, const T* qkv,
                              const PagedKv<T>& kv, const KvAppend<T>& append,
-                             const AttentionHeads& heads, const ScoreRules& rules, int num_rows,
-                             int max_context_len, cudaStream_t stream) {
+                             const SharedPrefixes& prefixes, const AttentionHeads& heads,
+                             const ScoreRules& rules, int num_rows, int max_context_len,
+                             cudaStream_t stream) {
   check_heads(heads);
   check_precondition(append.keys == nullptr || can_append(heads, rules, append.rope),
                      "attention_decode_append: no kernel for heads of ", heads.head_dim);
@@ -112,6 +122,13 @@ void attention_decode_append(T* out, const AttentionScratch& scratch, const T* q
   // First splits first: all rows have one.
   const dim3 grid(static_cast<unsigned>(heads.num_kv_heads * head_blocks),
                   static_cast<unsigned>(num_rows), static_cast<unsigned>(splits));
+  if constexpr (!std::is_same_v<T, float>) {
+    if (prefixes.num_groups > 0 && scratch.prefix_states != nullptr && append.keys != nullptr &&
+        reads_prefixes_once(heads, rules, append.rope)) {
+      launch_decode_prefix(args, prefixes, scratch.prefix_states, grid, stream);
+      return;
+    }
+  }
   if (plain) {
     launch<T>(args, PlainRules{}, grid, stream);
   } else {
@@ -129,11 +146,11 @@ template void attention_decode(__nv_bfloat16*, const AttentionScratch&, const __
                                const ScoreRules&, int, int, cudaStream_t);
 template void attention_decode_append(__half*, const AttentionScratch&, const __half*,
                                       const PagedKv<__half>&, const KvAppend<__half>&,
-                                      const AttentionHeads&, const ScoreRules&, int, int,
-                                      cudaStream_t);
+                                      const SharedPrefixes&, const AttentionHeads&,
+                                      const ScoreRules&, int, int, cudaStream_t);
 template void attention_decode_append(__nv_bfloat16*, const AttentionScratch&, const __nv_bfloat16*,
                                       const PagedKv<__nv_bfloat16>&, const KvAppend<__nv_bfloat16>&,
-                                      const AttentionHeads&, const ScoreRules&, int, int,
-                                      cudaStream_t);
+                                      const SharedPrefixes&, const AttentionHeads&,
+                                      const ScoreRules&, int, int, cudaStream_t);
 
 }  // namespace eet::kernels

@@ -10,6 +10,7 @@
 #include "kernels/attention_rules.cuh"
 #include "kernels/contract/host_device.h"
 #include "kernels/contract/kv_layout.h"
+#include "kernels/contract/shared_prefixes.h"
 #include "kernels/paged_attention.h"
 #include "kernels/vector.cuh"
 
@@ -86,6 +87,17 @@ struct DecodeWork {
   bool has_newest;  // has the row's last token
 };
 
+__device__ __forceinline__ void set_context(DecodeWork& work, int context_len) {
+  work.context_len = context_len;
+  const Splits splits = splits_of(context_len);
+  work.num_splits = splits.count;
+  work.begin = work.split * splits.tokens_per_split;
+  work.end =
+      work.split + 1 < splits.count ? work.begin + splits.tokens_per_split : work.context_len;
+  if (work.split >= splits.count) work.end = work.begin;
+  work.has_newest = work.end == work.context_len;
+}
+
 template <typename T>
 __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args) {
   DecodeWork work;
@@ -94,14 +106,7 @@ __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args) {
   work.split = static_cast<int>(blockIdx.z);
   work.group = args.group;
   work.pages = row_pages(args.kv, work.row);  // loads the slot beside the length
-  work.context_len = args.kv.context_lens[work.row];
-  const Splits splits = splits_of(work.context_len);
-  work.num_splits = splits.count;
-  work.begin = work.split * splits.tokens_per_split;
-  work.end =
-      work.split + 1 < splits.count ? work.begin + splits.tokens_per_split : work.context_len;
-  if (work.split >= splits.count) work.end = work.begin;
-  work.has_newest = work.end == work.context_len;
+  set_context(work, args.kv.context_lens[work.row]);
   return work;
 }
 
@@ -119,8 +124,40 @@ __device__ __forceinline__ int64_t queries_offset(const DecodeWork& work, int he
 struct PlainRules {
   using Work = DecodeWork;
   static constexpr bool kIsPlain = true;
+  static constexpr bool kContinues = false;  // rows whose first pages were attended before
   static constexpr int kMaxGroup = kMaxPlainGroup;
   static constexpr int kMaxHeadDim = kMaxPlainHeadDim;
+};
+
+// Floats of a query head's state in a warp: its weighted values, the sums of eight groups of lanes,
+// the maximum in use.
+__host__ __device__ constexpr int prefix_state_stride(int head_dim) {
+  return head_dim + 12;
+}
+
+// The plain variant behind decode_prefix_kernel, which attended the whole pages that a row shares
+// with others. A split of which it did all is done; of another it left the state of each warp.
+struct PrefixRules : PlainRules {
+  static constexpr bool kContinues = true;
+  static constexpr int kTokensPerSplit = kMinPagesPerSplit * kPageSize;
+
+  const int32_t* pages;  // SharedPrefixes'
+  float* states;         // [num_rows, num_kv_heads, kDecodeWarps, group, prefix_state_stride]
+
+  // Where the tokens of the split that are shared end, or before its begin.
+  __device__ __forceinline__ int prefix_end(const DecodeWork& work) const {
+    return min(pages[work.row] * kPageSize, (work.split + 1) * kTokensPerSplit);
+  }
+  static __device__ __forceinline__ bool is_done(const DecodeWork& work, int prefix_end) {
+    return prefix_end == work.end && work.split + 1 < work.num_splits;
+  }
+  template <typename T>
+  __device__ __forceinline__ float* state_of(const DecodeArgs<T>& args, const DecodeWork& work,
+                                             int warp) const {
+    const int64_t block = static_cast<int64_t>(work.row) * args.heads.num_kv_heads + work.kv_head;
+    return states +
+           (block * kDecodeWarps + warp) * args.group * prefix_state_stride(args.heads.head_dim);
+  }
 };
 
 // What one block of the other variant computes: up to kMaxGroup of a key head's query heads, of
@@ -140,6 +177,7 @@ __device__ __forceinline__ int64_t queries_offset(const RuledWork& work, int hea
 struct LayerRules {
   using Work = RuledWork;
   static constexpr bool kIsPlain = false;
+  static constexpr bool kContinues = false;
   static constexpr int kMaxGroup = kHeadsPerBlock;
   static constexpr int kMaxHeadDim = kMaxAttentionHeadDim;
 
@@ -304,5 +342,10 @@ void launch_decode_fp32(const DecodeArgs<float>& args, const Rules& rules, dim3 
 template <typename T, typename Rules>
 void launch_decode_mma(const DecodeArgs<T>& args, const Rules& rules, dim3 grid,
                        cudaStream_t stream);
+// attention_decode_prefix.cu: the shared pages of `num_groups` groups, then the rows. T: 16-bit.
+template <typename T>
+void launch_decode_prefix(const DecodeArgs<T>& args, const SharedPrefixes& prefixes, float* states,
+                          dim3 grid, cudaStream_t stream);
+bool suits_decode_prefix(const AttentionHeads& heads);
 
 }  // namespace eet::kernels

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/contract/attention_scratch.h"
+#include "kernels/contract/shared_prefixes.h"
 #include "kernels/paged_attention.h"
 #include "kernels/rope.h"
 
@@ -35,14 +36,22 @@ struct KvAppend {
 // Whether attention_decode_append() has a kernel for these.
 bool can_append(const AttentionHeads& heads, const ScoreRules& rules, const Rope& rope);
 
+// Whether it reads pages that rows share once for all of them, given scratch for that.
+bool reads_prefixes_once(const AttentionHeads& heads, const ScoreRules& rules, const Rope& rope);
+
 // rope_append() (kernels/rope_append.h) of each row's newest token, at position context_lens[r] -
 // 1, and attention_decode(), to the bit, but for q, k and v in qkv, which stay. Of what is read,
-// the kernel before may write qkv alone: the pages are read before it has ended. T: 16-bit.
+// the kernel before may write qkv alone: the pages are read before it has ended. Which rows begin
+// with the same pages changes no bit. T: 16-bit.
 template <typename T>
 void attention_decode_append(T* out, const AttentionScratch& scratch, const T* qkv,
                              const PagedKv<T>& kv, const KvAppend<T>& append,
-                             const AttentionHeads& heads, const ScoreRules& rules, int num_rows,
-                             int max_context_len, cudaStream_t stream);
+                             const SharedPrefixes& prefixes, const AttentionHeads& heads,
+                             const ScoreRules& rules, int num_rows, int max_context_len,
+                             cudaStream_t stream);
+
+// Bytes of AttentionScratch::prefix_states.
+size_t attention_decode_prefix_bytes(const AttentionHeads& heads, int num_rows);
 
 // Bytes of AttentionScratch::partials. window: as ScoreRules'.
 size_t attention_decode_partials_bytes(const AttentionHeads& heads, int window, int num_rows,

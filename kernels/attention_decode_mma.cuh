@@ -101,8 +101,9 @@ struct WarpState {
   }
 
   // scores[n]: tokens g (0, 1) and g + 8 (2, 3) of heads 8n + 2t and + 1.
+  template <typename Places>
   __device__ __forceinline__ void score(float (&scores)[kHeadTiles][4], uint32_t slot,
-                                        const LanePlaces& places, int head_dim) const {
+                                        const Places& places, int head_dim) const {
     float odd[kHeadTiles][4];  // a chain of sums of its own, for the sake of small batches
 #pragma unroll
     for (int n = 0; n < kHeadTiles; ++n) {
@@ -165,6 +166,12 @@ struct WarpState {
       }
     }
     if (__any_sync(0xFFFFFFFFU, exceeds)) raise(scores, scale_log2);
+    weigh(weights, scores, scale_log2);
+  }
+
+  // Turns scores into weights by the maxima in use.
+  __device__ __forceinline__ void weigh(uint32_t (&weights)[kHeadTiles][2],
+                                        const float (&scores)[kHeadTiles][4], float scale_log2) {
 #pragma unroll
     for (int n = 0; n < kHeadTiles; ++n) {
       float weight[4];
@@ -182,6 +189,13 @@ struct WarpState {
 
   // Makes the scores' maxima the ones in use.
   __device__ __forceinline__ void raise(const float (&scores)[kHeadTiles][4], float scale_log2) {
+    raise_some(scores, scale_log2, [](int, int) { return true; });
+  }
+
+  // Those of heads 8n + 2t + i where is_raised(n, i).
+  template <typename IsRaised>
+  __device__ __forceinline__ void raise_some(const float (&scores)[kHeadTiles][4], float scale_log2,
+                                             const IsRaised& is_raised) {
 #pragma unroll
     for (int n = 0; n < kHeadTiles; ++n) {
 #pragma unroll
@@ -191,6 +205,7 @@ struct WarpState {
         for (int offset = 4; offset < 32; offset *= 2) {
           peak = fmaxf(peak, __shfl_xor_sync(0xFFFFFFFFU, peak, offset));
         }
+        if (!is_raised(n, i)) continue;
         const float new_maximum = fmaxf(maximum[n][i], peak);
         const float rescale = exp2_fast(maximum[n][i] - new_maximum);
         maximum[n][i] = new_maximum;
@@ -205,9 +220,9 @@ struct WarpState {
   }
 
   // Adds a tile's weighted values.
+  template <typename Places>
   __device__ __forceinline__ void accumulate(const uint32_t (&weights)[kHeadTiles][2],
-                                             uint32_t slot, const LanePlaces& places,
-                                             int head_dim) {
+                                             uint32_t slot, const Places& places, int head_dim) {
 #pragma unroll
     for (int k = 0; k < kDim / 16; ++k) {
       if (kDim > 128 && k % 4 == 0 && 16 * k >= head_dim) break;
@@ -216,6 +231,32 @@ struct WarpState {
 #pragma unroll
       for (int n = 0; n < kHeadTiles; ++n) {
         mma_16x8x16<T>(values[k][n], tile, weights[n][0], weights[n][1]);
+      }
+    }
+  }
+
+  // Takes up the state of a warp that PrefixState::store() left. What other columns hold does not
+  // matter, but for their maxima, which are those of scores of 0.
+  __device__ __forceinline__ void load(const float* state, int group, int head_dim, int lane) {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const int head = 8 * n + 2 * (lane % 4) + i;
+        maximum[n][i] = 0.0F;
+        if (head >= group) continue;
+        const float* from = state + head * prefix_state_stride(head_dim);
+        maximum[n][i] = __ldcg(from + head_dim + 8);
+        sum[n][i] = __ldcg(from + head_dim + lane / 4);
+        const auto* parts = reinterpret_cast<const float4*>(from + lane / 4 * (kDim / 8));
+#pragma unroll
+        for (int k = 0; k < kDim / 16; k += 2) {
+          const float4 part = __ldcg(parts + k / 2);
+          values[k][n][i] = part.x;
+          values[k][n][2 + i] = part.y;
+          values[k + 1][n][i] = part.z;
+          values[k + 1][n][2 + i] = part.w;
+        }
       }
     }
   }
@@ -247,35 +288,47 @@ struct WarpState {
   }
 };
 
-// Joins the warps' results in warp order and stores them, a head's by one warp. merged:
-// [kDecodeWarps, group, merged_stride(head_dim)].
+// Joins the warps' results of a head in warp order and stores them, one warp's work. merged:
+// [kDecodeWarps, group, merged_stride(head_dim)]; stats: [kDecodeWarps, stats_stride].
+template <typename T, typename Rules>
+__device__ __forceinline__ void merge_head(const DecodeArgs<T>& args, const Rules& rules,
+                                           const typename Rules::Work& work, int head,
+                                           const float* merged, const float2* stats,
+                                           int stats_stride) {
+  const int head_dim = args.heads.head_dim;
+  const int stride = merged_stride(head_dim);
+  float maximum = kNegativeInfinity;
+#pragma unroll
+  for (int w = 0; w < kDecodeWarps; ++w) {
+    maximum = fmaxf(maximum, stats[w * stats_stride + head].x);
+  }
+  float weights[kDecodeWarps];
+  float sum = 0.0F;
+#pragma unroll
+  for (int w = 0; w < kDecodeWarps; ++w) {
+    const float2 part = stats[w * stats_stride + head];
+    weights[w] = exp2_fast(part.x - maximum);  // 0 of a warp without tokens
+    sum += weights[w] * part.y;
+  }
+  for (int dim = static_cast<int>(threadIdx.x) % 32 * 4; dim < head_dim; dim += 32 * 4) {
+    Vec<float, 4> values = {};
+#pragma unroll
+    for (int w = 0; w < kDecodeWarps; ++w) {
+      const auto part = load_vec<4>(merged + (w * work.group + head) * stride + dim);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) values.value[k] += weights[w] * part.value[k];
+    }
+    store_result<4>(args, rules, work, head, dim, values, maximum, sum);
+  }
+}
+
+// That of all heads of a block, each by one of its kDecodeWarps warps.
 template <typename T, typename Rules>
 __device__ __forceinline__ void merge_warps(const DecodeArgs<T>& args, const Rules& rules,
                                             const typename Rules::Work& work, const float* merged,
                                             const float2 (&stats)[kDecodeWarps][Rules::kMaxGroup]) {
-  const int head_dim = args.heads.head_dim;
-  const int stride = merged_stride(head_dim);
   for (int head = static_cast<int>(threadIdx.x) / 32; head < work.group; head += kDecodeWarps) {
-    float maximum = kNegativeInfinity;
-#pragma unroll
-    for (int w = 0; w < kDecodeWarps; ++w) maximum = fmaxf(maximum, stats[w][head].x);
-    float weights[kDecodeWarps];
-    float sum = 0.0F;
-#pragma unroll
-    for (int w = 0; w < kDecodeWarps; ++w) {
-      weights[w] = exp2_fast(stats[w][head].x - maximum);  // 0 of a warp without tokens
-      sum += weights[w] * stats[w][head].y;
-    }
-    for (int dim = static_cast<int>(threadIdx.x) % 32 * 4; dim < head_dim; dim += 32 * 4) {
-      Vec<float, 4> values = {};
-#pragma unroll
-      for (int w = 0; w < kDecodeWarps; ++w) {
-        const auto part = load_vec<4>(merged + (w * work.group + head) * stride + dim);
-#pragma unroll
-        for (int k = 0; k < 4; ++k) values.value[k] += weights[w] * part.value[k];
-      }
-      store_result<4>(args, rules, work, head, dim, values, maximum, sum);
-    }
+    merge_head(args, rules, work, head, merged, stats[0], Rules::kMaxGroup);
   }
 }
 
@@ -324,13 +377,21 @@ struct PlainScores {
   __device__ __forceinline__ PlainScores(const PlainRules&, const DecodeWork&, float, int) {}
 };
 
+// What is left of rows that go on behind shared pages is mostly short. A block of 16 query heads
+// has no registers to spare for that.
+template <typename Rules>
+__host__ __device__ constexpr bool has_short_ring(int head_tiles) {
+  return Rules::kContinues && head_tiles == 1;
+}
+
 // kAppends: attention_decode_append().
 template <typename T, int kDim, int kHeadTiles, bool kAppends, typename Rules>
-__global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
+__global__ void __launch_bounds__(kDecodeThreads,
+                                  blocks_per_sm(kDim, has_short_ring<Rules>(kHeadTiles)))
     decode_mma_kernel(const __grid_constant__ MmaArgs<T> mma_args,
                       const __grid_constant__ Rules rules) {
   static_assert(8 * kHeadTiles <= Rules::kMaxGroup && kDim <= Rules::kMaxHeadDim);
-  using Ring = TileRing<T, kDim>;
+  using Ring = TileRing<T, kDim, has_short_ring<Rules>(kHeadTiles)>;
   using Room = QueryRoom<kDim, kHeadTiles>;
   extern __shared__ __align__(1024) uint4 shared[];  // as the copies' swizzle wants it
   __shared__ float2 stats[kDecodeWarps][Rules::kMaxGroup];
@@ -341,12 +402,23 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
   // With the newest tokens in qkv, all else that is read is older than the kernel before. On an
   // H100 this gives 0.6 (Llama-3 8B) to 2 % of a step of 32 rows (GPT-2 XL, 4.10 and 4.01 ms).
   if constexpr (!kAppends) wait_for_previous_kernel();
-  const auto work = find_work<kTileTokens>(args, rules);
+  auto work = find_work<kTileTokens>(args, rules);
   if (is_idle(work)) return;
   if (work.begin >= work.end) {
     if constexpr (kAppends) wait_for_previous_kernel();
     finish_without_tokens(args, work);
     return;
+  }
+  bool continues = false;  // what decode_prefix_kernel began
+  if constexpr (Rules::kContinues) {
+    const int prefix_end = rules.prefix_end(work);
+    if (rules.is_done(work, prefix_end)) {
+      wait_for_previous_kernel();
+      join_splits(args, rules, work);
+      return;
+    }
+    continues = prefix_end > work.begin;
+    if (continues) work.begin = prefix_end;
   }
   const int head_dim = args.heads.head_dim;
   // The same in all lanes, and known to be: bulk copies want uniform registers.
@@ -380,6 +452,9 @@ __global__ void __launch_bounds__(kDecodeThreads, blocks_per_sm(kDim))
   __syncthreads();
   WarpState<T, kDim, kHeadTiles> state;
   state.init(shared_address(query_pieces), lane);
+  if constexpr (Rules::kContinues) {
+    if (continues) state.load(rules.state_of(args, work, warp), work.group, head_dim, lane);
+  }
 
   const LanePlaces places(lane);
   const float scale_log2 = args.heads.scale * kLog2E;
@@ -433,15 +508,16 @@ void launch_decode_kernel(void (*kernel)(MmaArgs<T>, Rules), const DecodeArgs<T>
   // some SMs earlier than on others.
   const auto num_blocks = static_cast<int64_t>(grid.x) * grid.y * grid.z;
   const int64_t share = ceil_div<int64_t>(num_blocks, num_multiprocessors());
-  const int shared_bytes =
-      std::max(ring_bytes(kDim, args.heads.head_dim),
-               static_cast<int>(shared_bytes_per_multiprocessor() / (share + 1)));
+  const int shared_bytes = std::max(
+      ring_bytes(kDim, args.heads.head_dim, has_short_ring<Rules>(args.group <= 8 ? 1 : 2)),
+      static_cast<int>(shared_bytes_per_multiprocessor() / (share + 1)));
   CUDA_CHECK(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
                                   cudaSharedmemCarveoutMaxShared));
   const MmaArgs<T> mma_args = {
-      .decode = args, .maps = is_hopper_code(kernel) ? page_maps(args.kv, args.heads) : PageMaps{}};
+      .decode = args,
+      .maps = is_hopper_code(kernel) ? page_maps(args.kv, args.heads, kTileTokens) : PageMaps{}};
   launch_overlapped(kernel, grid, kDecodeThreads, shared_bytes, stream, mma_args, rules);
 }
 

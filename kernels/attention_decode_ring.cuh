@@ -19,22 +19,24 @@ static_assert(kPageSize % kTileTokens == 0);
 
 // Slots of a warp's ring; one holds the keys or the values of a tile. As few as cost no time, so
 // that more blocks fit an SM.
-__host__ __device__ constexpr int ring_slots(int max_head_dim) {
+// is_short: most rows have few tiles, so that more blocks gain more than deeper rings.
+__host__ __device__ constexpr int ring_slots(int max_head_dim, bool is_short) {
+  if (is_short && max_head_dim <= 128) return max_head_dim <= 64 ? 4 : 3;
   return max_head_dim <= 64 ? 6 : max_head_dim <= 128 ? 4 : max_head_dim <= 256 ? 3 : 2;
 }
 // 16-byte pieces in a slot: a line of 8 for each token and 64 dimensions.
 __host__ __device__ constexpr int slot_pieces(int head_dim) {
   return 8 * kTileTokens * static_cast<int>(ceil_div<int64_t>(head_dim, 64));
 }
-constexpr int ring_bytes(int max_head_dim, int head_dim) {
-  return kDecodeWarps * ring_slots(max_head_dim) * slot_pieces(head_dim) *
+constexpr int ring_bytes(int max_head_dim, int head_dim, bool is_short) {
+  return kDecodeWarps * ring_slots(max_head_dim, is_short) * slot_pieces(head_dim) *
          static_cast<int>(sizeof(uint4));
 }
 // Blocks for which an SM of compute capability 9.0 has shared memory. Each takes at most 8 KiB
 // besides its rings at head sizes up to 128, and 12 KiB above.
-constexpr int blocks_per_sm(int max_head_dim) {
+constexpr int blocks_per_sm(int max_head_dim, bool is_short) {
   const int other_bytes = (max_head_dim <= 128 ? 8 : 12) * 1024;
-  return 227 * 1024 / (ring_bytes(max_head_dim, max_head_dim) + other_bytes);
+  return 227 * 1024 / (ring_bytes(max_head_dim, max_head_dim, is_short) + other_bytes);
 }
 
 // Where a slot has dimensions 8 * piece (+7) of a token: as the bulk copies' swizzle of 128 bytes
@@ -114,9 +116,10 @@ struct MmaArgs {
 
 // ---- the host's part: maps
 
+// box_tokens: of a page, in a box.
 template <typename T>
 CUtensorMap page_map(const T* pages, const PagedKv<T>& kv, const AttentionHeads& heads,
-                     int box_chunks) {
+                     int box_chunks, int box_tokens) {
   constexpr cuuint64_t kChunk = 64;
   const auto head_dim = static_cast<cuuint64_t>(heads.head_dim);
   const auto page_rows = static_cast<cuuint64_t>(heads.num_kv_heads) * kPageSize;
@@ -126,15 +129,15 @@ CUtensorMap page_map(const T* pages, const PagedKv<T>& kv, const AttentionHeads&
       {head_dim % kChunk == 0 ? kChunk : head_dim, page_rows, static_cast<cuuint64_t>(box_chunks),
        static_cast<cuuint64_t>(kv.num_pages)},
       {row_bytes, kChunk * sizeof(T), row_bytes * page_rows},
-      {kChunk, kTileTokens, static_cast<cuuint32_t>(box_chunks), 1});
+      {kChunk, static_cast<cuuint32_t>(box_tokens), static_cast<cuuint32_t>(box_chunks), 1});
 }
 
 template <typename T>
-PageMaps page_maps(const PagedKv<T>& kv, const AttentionHeads& heads) {
+PageMaps page_maps(const PagedKv<T>& kv, const AttentionHeads& heads, int box_tokens) {
   const int chunks = slot_pieces(heads.head_dim) / kChunkPieces;
   const int box_chunks = heads.head_dim % 64 == 0 ? chunks : 1;
-  return {.keys = page_map(kv.keys, kv, heads, box_chunks),
-          .values = page_map(kv.values, kv, heads, box_chunks),
+  return {.keys = page_map(kv.keys, kv, heads, box_chunks, box_tokens),
+          .values = page_map(kv.values, kv, heads, box_chunks, box_tokens),
           .num_boxes = chunks / box_chunks};
 }
 
@@ -155,10 +158,10 @@ __host__ __device__ constexpr bool suits_bulk_copies(int max_head_dim) {
 // A warp's ring of slots. Its items are the keys and the values of the warp's first tile, of its
 // second, and so on. Tiles whose 16 tokens are in the cache are whole; the warp's last one may not
 // be.
-template <typename T, int kDim>
+template <typename T, int kDim, bool kIsShort>
 class TileRing {
  public:
-  static constexpr int kSlots = ring_slots(kDim);
+  static constexpr int kSlots = ring_slots(kDim, kIsShort);
   static constexpr int kStep = kDecodeWarps * kTileTokens;  // tokens from a tile to the next
   // Tiles after which a tile's slots are the first tile's again. The loop over tiles is unrolled as
   // often: where the compiler knows the slots, a tile takes 150 instructions instead of 205.

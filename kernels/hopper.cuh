@@ -71,6 +71,17 @@ __device__ __forceinline__ void copy_box(uint32_t target, const CUtensorMap& map
       : "memory");
 }
 
+// Copies the map's box of four dimensions that begins at (x, y, z, w).
+__device__ __forceinline__ void copy_box(uint32_t target, const CUtensorMap& map, int x, int y,
+                                         int z, int w, uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes"
+      " [%0], [%1, {%2, %3, %4, %5}], [%6];\n" ::"r"(target),
+      "l"(reinterpret_cast<uint64_t>(&map)), "r"(x), "r"(y), "r"(z), "r"(w),
+      "r"(shared_address(barrier))
+      : "memory");
+}
+
 // copy_box() of what is read once, see read_once_policy().
 __device__ __forceinline__ void copy_box_once(uint32_t target, const CUtensorMap& map, int feature,
                                               int row, uint64_t* barrier) {

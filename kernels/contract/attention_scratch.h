@@ -14,6 +14,9 @@ struct AttentionScratch {
   // heads of a key head.
   uint32_t* arrivals = nullptr;
   void* partials = nullptr;  // aligned to 16 bytes; the contents do not matter
+  // attention_decode_prefix_bytes() for rows that begin alike, or null: every row reads for itself.
+  // The contents do not matter.
+  float* prefix_states = nullptr;
 };
 
 }  // namespace eet

@@ -26,6 +26,7 @@ class ReplayCache {
   struct Key {
     int rows = 0;
     int context_len = 0;
+    int prefix_groups = 0;
     // clang-tidy 14 takes the defaulted comparison for a literal zero.
     auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr)
   };

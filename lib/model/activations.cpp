@@ -16,6 +16,20 @@ size_t scratch_bytes(const Context& ctx, const ModelConfig& config, const PassLi
                                       limits.max_model_len);
 }
 
+// Of layers that read pages which rows share once for all of them; 0 where none does.
+size_t prefix_states_bytes(const Context& ctx, const ModelConfig& config,
+                           const PassLimits& limits) {
+  const auto is_plain = [](const LayerConfig& layer) {
+    const AttentionConfig& attention = layer.attention;
+    return attention.window == 0 && attention.softcap == 0 && attention.alibi_scale == 0 &&
+           !attention.sinks;
+  };
+  if (config.largest([&](const LayerConfig& layer) { return is_plain(layer) ? 1 : 0; }) == 0) {
+    return 0;
+  }
+  return ops::prefix_states_bytes(ctx, limits.dtype, shape_of(config.attention()), limits.max_rows);
+}
+
 // As visit_views, of what layers with experts need.
 template <typename Visit>
 void visit_expert_views(const ModelConfig& config, const PassLimits& limits, Activations& views,
@@ -101,11 +115,17 @@ ActivationMemory::ActivationMemory(const Context& ctx, const ModelConfig& config
   fill_bytes(ctx, scratch.data(), 0, scratch.bytes());
   views_.attention_scratch =
       ops::attention_scratch(scratch.data(), shape_of(config.attention()), limits.max_rows);
+  const size_t prefix_states = prefix_states_bytes(ctx, config, limits);
+  if (prefix_states > 0) {
+    storage_.push_back(allocate(ctx, prefix_states, "states of shared prefixes"));
+    views_.attention_scratch.prefix_states = static_cast<float*>(storage_.back().data());
+  }
 }
 
 std::vector<MemoryItem> ActivationMemory::memory(const Context& ctx, const ModelConfig& config,
                                                  const PassLimits& limits) {
-  auto activations = static_cast<int64_t>(scratch_bytes(ctx, config, limits));
+  auto activations = static_cast<int64_t>(scratch_bytes(ctx, config, limits) +
+                                          prefix_states_bytes(ctx, config, limits));
   int64_t logits = 0;
   Activations views;
   visit_views(ctx, config, limits, views,

@@ -26,6 +26,11 @@ class Decoder {
   // the pass; a token may come more than once. Takes the place of what was returned before.
   TensorView logits(const int32_t* tokens, int64_t count);
 
+  // Whether decode steps read pages that rows share once (ForwardBatch::prefixes).
+  bool reads_prefixes_once() const {
+    return memory_.views().attention_scratch.prefix_states != nullptr;
+  }
+
   // The first `rows` of the logits that were computed last, also by a pass that was replayed.
   TensorView last_logits(int64_t rows) const { return memory_.views().logits.first(rows); }
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/contract/shared_prefixes.h"
+
 namespace eet {
 
 // Tokens of all rows lie one after another: [num_tokens, ...]. There is no mask: a row's tokens are
@@ -30,6 +32,9 @@ struct ForwardBatch {
                                           // its own; 0 for an ended row (its output is zeros)
   const int32_t* block_tables = nullptr;  // [max_num_seqs, block_table_stride] page ids
   int block_table_stride = 0;
+  // Of a decode step: rows that begin with the same pages, which may be read together. It changes
+  // no bit.
+  SharedPrefixes prefixes;
 
   int num_logits = 0;                      // rows whose last token gets logits
   const int32_t* logits_tokens = nullptr;  // [num_logits], token index in this pass

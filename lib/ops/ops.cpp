@@ -281,6 +281,11 @@ AttentionScratch attention_scratch(void* memory, const AttentionShape& shape, in
           .partials = static_cast<std::byte*>(memory) + arrivals_bytes(shape, max_num_seqs)};
 }
 
+size_t prefix_states_bytes(const Context& ctx, DType dtype, const AttentionShape& shape,
+                           int max_num_seqs) {
+  EET_DISPATCH(prefix_states_bytes(ctx, dtype, shape, max_num_seqs));
+}
+
 int64_t longest_context_split_alike(const Context& ctx, int64_t context_len) {
   EET_DISPATCH(longest_context_split_alike(ctx, context_len));
 }

@@ -151,6 +151,11 @@ size_t attention_scratch_bytes(const Context& ctx, const AttentionShape& shape, 
                                int64_t max_model_len);
 AttentionScratch attention_scratch(void* memory, const AttentionShape& shape, int max_num_seqs);
 
+// Memory in which decode attention reads pages that rows share once for all of them
+// (AttentionScratch::prefix_states), or 0 where each row reads its own.
+size_t prefix_states_bytes(const Context& ctx, DType dtype, const AttentionShape& shape,
+                           int max_num_seqs);
+
 // The longest context for which decode attention is issued as for one of context_len tokens.
 int64_t longest_context_split_alike(const Context& ctx, int64_t context_len);
 

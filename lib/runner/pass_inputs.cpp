@@ -1,9 +1,11 @@
 #include "lib/runner/pass_inputs.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "lib/cache/page_pool.h"
 #include "lib/model/rope_table.h"
+#include "lib/schedule/prefix_groups.h"
 
 namespace eet {
 
@@ -21,6 +23,9 @@ PassInputs::Layout PassInputs::make_layout(int64_t max_tokens, int64_t max_rows)
   layout.row_slots = place(max_rows);
   layout.logits_tokens = place(max_rows);
   layout.logits_slots = place(max_rows);
+  layout.prefix_pages = place(max_rows);
+  layout.prefix_rows = place(max_rows);
+  layout.prefix_starts = place(max_rows + 1);
   layout.row_part = next;
   layout.token_ids = place(max_tokens);
   layout.positions = place(max_tokens);
@@ -50,10 +55,11 @@ MemoryItem PassInputs::memory(int max_tokens, int max_rows, int64_t max_model_le
 }
 
 PassInputs::PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len,
-                       const RopeConfig* longrope)
+                       const RopeConfig* longrope, int prefix_group_rows)
     : ctx_(ctx),
       layout_(make_layout(max_tokens, max_rows)),
       longrope_(longrope),
+      prefix_group_rows_(prefix_group_rows),
       max_model_len_(max_model_len),
       block_table_stride_(static_cast<int>(PagePool::pages_for(max_model_len))) {
   const size_t block = block_bytes(max_tokens, max_rows);
@@ -95,6 +101,9 @@ ForwardBatch PassInputs::view() const {
   batch.context_lens = base + layout_.context_lens;
   batch.block_tables = block_tables_.as<int32_t>();
   batch.block_table_stride = block_table_stride_;
+  batch.prefixes = {.pages = base + layout_.prefix_pages,
+                    .rows = base + layout_.prefix_rows,
+                    .starts = base + layout_.prefix_starts};
   batch.logits_tokens = base + layout_.logits_tokens;
   batch.logits_slots = base + layout_.logits_slots;
   batch.scored_tokens = base + layout_.scored_tokens;
@@ -182,8 +191,26 @@ ForwardBatch PassInputs::prompt_pass(const PromptPass& pass) {
   return batch;
 }
 
+// Which of the batch's `num_rows` rows, the first of which are `rows`, read pages together. Steps
+// with a few groups more or less are issued alike: the others have no rows.
+void PassInputs::add_prefix_groups(int32_t* block, const std::vector<SequencePtr>& rows,
+                                   size_t num_rows) {
+  num_prefix_groups_ = 0;
+  const PrefixGroups groups = find_prefix_groups(rows, prefix_group_rows_);
+  if (groups.empty()) return;
+  num_prefix_groups_ = static_cast<int>(std::bit_ceil(static_cast<unsigned>(groups.num_groups())));
+  int32_t* pages = block + layout_.prefix_pages;
+  std::fill_n(pages, num_rows, 0);
+  std::copy(groups.pages.begin(), groups.pages.end(), pages);
+  std::copy(groups.rows.begin(), groups.rows.end(), block + layout_.prefix_rows);
+  int32_t* starts = block + layout_.prefix_starts;
+  std::fill_n(starts, num_prefix_groups_ + 1, groups.starts.back());
+  std::copy(groups.starts.begin(), groups.starts.end(), starts);
+}
+
 ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_prompt_rows,
-                                     int max_context_len, const std::vector<SequencePtr>& rows) {
+                                     int max_context_len, const std::vector<SequencePtr>& rows,
+                                     bool share_pages) {
   if (slots != decode_slots_) {
     int32_t* block = begin_block();
     for (size_t i = 0; i < slots.size(); ++i) {
@@ -196,6 +223,8 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_
     }
     block[layout_.cu_seqlens + static_cast<int64_t>(slots.size())] =
         static_cast<int32_t>(slots.size());
+    num_prefix_groups_ = 0;
+    if (share_pages && prefix_group_rows_ > 0) add_prefix_groups(block, rows, slots.size());
     end_block(block, 0, layout_.row_part);
     decode_slots_ = slots;
   }
@@ -208,6 +237,7 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_
   batch.num_logits = batch.num_rows;
   batch.max_query_len = 1;
   batch.max_context_len = max_context_len;
+  batch.prefixes.num_groups = num_prefix_groups_;
   if (longrope_ != nullptr && num_prompt_rows > 0) upload_replayed_rope_rows(batch, rows);
   return batch;
 }

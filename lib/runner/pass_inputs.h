@@ -19,8 +19,9 @@ namespace eet {
 class PassInputs {
  public:
   // `longrope`: the rotation of a model whose long prompts turn by rows of their own, else null.
+  // `prefix_group_rows`: rows that may read their common pages together, or 0.
   PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len,
-             const RopeConfig* longrope);
+             const RopeConfig* longrope, int prefix_group_rows);
 
   // Makes `pages` the row of `slot` in the block tables.
   void set_pages(int slot, const std::vector<int32_t>& pages);
@@ -31,10 +32,11 @@ class PassInputs {
 
   // Batch of a decode step over rows in `slots`, of which the first `num_prompt_rows` feed a token
   // of their prompt. Uploads the slots only when they differ from the step before; tokens and
-  // positions are filled in on the device. Where prompts are replayed, `rows` are those that run,
-  // in the order of their slots.
+  // positions are filled in on the device. `rows` are those that run, in the order of their slots.
+  // `share_pages`: some of them have pages in common.
   ForwardBatch decode_step(const std::vector<int32_t>& slots, int num_prompt_rows,
-                           int max_context_len, const std::vector<SequencePtr>& rows);
+                           int max_context_len, const std::vector<SequencePtr>& rows,
+                           bool share_pages);
   void fill_decode_step(const ForwardBatch& batch, const SlotTables& tables);
 
   // What one takes on the device.
@@ -45,6 +47,7 @@ class PassInputs {
   struct Layout {
     int64_t cu_seqlens, pad_counts, context_lens, row_slots;  // [max_rows], cu_seqlens one more
     int64_t logits_tokens, logits_slots;                      // [max_rows]
+    int64_t prefix_pages, prefix_rows, prefix_starts;         // [max_rows], starts one more
     int64_t row_part;                                         // elements up to here
     int64_t token_ids, positions, token_slots;                // [max_tokens]
     int64_t token_part;                                       // elements up to here
@@ -62,6 +65,7 @@ class PassInputs {
   ForwardBatch view() const;
   void add_columns(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
   int32_t rope_row(const Sequence& sequence, int32_t position) const;
+  void add_prefix_groups(int32_t* block, const std::vector<SequencePtr>& rows, size_t num_rows);
   void upload_replayed_rope_rows(ForwardBatch& batch, const std::vector<SequencePtr>& rows);
   void add_logits(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
   void add_scored(int32_t* block, ForwardBatch& batch, const PromptSegment& segment) const;
@@ -69,6 +73,7 @@ class PassInputs {
   const Context& ctx_;
   Layout layout_;
   const RopeConfig* longrope_;
+  int prefix_group_rows_;
   int64_t max_model_len_;
   int block_table_stride_;
   Buffer device_;
@@ -78,6 +83,7 @@ class PassInputs {
   std::array<std::unique_ptr<Fence>, kPassPlaces> copied_;
   size_t next_block_ = 0;
   std::vector<int32_t> decode_slots_;  // of the last decode step, empty after a prompt pass
+  int num_prefix_groups_ = 0;          // of that step
 };
 
 }  // namespace eet

@@ -16,6 +16,13 @@ PlacedWeights place(const Context& ctx, const ModelConfig& config, const EngineS
                 : random_weights(ctx, config, shape.dtype, shape.max_model_len, seed);
 }
 
+// Rows of a decode step that may read the pages that they have in common together.
+int prefix_group_rows(const ModelConfig& config, const Decoder& decoder) {
+  if (!decoder.reads_prefixes_once()) return 0;
+  const AttentionConfig& attention = config.attention();
+  return eet::prefix_group_rows(static_cast<int>(attention.num_heads / attention.num_kv_heads));
+}
+
 bool penalises_prompt(const Sequence& sequence) {
   return sequence.params.repetition_penalty != 1.0F;
 }
@@ -43,7 +50,7 @@ Runner::Runner(const ModelConfig& config, const TensorLoader& loader, const Engi
       weights_(place(ctx_, config_, shape_, loader, options.seed)),
       decoder_(ctx_, config_, weights_.weights, pass_limits(shape_)),
       inputs_(ctx_, shape_.max_batched_tokens, shape_.max_num_seqs, shape_.max_model_len,
-              config_.longrope()),
+              config_.longrope(), prefix_group_rows(config_, decoder_)),
       sampler_(ctx_, config_.vocab_size, shape_.max_num_seqs, shape_.max_model_len,
                replays_prompts(options.prompt_policy)),
       scorer_(ctx_, config_.vocab_size, shape_.max_batched_tokens),
@@ -224,7 +231,8 @@ void Runner::issue_decode_step(const std::vector<SequencePtr>& rows, int64_t rep
     slots.resize(graph_rows(slots.size(), shape_.max_num_seqs), sampler_.idle_slot());
     max_context_len = graph_context_len(ctx_, max_context_len, shape_.max_model_len);
   }
-  const ForwardBatch batch = inputs_.decode_step(slots, replayed, max_context_len, rows);
+  const ForwardBatch batch =
+      inputs_.decode_step(slots, replayed, max_context_len, rows, repeated_tokens > 0);
   const auto issue_step = [&] {
     inputs_.fill_decode_step(batch, sampler_.tables());
     count_prompts(batch, penalised);
@@ -233,7 +241,8 @@ void Runner::issue_decode_step(const std::vector<SequencePtr>& rows, int64_t rep
   if (replayed > 0) {
     issue_step();
   } else {
-    decode_steps_.run({batch.num_rows, batch.max_context_len}, issue_step);
+    decode_steps_.run({batch.num_rows, batch.max_context_len, batch.prefixes.num_groups},
+                      issue_step);
   }
   take_top_logprobs(issued_pass);
   issued_pass.decode = replayed < static_cast<int>(rows.size());

@@ -69,11 +69,15 @@ void check_model(const std::string& directory, const EngineOptions& base, bool c
   }
 }
 
-// Of rotary, learned, relative (ALiBi) and two-listed (longrope) positions, and windows in some
-// layers.
-constexpr const char* kModels[] = {
-    "samples/models/tales-llama", "samples/models/tales-gpt2", "tests/golden/models/gemma3-text",
-    "tests/golden/models/falcon-rw-kind", "tests/golden/models/phi3-longrope"};
+// Of rotary, learned, relative (ALiBi) and two-listed (longrope) positions, windows in some layers,
+// and heads of 64 and 128, whose decode steps read shared pages once.
+constexpr const char* kModels[] = {"samples/models/tales-llama",
+                                   "samples/models/tales-gpt2",
+                                   "tests/golden/models/gemma3-text",
+                                   "tests/golden/models/falcon-rw-kind",
+                                   "tests/golden/models/phi3-longrope",
+                                   "tests/golden/models/llama-gqa4-hd128-llama3",
+                                   "tests/golden/models/qwen2-gqa7-hd64-old"};
 
 TEST_CASE("on the CPU rows that share prefixes have the bits that they have alone") {
   for (const char* model : kModels) check_model(model, on_device("cpu", DType::kF32), true);

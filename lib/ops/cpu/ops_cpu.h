@@ -27,6 +27,10 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
                const AttentionScratch& scratch);
 size_t attention_partials_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                 int64_t max_model_len);
+inline size_t prefix_states_bytes(const Context& /*ctx*/, DType /*dtype*/,
+                                  const AttentionShape& /*shape*/, int /*max_num_seqs*/) {
+  return 0;
+}
 inline int64_t longest_context_split_alike(const Context& /*ctx*/, int64_t context_len) {
   return context_len;
 }

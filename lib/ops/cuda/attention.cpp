@@ -76,8 +76,8 @@ bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, co
     if constexpr (!std::is_same_v<T, float>) {
       kernels::attention_decode_append(
           out.as<T>(), scratch, qkv.as<T>(), paged_kv<T>(kv, batch),
-          {.keys = kv.keys.as<T>(), .values = kv.values.as<T>(), .rope = turn}, heads, rules,
-          batch.num_rows, batch.max_context_len, ctx.cuda->stream());
+          {.keys = kv.keys.as<T>(), .values = kv.values.as<T>(), .rope = turn}, batch.prefixes,
+          heads, rules, batch.num_rows, batch.max_context_len, ctx.cuda->stream());
     }
   });
   return true;
@@ -87,6 +87,13 @@ size_t attention_partials_bytes(const Context& /*ctx*/, const AttentionShape& sh
                                 int max_num_seqs, int64_t max_model_len) {
   return kernels::attention_decode_partials_bytes(attention_heads(shape), shape.window,
                                                   max_num_seqs, max_model_len);
+}
+
+size_t prefix_states_bytes(const Context& /*ctx*/, DType dtype, const AttentionShape& shape,
+                           int max_num_seqs) {
+  const kernels::AttentionHeads heads = attention_heads(shape);
+  if (dtype == DType::kF32 || !kernels::reads_prefixes_once(heads, {}, {})) return 0;
+  return kernels::attention_decode_prefix_bytes(heads, max_num_seqs);
 }
 
 int64_t longest_context_split_alike(const Context& /*ctx*/, int64_t context_len) {

@@ -44,6 +44,8 @@ bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, co
                           const RopeTable& rope, const AttentionScratch& scratch);
 size_t attention_partials_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                 int64_t max_model_len);
+size_t prefix_states_bytes(const Context& ctx, DType dtype, const AttentionShape& shape,
+                           int max_num_seqs);
 int64_t longest_context_split_alike(const Context& ctx, int64_t context_len);
 
 void activation(const Context& ctx, TensorView out, TensorView x, Activation kind, bool gated);
