@@ -25,6 +25,8 @@ SPECIAL_TOKENS = {
     "gemma-3-it": {"bos_token": "<bos>", "eos_token": "<eos>"},
     "phi-3-mini-instruct": {"bos_token": "<s>", "eos_token": "<|endoftext|>"},
     "smollm2-instruct": {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"},
+    "gpt-oss": {"bos_token": "<|startoftext|>", "eos_token": "<|return|>",
+                "pad_token": "<|endoftext|>"},
     "zephyr-7b-beta": {"bos_token": "<s>", "eos_token": "</s>"},
 }
 
@@ -54,6 +56,37 @@ WEATHER = {
                 "exact": {"type": "boolean", "default": False, "nullable": None},
             },
             "required": ["city"],
+        },
+    },
+}
+SEARCH = {
+    "type": "function",
+    "function": {
+        "name": "search",
+        "description": "Kinds of parameters.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "words": {"type": "array", "items": {"type": "string"}, "description": "Any of these"},
+                "flags": {"type": "array", "items": {"type": "boolean"}, "nullable": True},
+                "rows": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+                "list": {"type": "array", "nullable": True},
+                "limits": {"type": "array", "items": {"type": "object", "properties": {
+                    "low": {"type": "number"}, "high": {"type": "number"}}, "required": ["low"]}},
+                "wide": {"type": "array", "items": {"type": "object", "properties": {
+                    f"property_{i}": {"type": "integer"} for i in range(4)}}},
+                "mode": {"oneOf": [{"type": "string", "default": "fast", "description": "how"},
+                                   {"type": "integer"}], "default": "slow"},
+                "union": {"oneOf": [{"type": "object"}, {"type": "string"}]},
+                "either": {"type": ["string", "object"]},
+                "one": {"type": ["number"], "default": [1.5, None, {"a": "<ö>"}]},
+                "unit": {"type": "string", "enum": ["C", "F"], "default": "C"},
+                "text": {"type": "string", "nullable": True, "default": "it's \"so\""},
+                "place": {"type": "object", "properties": {"x": {"type": "integer"}}},
+                "empty": {"type": "object"},
+                "anything": {"description": "No type"},
+            },
+            "required": ["words", "limits"],
         },
     },
 }
@@ -119,6 +152,26 @@ CONVERSATIONS = [
         {"function": {"name": "brave_search", "arguments": {"query": "eet", "lang": "de"}}}])],
      {"builtin_tools": ["brave_search", "code_interpreter"]}),
     ("date_string", [user("What day is it?")], {"date_string": "1 Jan 1970"}),
+    ("developer", [{"role": "developer", "content": "Be terse."}, user("Hi")],
+     {"reasoning_effort": "high", "model_identity": "You are EET."}),
+    ("developer and tools", [{"role": "developer", "content": "Use tools."}, *TOOL_TURNS],
+     {"tools": [WEATHER], "reasoning_effort": "low", "builtin_tools": ["python"]}),
+    ("developer after system", [system("a"), {"role": "developer", "content": "b"}, user("Hi")], {}),
+    ("kinds of parameters", [user("Find it")],
+     {"tools": [SEARCH, WEATHER], "builtin_tools": ["browser", "python"]}),
+    ("thinking beside calls", [user("x"), assistant(None, tool_calls=[CALL], thinking="I must look."),
+                               {"role": "tool", "content": {"temp": 1.0}, "tool_call_id": "abcdef123"},
+                               assistant("1 degree", thinking="Done."), user("y"),
+                               assistant("z", thinking="Last.")], {"tools": [WEATHER]}),
+    ("thinking before a call", [user("x"), assistant("", tool_calls=[CALL], thinking="I must look.")], {}),
+    ("content before a call", [user("x"), assistant("Let me look.", tool_calls=[
+        {"name": "now", "arguments": "{}", "content_type": "<|constrain|>json"}])], {}),
+    ("content and thinking before a call",
+     [user("x"), assistant("Let me look.", tool_calls=[CALL], thinking="I must look.")], {}),
+    ("channel in the content", [user("x"), assistant("<|channel|>final<|message|>y")], {}),
+    ("channel in the thinking",
+     [user("x"), assistant("y", thinking="<|channel|>analysis<|message|>z")], {}),
+    ("tool result without a call", [user("x"), {"role": "tool", "content": "1"}], {}),
     ("integer as content", [user(5), assistant(1.5)], {}),
 ]
 
