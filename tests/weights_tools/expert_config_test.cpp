@@ -76,6 +76,10 @@ TEST_CASE("windows of models with experts are the implementation's") {
   CHECK(windows_of(config_of("qwen2_moe", windows)) == Layers{9, 0, 9, 0});
   CHECK(windows_of(config_of("qwen3_moe", windows)) == Layers{9, 9, 9, 9});
   CHECK(windows_of(config_of("qwen3_moe", {{"sliding_window", 9}})) == Layers{0, 0, 0, 0});
+  for (const char* type : {"qwen2", "qwen3", "qwen2_moe", "qwen3_moe"}) {
+    const json unused = {{"use_sliding_window", false}, {"sliding_window", 0}};
+    CHECK(windows_of(config_of(type, unused)) == Layers{0, 0, 0, 0});
+  }
   CHECK(windows_of(config_of("mixtral", {{"sliding_window", 9}})) == Layers{9, 9, 9, 9});
   CHECK(windows_of(config_of("mixtral")) == Layers{0, 0, 0, 0});
   CHECK(windows_of(config_of("gpt_oss")) == Layers{128, 0, 128, 0});

@@ -179,6 +179,14 @@ int64_t size_unless_null(JsonObject& json, const char* key, int64_t otherwise) {
   return json.size_or(key, json.contains(key) ? 0 : otherwise);
 }
 
+int64_t switched_window(JsonObject& json, int64_t otherwise) {
+  if (json.boolean_or("use_sliding_window", false)) {
+    return size_unless_null(json, "sliding_window", otherwise);
+  }
+  json.ignore({"sliding_window"});
+  return 0;
+}
+
 Activation read_activation(JsonObject& json, const char* key, const std::string& otherwise) {
   static constexpr std::array<std::pair<const char*, Activation>, 12> kNames = {
       {{"silu", Activation::kSilu},

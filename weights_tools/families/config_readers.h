@@ -51,6 +51,10 @@ const char* first_present(const JsonObject& json, const char* key, const char* o
 double number_unless_null(JsonObject& json, const char* key, double otherwise);
 int64_t size_unless_null(JsonObject& json, const char* key, int64_t otherwise);
 
+// sliding_window, by default `otherwise`; 0 where use_sliding_window does not turn it on, whatever
+// its value then is: transformers writes null or 0 there.
+int64_t switched_window(JsonObject& json, int64_t otherwise);
+
 // An activation by transformers' name for it (ACT2FN), where the key is absent `otherwise`.
 Activation read_activation(JsonObject& json, const char* key, const std::string& otherwise);
 

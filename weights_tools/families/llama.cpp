@@ -25,8 +25,8 @@ SizeDefaults size_defaults(const std::string& family) {
 void read_windows(JsonObject& json, ModelConfig& config, const LayerConfig& layer,
                   int64_t num_layers) {
   const bool is_qwen = config.family.starts_with("qwen");
-  int64_t window = size_unless_null(json, "sliding_window", 4096);
-  if (is_qwen && !json.boolean_or("use_sliding_window", false)) window = 0;
+  const int64_t window =
+      is_qwen ? switched_window(json, 4096) : size_unless_null(json, "sliding_window", 4096);
   const int64_t first = is_qwen ? json.integer_or("max_window_layers", 28) : 0;
   const std::vector<bool> sliding =
       read_sliding_layers(json, num_layers, [&](int64_t i) { return window > 0 && i >= first; });

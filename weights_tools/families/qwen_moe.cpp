@@ -31,8 +31,7 @@ std::vector<bool> read_sparse_layers(JsonObject& json, int64_t num_layers) {
 // Qwen2-MoE: every second of the first max_window_layers. Qwen3-MoE: all.
 std::vector<bool> read_windows(JsonObject& json, const ModelConfig& config, int64_t num_layers,
                                int64_t& window) {
-  window = size_unless_null(json, "sliding_window", 4096);
-  if (!json.boolean_or("use_sliding_window", false)) window = 0;
+  window = switched_window(json, 4096);
   const bool is_qwen2 = config.family == "qwen2_moe";
   const int64_t last = json.integer_or("max_window_layers", 28);
   const auto slides = [&](int64_t i) {
