@@ -343,17 +343,32 @@ def olmoe(d):
                           attention_bias=d.flag(), rope_parameters=d.rope(head_dim(s)))
 
 
-def gpt_oss(d):
-    s = d.sizes()
+def gpt_oss(d, **sizes):
+    s = {**d.sizes(), **sizes}
     return hf.GptOssConfig(**s, **routed(d, "num_local_experts"), sliding_window=d.window(),
                            attention_bias=d.flag(), rope_parameters=d.rope(head_dim(s)),
                            layer_types=d.pick(None, d.layer_types(s["num_hidden_layers"])))
 
 
+def gpt_oss_mxfp4(d):
+    """Blocks of MXFP4 have 32 elements."""
+    return gpt_oss(d, hidden_size=d.pick(32, 96), intermediate_size=d.pick(32, 64, 160))
+
+
 FAMILIES = {maker.__name__: maker for maker in (
     llama, mistral, ministral, gemma, gemma2, gemma3, phi, phi3, olmo, olmo2, olmo3, smollm3, granite,
     opt, gpt_neox, gptj, falcon, bloom, stablelm, starcoder2, cohere, cohere2, exaone4, seed_oss,
-    nemotron, mixtral, qwen2_moe, qwen3_moe, granitemoe, olmoe, gpt_oss)} | {"qwen2": qwen(hf.Qwen2Config, False), "qwen3": qwen(hf.Qwen3Config, True)}
+    nemotron, mixtral, qwen2_moe, qwen3_moe, granitemoe, olmoe, gpt_oss, gpt_oss_mxfp4)}
+FAMILIES |= {"qwen2": qwen(hf.Qwen2Config, False), "qwen3": qwen(hf.Qwen3Config, True)}
+
+
+def tie_experts(model, draw):
+    """Gives some experts the scores of others, so that routing meets ties."""
+    chosen = {}
+    for name, p in model.named_parameters():
+        if name.endswith((".gate.weight", ".router.weight", ".router.bias", ".router.layer.weight")):
+            same = [draw.random.randrange(len(p)) for _ in range(len(p))]
+            p.data = p.data[chosen.setdefault(len(p), same)]
 
 
 def run_eet(eet, folder, prompts, policy):
@@ -392,9 +407,15 @@ def try_one(name, seed, eet):
     config = FAMILIES[name](draw)
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        goldens.random_model(config, torch.float32, seed, True, 1.0).save_pretrained(folder)
+        model = goldens.random_model(config, torch.float32, seed, True, 1.0)
+        tied = draw.pick(False, False, True)
+        if tied:
+            tie_experts(model, draw)
+        goldens.save(name, model, folder)
         model = goldens.load(folder, torch.float32)
-        lengths = [draw.pick(1, 2, 9), draw.random.randint(10, 135), draw.random.randint(130, 300)]
+        # Products of one row round equal experts apart: ties want more.
+        shortest = draw.pick(2, 5, 9) if tied else draw.pick(1, 2, 9)
+        lengths = [shortest, draw.random.randint(10, 135), draw.random.randint(130, 300)]
         prompts = goldens.prompts_for(config.vocab_size, lengths, seed)
         rows = [goldens.greedy(model, prompt, [2], NEW_TOKENS) for prompt in prompts]
         got, error = run_eet(eet, folder, prompts, draw.pick("packed", "padded", "min-length", "serial"))
