@@ -196,8 +196,12 @@ TEST_CASE("values that would be computed wrongly are refused by name") {
 TEST_CASE("models of other kinds are refused by what is missing") {
   for (const auto& [type, missing] :
        {std::pair{"deepseek_v3", "multi-head latent attention"},
-        std::pair{"qwen3_next", "linear attention"}, std::pair{"dots1", "mixtures of experts"},
-        std::pair{"llava", "images or audio"}, std::pair{"t5", "an encoder"}}) {
+        std::pair{"qwen3_next", "linear attention"}, std::pair{"jamba", "linear attention"},
+        std::pair{"llava", "images or audio"}, std::pair{"t5", "an encoder"},
+        std::pair{"phimoe", "mixtures of experts"}, std::pair{"deepseek", "mixtures of experts"},
+        std::pair{"hunyuan_v1_moe", "mixtures of experts"},
+        std::pair{"llama4", "attention in chunks"}, std::pair{"glm4_moe", "a correction bias"},
+        std::pair{"ernie4_5_moe", "a correction bias"}, std::pair{"dots1", "a correction bias"}}) {
     const std::string message = message_for(config_of(type));
     CAPTURE(message);
     CHECK(contains(message, "model_type: expected a model without"));

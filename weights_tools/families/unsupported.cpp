@@ -8,23 +8,32 @@ namespace eet {
 namespace {
 
 constexpr std::string_view kExperts = "mixtures of experts of this kind";
+constexpr std::string_view kCorrection = "experts that a correction bias helps to choose";
+constexpr std::string_view kChunks = "attention in chunks and experts with scaled inputs";
+constexpr std::string_view kAttentionExperts = "mixtures of attention heads";
 constexpr std::string_view kLatentAttention = "multi-head latent attention";
 constexpr std::string_view kLinearAttention = "linear attention or state spaces";
 constexpr std::string_view kEncoder = "an encoder";
 constexpr std::string_view kVision = "parts for images or audio";
 constexpr std::string_view kPerLayerEmbeddings = "embeddings for each layer or shared key caches";
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 64> kMissing = {{
-    {"afmoe", kExperts},
+constexpr std::array<std::pair<std::string_view, std::string_view>, 80> kMissing = {{
+    {"afmoe", kCorrection},
     {"bamba", kLinearAttention},
     {"bart", kEncoder},
     {"bert", kEncoder},
+    {"cohere2_moe", kExperts},
     {"dbrx", kExperts},
+    {"deepseek", kExperts},
     {"deepseek_v2", kLatentAttention},
     {"deepseek_v3", kLatentAttention},
     {"deepseek_v32", kLatentAttention},
-    {"dots1", kExperts},
-    {"ernie4_5_moe", kExperts},
+    {"deepseek_v4", kLatentAttention},
+    {"deepseek_vl", kVision},
+    {"dots1", kCorrection},
+    {"ernie4_5_moe", kCorrection},
+    {"ernie4_5_vl_moe", kVision},
+    {"exaone_moe", kCorrection},
     {"falcon_h1", kLinearAttention},
     {"falcon_mamba", kLinearAttention},
     {"flex_olmo", kExperts},
@@ -32,20 +41,27 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 64> kMissing
     {"gemma3n_text", kPerLayerEmbeddings},
     {"gemma4", kPerLayerEmbeddings},
     {"gemma4_text", kPerLayerEmbeddings},
-    {"glm4_moe", kExperts},
+    {"glm46v", kVision},
+    {"glm4_moe", kCorrection},
     {"glm4_moe_lite", kLatentAttention},
     {"glm4v", kVision},
+    {"glm4v_moe", kVision},
+    {"glm_moe_dsa", kLatentAttention},
+    {"granitemoe_swa", kExperts},
     {"granitemoehybrid", kLinearAttention},
     {"hunyuan_v1_moe", kExperts},
+    {"hunyuan_vl", kVision},
     {"idefics3", kVision},
     {"internvl", kVision},
     {"jamba", kLinearAttention},
+    {"jetmoe", kAttentionExperts},
     {"kimi_k2", kLatentAttention},
     {"kimi_linear", kLinearAttention},
     {"lfm2", kLinearAttention},
     {"lfm2_moe", kLinearAttention},
-    {"llama4", kExperts},
-    {"llama4_text", kExperts},
+    {"lfm2_vl", kVision},
+    {"llama4", kChunks},
+    {"llama4_text", kChunks},
     {"llava", kVision},
     {"llava_next", kVision},
     {"longcat_flash", kLatentAttention},
@@ -53,11 +69,13 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 64> kMissing
     {"mamba2", kLinearAttention},
     {"minicpm3", kLatentAttention},
     {"minimax", kLinearAttention},
-    {"minimax_m2", kExperts},
+    {"minimax_m2", kCorrection},
+    {"minimax_m3_vl", kVision},
     {"mistral3", kVision},
     {"mllama", kVision},
     {"mllama_text_model", kVision},
     {"nemotron_h", kLinearAttention},
+    {"nllb_moe", kEncoder},
     {"olmo_hybrid", kLinearAttention},
     {"paligemma", kVision},
     {"phi4_multimodal", kVision},
@@ -69,6 +87,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 64> kMissing
     {"qwen3_5", kLinearAttention},
     {"qwen3_5_moe", kLinearAttention},
     {"qwen3_next", kLinearAttention},
+    {"qwen3_omni_moe", kVision},
     {"qwen3_vl", kVision},
     {"qwen3_vl_moe", kVision},
     {"recurrent_gemma", kLinearAttention},
