@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "lib/core/error.h"
-#include "tests/fuzz/mutator.h"
+#include "tests/weights_tools/mutator.h"
 #include "tests/weights_tools/test_files.h"
 
 namespace eet {
