@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 #include "tokenizer/regex/known_patterns.h"
 #include "tokenizer/tokenizer.h"
@@ -13,25 +14,49 @@ namespace {
 
 using nlohmann::json;
 
-// GPT-4o's, and Tekken's, which knows no English endings.
-constexpr std::string_view kGpt4oPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kTekkenPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// Each splits what the one before left.
+using Patterns = std::span<const std::string_view>;
+
+constexpr std::string_view kQwen2[] = {kQwen2Pattern};
+constexpr std::string_view kLlama3[] = {kLlama3Pattern};
+constexpr std::string_view kGpt4o[] = {
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+// GPT-4o's, which knows no English endings and cuts digits one by one.
+constexpr std::string_view kTekken[] = {
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+constexpr std::string_view kChineseAndKorean = R"([一-龥ࠀ-一가-퟿]+)";
+constexpr std::string_view kDigit = R"(\p{N})";
+// Letters that have a case, of the version of Unicode that the model knew.
+constexpr std::string_view kCasedWord =
+    R"(\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ)"
+    R"(-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-)"
+    R"(ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+)";
+constexpr std::string_view kDeepSeekLlm[] = {
+    R"([\r\n])", kCasedWord,        R"(\s?[!-/:-~！-／：-～‘-‟　-。]+)",
+    R"(\s+$)",   kChineseAndKorean, kDigit,
+};
+constexpr std::string_view kDeepSeekCoder[] = {
+    R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", kChineseAndKorean, kDigit,
+};
+constexpr std::string_view kDeepSeekV3[] = {
+    R"(\p{N}{1,3})",
+    R"([一-龥぀-ゟ゠-ヿ]+)",
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+};
 
 // What comes before the byte alphabet is written.
 enum class Cut {
   kGpt2,            // GPT-2's pattern
   kDigitsThenGpt2,  // each digit, then that
   kFalcon,          // punctuation, GPT-2's pattern, numbers by three digits
-  kPattern,         // a pattern of its own
+  kPatterns,        // patterns of its own
 };
 
 struct NamedCut {
   std::string_view name;
   Cut cut = Cut::kGpt2;
-  std::string_view pattern = {};  // of kPattern
-  bool composes = false;          // NFC
+  Patterns patterns = {};  // of kPatterns
+  bool composes = false;   // NFC
   bool ignore_merges = false;
   bool adds_bos = false;
 };
@@ -49,24 +74,27 @@ constexpr NamedCut kCuts[] = {
     {"codeshell", Cut::kDigitsThenGpt2},
     {"command-r", Cut::kDigitsThenGpt2, {}, true},
     {"falcon", Cut::kFalcon},
-    {"qwen2", Cut::kPattern, kQwen2Pattern, true},
-    {"deepseek-r1-qwen", Cut::kPattern, kQwen2Pattern, true},
-    {"megrez", Cut::kPattern, kQwen2Pattern, true},
-    {"stablelm2", Cut::kPattern, kQwen2Pattern, true},
-    {"llama3", Cut::kPattern, kLlama3Pattern, false, /*ignore_merges=*/true, /*adds_bos=*/true},
-    {"llama-v3", Cut::kPattern, kLlama3Pattern, false, true, true},
-    {"llama-bpe", Cut::kPattern, kLlama3Pattern, false, true, true},
-    {"falcon3", Cut::kPattern, kLlama3Pattern, false, true, true},
-    {"falcon-h1", Cut::kPattern, kLlama3Pattern, false, true, true},
-    {"pixtral", Cut::kPattern, kLlama3Pattern, false, true, true},
-    {"lfm2", Cut::kPattern, kLlama3Pattern, false, true, true},
-    {"dbrx", Cut::kPattern, kLlama3Pattern},
-    {"smaug-bpe", Cut::kPattern, kLlama3Pattern},
-    {"glm4", Cut::kPattern, kLlama3Pattern},
-    {"chatglm-bpe", Cut::kPattern, kLlama3Pattern},
-    {"gpt-4o", Cut::kPattern, kGpt4oPattern},
-    {"llama4", Cut::kPattern, kGpt4oPattern},
-    {"tekken", Cut::kPattern, kTekkenPattern, false, true, true},
+    {"qwen2", Cut::kPatterns, kQwen2, true},
+    {"deepseek-r1-qwen", Cut::kPatterns, kQwen2, true},
+    {"megrez", Cut::kPatterns, kQwen2, true},
+    {"stablelm2", Cut::kPatterns, kQwen2, true},
+    {"llama3", Cut::kPatterns, kLlama3, false, /*ignore_merges=*/true, /*adds_bos=*/true},
+    {"llama-v3", Cut::kPatterns, kLlama3, false, true, true},
+    {"llama-bpe", Cut::kPatterns, kLlama3, false, true, true},
+    {"falcon3", Cut::kPatterns, kLlama3, false, true, true},
+    {"falcon-h1", Cut::kPatterns, kLlama3, false, true, true},
+    {"pixtral", Cut::kPatterns, kLlama3, false, true, true},
+    {"lfm2", Cut::kPatterns, kLlama3, false, true, true},
+    {"dbrx", Cut::kPatterns, kLlama3},
+    {"smaug-bpe", Cut::kPatterns, kLlama3},
+    {"glm4", Cut::kPatterns, kLlama3, false, true},
+    {"chatglm-bpe", Cut::kPatterns, kLlama3},
+    {"gpt-4o", Cut::kPatterns, kGpt4o},
+    {"llama4", Cut::kPatterns, kGpt4o},
+    {"deepseek-llm", Cut::kPatterns, kDeepSeekLlm},
+    {"deepseek-coder", Cut::kPatterns, kDeepSeekCoder},
+    {"deepseek-v3", Cut::kPatterns, kDeepSeekV3},
+    {"tekken", Cut::kPatterns, kTekken, false, true, true},
 };
 
 json byte_level(bool use_regex) {
@@ -91,8 +119,12 @@ json steps_of(const NamedCut& named) {
               byte_level(true),
               {{"type", "Digits"}, {"individual_digits", false}},
               split("[0-9][0-9][0-9]")};
-    case Cut::kPattern:
-      return {split(named.pattern), byte_level(false)};
+    case Cut::kPatterns: {
+      json steps = json::array();
+      for (const std::string_view pattern : named.patterns) steps.push_back(split(pattern));
+      steps.push_back(byte_level(false));
+      return steps;
+    }
   }
   return nullptr;
 }

@@ -1,6 +1,7 @@
 #include "tokenizer/gguf_vocabulary.h"
 
 #include <doctest/doctest.h>
+#include <sentencepiece_processor.h>
 
 #include <nlohmann/json.hpp>
 
@@ -132,6 +133,120 @@ TEST_CASE("a GGUF tokenizer that is not understood is refused by its key") {
   CHECK(contains(bpe([](auto& v) { v.merges = {"a z"}; }), "x.gguf"));
   CHECK(contains(with(small_sentencepiece(), [](auto& v) { v.scores.clear(); }),
                  "ggml.scores: expected one for each of the 11 tokens, got 0"));
+}
+
+TEST_CASE("llama.cpp's names cut words as Hugging Face's tokenizers of their models do") {
+  const nlohmann::json goldens = read_json(kSource / "tests/tokenizer/gguf_cuts.json");
+  const std::vector<std::string> tokens = goldens["tokens"];
+  const std::vector<std::string> merges = goldens["merges"];
+  GgufVocabulary vocabulary;
+  vocabulary.file = "x.gguf";
+  vocabulary.model = "gpt2";
+  vocabulary.tokens.assign(tokens.begin(), tokens.end());
+  vocabulary.merges.assign(merges.begin(), merges.end());
+  for (const auto& cut : goldens["cuts"]) {
+    for (const auto& name : cut["names"]) {
+      vocabulary.pre = name;
+      CAPTURE(vocabulary.pre);
+      const auto tokenizer = load_tokenizer(vocabulary);
+      for (size_t i = 0; i < goldens["texts"].size(); ++i) {
+        const std::string text = goldens["texts"][i];
+        CAPTURE(text);
+        CHECK(tokenizer->encode(text, false) == cut["ids"][i].get<Ids>());
+      }
+    }
+  }
+}
+
+// A vocabulary as llama.cpp's conversion takes it from a tokenizer.json, and what its views see.
+struct ConvertedBpe {
+  explicit ConvertedBpe(const std::filesystem::path& path) : document(read_json(path)) {
+    for (const auto& [token, id] : document["model"]["vocab"].items()) put(id, token, 1);
+    for (const auto& added : document["added_tokens"]) {
+      put(added["id"], added["content"], added["special"].get<bool>() ? 3 : 4);
+    }
+    for (const auto& merge : document["model"]["merges"]) {
+      merges.push_back(merge.is_string()
+                           ? merge.get<std::string>()
+                           : merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+    }
+  }
+  void put(size_t id, const std::string& token, int64_t type) {
+    if (id >= tokens.size()) {
+      tokens.resize(id + 1);
+      types.resize(id + 1, 5);
+    }
+    tokens[id] = token;
+    types[id] = type;
+  }
+  GgufVocabulary vocabulary(const char* pre) const {
+    GgufVocabulary result;
+    result.file = "x.gguf";
+    result.model = "gpt2";
+    result.pre = pre;
+    result.tokens.assign(tokens.begin(), tokens.end());
+    result.types = types;
+    result.merges.assign(merges.begin(), merges.end());
+    return result;
+  }
+
+  nlohmann::json document;
+  std::vector<std::string> tokens;
+  std::vector<std::string> merges;
+  std::vector<int64_t> types;
+};
+
+// The same of a SentencePiece model.
+GgufVocabulary converted_sentencepiece(const sentencepiece::SentencePieceProcessor& model) {
+  GgufVocabulary result;
+  result.file = "x.gguf";
+  result.model = "llama";
+  for (int id = 0; id < model.GetPieceSize(); ++id) {
+    result.tokens.emplace_back(model.IdToPiece(id));
+    result.scores.push_back(model.GetScore(id));
+    result.types.push_back(model.IsUnknown(id)   ? 2
+                           : model.IsControl(id) ? 3
+                           : model.IsUnused(id)  ? 5
+                           : model.IsByte(id)    ? 6
+                                                 : 1);
+  }
+  result.unk_id = model.unk_id();
+  result.bos_id = model.bos_id();
+  result.eos_id = model.eos_id();
+  return result;
+}
+
+// The ids are SentencePiece's own where that is the model, which finds no special tokens in text.
+bool names_special_token(const std::string& text) {
+  return contains(text, "<s>") || contains(text, "<unk>");
+}
+
+void check_conformance(const Tokenizer& tokenizer, const std::string& name) {
+  const auto inputs = read_json_lines(kShared / "conformance/generated/inputs.jsonl");
+  const auto expected =
+      read_json_lines(kShared / "conformance/generated" / ("expected_" + name + ".jsonl"));
+  REQUIRE(inputs.size() == expected.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto text = inputs[i]["text"].get<std::string>();
+    if (tokenizer.kind() == "SentencePiece" && names_special_token(text)) continue;
+    CAPTURE(name);
+    CAPTURE(text);
+    CHECK(tokenizer.encode(text, false) == expected[i]["ids"].get<Ids>());
+  }
+}
+
+TEST_CASE("GGUF tokenizers have the ids of the Hugging Face tokenizers they were made of") {
+  if (!has_shared_data()) return;
+  for (const auto& [name, pre] : {std::pair{"gpt2", "gpt-2"}, std::pair{"llama3", "llama-bpe"},
+                                  std::pair{"qwen3", "qwen2"}}) {
+    const ConvertedBpe bpe(kShared / "tokenizers" / name / "tokenizer.json");
+    check_conformance(*load_tokenizer(bpe.vocabulary(pre)), name);
+  }
+  for (const char* name : {"llama2", "mistral-v1"}) {
+    sentencepiece::SentencePieceProcessor model;
+    REQUIRE(model.Load((kShared / "tokenizers" / name / "tokenizer.model").string()).ok());
+    check_conformance(*load_tokenizer(converted_sentencepiece(model)), name);
+  }
 }
 
 // Ids that llama.cpp's own tests expect.
