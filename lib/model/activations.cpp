@@ -32,8 +32,8 @@ size_t prefix_states_bytes(const Context& ctx, const ModelConfig& config,
 
 // As visit_views, of what layers with experts need.
 template <typename Visit>
-void visit_expert_views(const ModelConfig& config, const PassLimits& limits, Activations& views,
-                        Visit& visit) {
+void visit_expert_views(const Context& ctx, const ModelConfig& config, const PassLimits& limits,
+                        Activations& views, Visit& visit) {
   const int64_t tokens = limits.max_tokens;
   const int64_t experts =
       config.largest([](const LayerConfig& layer) { return layer.experts.count; });
@@ -52,6 +52,11 @@ void visit_expert_views(const ModelConfig& config, const PassLimits& limits, Act
   visit(views.expert_out, limits.dtype, tokens,
         config.hidden_size *
             config.largest([](const LayerConfig& layer) { return layer.experts.top_k; }));
+  if (!ctx.on_cuda()) {
+    visit(views.expert_product, DType::kF32, tokens, config.largest([&](const LayerConfig& layer) {
+      return layer.experts.top_k * std::max(layer.mlp.up_size(), config.hidden_size);
+    }));
+  }
   if (config.largest(
           [](const LayerConfig& layer) { return layer.experts.shared_intermediate_size; }) == 0) {
     return;
@@ -90,7 +95,7 @@ void visit_views(const Context& ctx, const ModelConfig& config, const PassLimits
     return layer.mlp.gated ? layer.dense_mlp().intermediate_size : 0;
   });
   if (gated > 0) visit(views.activated, dtype, tokens, gated);
-  visit_expert_views(config, limits, views, visit);
+  visit_expert_views(ctx, config, limits, views, visit);
   visit(views.delta, dtype, tokens, hidden);
   visit(views.last, dtype, rows, hidden);
   if (projects) visit(views.projected, dtype, rows, config.embedding_size);

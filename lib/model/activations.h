@@ -31,6 +31,7 @@ struct Activations {
   TensorView expert_groups;     // int32 [size of ops::expert_groups]
   TensorView expert_activated;  // T [tokens * top_k, intermediate]
   TensorView expert_out;        // T [tokens * top_k, hidden]
+  TensorView expert_product;    // fp32 [tokens * top_k, the larger of up and hidden]; CPU only
   TensorView shared_out;        // T [tokens, hidden], of the shared expert
   TensorView shared_gate;       // fp32 [tokens, 1], likewise
   TensorView delta;             // T [tokens, hidden], what a block adds to the residual stream

@@ -90,24 +90,34 @@ void route(const Context& ctx, const ExpertGroups& groups, TensorView logits,
 }
 
 void experts_up(const Context& ctx, TensorView activated, TensorView x, const ExpertGroups& groups,
-                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation) {
+                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation,
+                const ExpertScratch& scratch) {
   check_matrix(ctx, x, groups.num_rows, up.in_features, "experts_up: x");
   check_weight(x, groups, up, bias, "experts_up: weight or bias");
   check_matrix(ctx, activated, groups.num_pairs(), up.out_features / (activation.gated ? 2 : 1),
                "experts_up: activated");
   require(activation.gated || activation.swiglu_limit == 0,
           "internal error: experts_up: a clamped SwiGLU without gates");
+  if (!ctx.on_cuda()) {
+    check_matrix(ctx, scratch.gathered, groups.num_pairs(), up.in_features, "experts_up: gathered");
+    check_matrix(ctx, scratch.product, groups.num_pairs(), up.out_features, "experts_up: product");
+  }
   if (groups.num_rows == 0) return;
-  EET_DISPATCH(experts_up(ctx, activated, x, groups, up, bias, activation));
+  EET_DISPATCH(experts_up(ctx, activated, x, groups, up, bias, activation, scratch));
 }
 
 void experts_down(const Context& ctx, TensorView out, TensorView activated,
-                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias) {
+                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias,
+                  const ExpertScratch& scratch) {
   check_matrix(ctx, activated, groups.num_pairs(), down.in_features, "experts_down: activated");
   check_weight(activated, groups, down, bias, "experts_down: weight or bias");
   check_matrix(ctx, out, groups.num_pairs(), down.out_features, "experts_down: out");
+  if (!ctx.on_cuda()) {
+    check_matrix(ctx, scratch.product, groups.num_pairs(), down.out_features,
+                 "experts_down: product");
+  }
   if (groups.num_rows == 0) return;
-  EET_DISPATCH(experts_down(ctx, out, activated, groups, down, bias));
+  EET_DISPATCH(experts_down(ctx, out, activated, groups, down, bias, scratch));
 }
 
 void combine_experts(const Context& ctx, TensorView out, TensorView expert_out,

@@ -33,6 +33,12 @@ struct ExpertActivation {
   float swiglu_limit = 0;
 };
 
+// What the CPU works in, apart from all operands; CUDA leaves it alone.
+struct ExpertScratch {
+  TensorView gathered = {};  // fp32 [pairs, in_features], of experts_up() alone
+  TensorView product = {};   // fp32 [pairs, out_features]
+};
+
 // An expert that every row has (Qwen2-MoE).
 struct SharedExpert {
   TensorView out = {};   // T [rows, hidden]; empty: there is none
@@ -62,13 +68,15 @@ void route(const Context& ctx, const ExpertGroups& groups, TensorView logits,
 // activated: T [pairs, width]; x: T [rows, in_features]; out_features is 2 * width where gated;
 // bias: T [num_experts, out_features] or empty.
 void experts_up(const Context& ctx, TensorView activated, TensorView x, const ExpertGroups& groups,
-                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation);
+                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation,
+                const ExpertScratch& scratch = {});
 
 // out[p] = down[e] · activated[i] + bias[e] for the i-th pair p of the sorted order.
 // out: T [pairs, out_features]; activated: T [pairs, in_features]; bias: T [num_experts,
 // out_features] or empty.
 void experts_down(const Context& ctx, TensorView out, TensorView activated,
-                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias);
+                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias,
+                  const ExpertScratch& scratch = {});
 
 // out[r] = sum over the row's slots, in order, of weights[r][slot] * expert_out[pair], plus the
 // shared expert's part; in fp32, rounded to T once. Idle rows have the shared part alone.

@@ -130,13 +130,15 @@ Pass run(const Context& ctx, const Layer& layer, const Input& input, int tile_ro
   const Tensor x(ctx, stored, {rows, shape.hidden}, input.x);
   const Tensor activated(ctx, stored, {pairs, shape.width});
   const Tensor out(ctx, stored, {pairs, shape.hidden});
+  const Tensor gathered(ctx, stored, {pairs, shape.hidden});  // these two on the CPU alone
+  const Tensor product_up(ctx, stored, {pairs, layer.weight(ctx, true).out_features});
   ops::route(ctx, groups, logits, {}, positions.as<int32_t>(),
              {.num_experts = shape.num_experts, .top_k = shape.top_k});
   if (kernel == Kernel::kFastest) {
     ops::experts_up(ctx, activated, x, groups, layer.weight(ctx, true), layer.bias(ctx, true),
-                    layer.activation);
+                    layer.activation, {.gathered = gathered, .product = product_up});
     ops::experts_down(ctx, out, activated, groups, layer.weight(ctx, false),
-                      layer.bias(ctx, false));
+                      layer.bias(ctx, false), {.product = gathered});
   } else {
     ops::cuda::dispatch(stored, [&]<typename T>() {
       const auto product = [&](const Tensor& from, bool up) {

@@ -106,6 +106,8 @@ class Fixture {
     constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
     std::vector<float> activated(pairs * layer.width, kNan);
     std::vector<float> expert_out(pairs * layer.hidden, kNan);
+    std::vector<float> gathered(pairs * layer.hidden, kNan);
+    std::vector<float> product(pairs * std::max(layer.up_size(), layer.hidden), kNan);
     Pass pass;
     pass.out.assign(rows * layer.hidden, kNan);
     const auto weight = [&](std::vector<float>& data, int64_t in, int64_t out) {
@@ -118,11 +120,13 @@ class Fixture {
                input.positions.data(), rules);
     ops::experts_up(ctx, view(activated, {pairs, layer.width}), view(input.x, {rows, layer.hidden}),
                     groups, weight(up, layer.hidden, layer.up_size()),
-                    view(up_bias, {layer.num_experts, layer.up_size()}), layer.activation);
-    ops::experts_down(ctx, view(expert_out, {pairs, layer.hidden}),
-                      view(activated, {pairs, layer.width}), groups,
-                      weight(down, layer.width, layer.hidden),
-                      view(down_bias, {layer.num_experts, layer.hidden}));
+                    view(up_bias, {layer.num_experts, layer.up_size()}), layer.activation,
+                    {.gathered = view(gathered, {pairs, layer.hidden}),
+                     .product = view(product, {pairs, layer.up_size()})});
+    ops::experts_down(
+        ctx, view(expert_out, {pairs, layer.hidden}), view(activated, {pairs, layer.width}), groups,
+        weight(down, layer.width, layer.hidden), view(down_bias, {layer.num_experts, layer.hidden}),
+        {.product = view(product, {pairs, layer.hidden})});
     SharedExpert shared;
     if (!input.shared.empty()) shared.out = view(input.shared, {rows, layer.hidden});
     if (!input.shared_gate.empty()) shared.gate = view(input.shared_gate, {rows, 1});

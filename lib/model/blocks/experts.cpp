@@ -34,14 +34,19 @@ void experts_block(const Context& ctx, TensorView delta, TensorView x, const Lay
   const TensorView activated =
       matrix_in(buffers.expert_activated, groups.num_pairs(), mlp.intermediate_size);
   const TensorView out = matrix_in(buffers.expert_out, groups.num_pairs(), delta.dim(1));
+  const auto product = [&](int64_t columns) {
+    return matrix_in(buffers.expert_product, groups.num_pairs(), columns);
+  };
 
   ops::linear(ctx, logits, x, weights.router.weight, weights.router.bias);
   ops::route(ctx, groups, logits, {}, batch.positions, rules);
   ops::experts_up(ctx, activated, x, groups, weights.up.weight, weights.up.bias,
                   {.kind = mlp.activation,
                    .gated = mlp.gated,
-                   .swiglu_limit = static_cast<float>(mlp.swiglu_limit)});
-  ops::experts_down(ctx, out, activated, groups, weights.down.weight, weights.down.bias);
+                   .swiglu_limit = static_cast<float>(mlp.swiglu_limit)},
+                  {.gathered = out, .product = product(mlp.up_size())});
+  ops::experts_down(ctx, out, activated, groups, weights.down.weight, weights.down.bias,
+                    {.product = product(delta.dim(1))});
   const SharedExpert shared = run_shared_expert(ctx, x, config, weights, buffers);
   ops::combine_experts(ctx, delta, out, groups, shared);
 }

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <vector>
 
 #include "lib/ops/cpu/experts_cpu.h"
 #include "lib/ops/cpu/for_rows.h"
@@ -75,7 +74,8 @@ void group_pairs(const ExpertGroups& groups) {
     if (groups.experts[p] >= 0) ++groups.offsets[groups.experts[p] + 1];
   }
   for (int e = 0; e < groups.num_experts; ++e) groups.offsets[e + 1] += groups.offsets[e];
-  std::vector<int32_t> next(groups.offsets, groups.offsets + groups.num_experts);
+  std::array<int32_t, kMaxExperts> next;
+  std::copy_n(groups.offsets, groups.num_experts, next.begin());
   for (int64_t p = 0; p < num_pairs; ++p) {
     if (groups.experts[p] >= 0) groups.pairs[next[groups.experts[p]]++] = static_cast<int32_t>(p);
   }
@@ -146,30 +146,31 @@ void route(const Context& ctx, const ExpertGroups& groups, TensorView logits,
 }
 
 void experts_up(const Context& ctx, TensorView activated, TensorView x, const ExpertGroups& groups,
-                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation) {
+                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation,
+                const ExpertScratch& scratch) {
   const int64_t count = chosen_pairs(groups);
   const int64_t in = up.in_features;
-  std::vector<float> gathered(count * in);
+  auto* gathered = scratch.gathered.as<float>();
   for_pairs(ctx, groups, in, [&](int64_t i, int64_t pair) {
-    std::copy_n(x.as<float>() + pair / groups.top_k * in, in, gathered.data() + i * in);
+    std::copy_n(x.as<float>() + pair / groups.top_k * in, in, gathered + i * in);
   });
-  std::vector<float> product(count * up.out_features);
-  multiply_groups(ctx, product.data(), gathered.data(), groups, up, bias);
+  multiply_groups(ctx, scratch.product.as<float>(), gathered, groups, up, bias);
   const TensorView out = activated.first(count);
+  const TensorView product = scratch.product.first(count);
   if (activation.swiglu_limit > 0) {
-    return clamped_swiglu(ctx, out, product.data(), activation.swiglu_limit);
+    return clamped_swiglu(ctx, out, product.as<float>(), activation.swiglu_limit);
   }
-  cpu::activation(ctx, out, {product.data(), DType::kF32, {count, up.out_features}},
-                  activation.kind, activation.gated);
+  cpu::activation(ctx, out, product, activation.kind, activation.gated);
 }
 
 void experts_down(const Context& ctx, TensorView out, TensorView activated,
-                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias) {
+                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias,
+                  const ExpertScratch& scratch) {
   const int64_t width = down.out_features;
-  std::vector<float> product(chosen_pairs(groups) * width);
-  multiply_groups(ctx, product.data(), activated.as<float>(), groups, down, bias);
+  auto* product = scratch.product.as<float>();
+  multiply_groups(ctx, product, activated.as<float>(), groups, down, bias);
   for_pairs(ctx, groups, width, [&](int64_t i, int64_t pair) {
-    std::copy_n(product.data() + i * width, width, out.as<float>() + pair * width);
+    std::copy_n(product + i * width, width, out.as<float>() + pair * width);
   });
 }
 

@@ -8,9 +8,11 @@ namespace eet::ops::cpu {
 void route(const Context& ctx, const ExpertGroups& groups, TensorView logits,
            TensorView selection_bias, const int32_t* positions, const RouterRules& rules);
 void experts_up(const Context& ctx, TensorView activated, TensorView x, const ExpertGroups& groups,
-                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation);
+                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation,
+                const ExpertScratch& scratch);
 void experts_down(const Context& ctx, TensorView out, TensorView activated,
-                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias);
+                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias,
+                  const ExpertScratch& scratch);
 void combine_experts(const Context& ctx, TensorView out, TensorView expert_out,
                      const ExpertGroups& groups, const SharedExpert& shared);
 

@@ -27,7 +27,8 @@ void route(const Context& ctx, const ExpertGroups& groups, TensorView logits,
 }
 
 void experts_up(const Context& ctx, TensorView activated, TensorView x, const ExpertGroups& groups,
-                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation) {
+                const ExpertWeight& up, TensorView bias, const ExpertActivation& activation,
+                const ExpertScratch& /*scratch*/) {
   const kernels::ExpertGate gate{.gated = activation.gated,
                                  .function = to_kernel(activation.kind),
                                  .swiglu_limit = activation.swiglu_limit};
@@ -38,7 +39,8 @@ void experts_up(const Context& ctx, TensorView activated, TensorView x, const Ex
 }
 
 void experts_down(const Context& ctx, TensorView out, TensorView activated,
-                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias) {
+                  const ExpertGroups& groups, const ExpertWeight& down, TensorView bias,
+                  const ExpertScratch& /*scratch*/) {
   dispatch(activated.dtype, [&]<typename T>() {
     kernels::experts_down(out.as<T>(), product_of<T>(activated, down, bias), groups,
                           ctx.cuda->stream());
