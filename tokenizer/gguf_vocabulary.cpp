@@ -87,6 +87,13 @@ std::string token_at(const GgufVocabulary& vocabulary, int64_t id) {
   return std::string(vocabulary.tokens[static_cast<size_t>(id)]);
 }
 
+// Phi-3's special tokens take the white space after them along. The metadata has no such flag, so
+// llama.cpp goes by the model's name too.
+bool strips_after(const GgufVocabulary& vocabulary, std::string_view token) {
+  return vocabulary.architecture == "phi3" && is_sentencepiece(vocabulary) && token != "<unk>" &&
+         token != "<s>" && token != "<|endoftext|>";
+}
+
 // The added tokens: those that are found in text before anything else. In SentencePiece models,
 // those with a space in them are left to the model, which looks for them in what it normalised.
 std::vector<AddedToken> added_tokens_of(const GgufVocabulary& vocabulary) {
@@ -102,15 +109,16 @@ std::vector<AddedToken> added_tokens_of(const GgufVocabulary& vocabulary) {
     token.id = static_cast<int32_t>(id);
     token.special = type != kUserDefined;
     token.normalized = false;
+    token.rstrip = strips_after(vocabulary, token.content);
     tokens.push_back(std::move(token));
   }
   return tokens;
 }
 
 json json_of(const AddedToken& token) {
-  return {{"id", token.id},      {"content", token.content}, {"special", token.special},
-          {"normalized", false}, {"single_word", false},     {"lstrip", false},
-          {"rstrip", false}};
+  return {{"id", token.id},        {"content", token.content}, {"special", token.special},
+          {"normalized", false},   {"single_word", false},     {"lstrip", false},
+          {"rstrip", token.rstrip}};
 }
 
 // Added around a text.

@@ -16,7 +16,8 @@ namespace eet {
 
 // The metadata as plain data. Views point into whatever holds the file.
 struct GgufVocabulary {
-  std::string file;   // for messages
+  std::string file;          // for messages
+  std::string architecture;  // general.architecture
   std::string model;  // tokenizer.ggml.model: "llama" is SentencePiece's BPE, "gpt2" byte-level BPE
   std::string pre;    // tokenizer.ggml.pre, which names how byte-level BPE cuts words
   std::vector<std::string_view> tokens;  // by id

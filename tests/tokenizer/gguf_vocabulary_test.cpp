@@ -92,6 +92,16 @@ TEST_CASE("SentencePiece of a GGUF file encodes with a space before the text, or
   CHECK(load_tokenizer(vocabulary)->encode("ab", true) == Ids{6});
 }
 
+// As tokenizer_config.json of Phi-3-mini says, of every added token but three.
+TEST_CASE("special tokens of Phi-3 take the white space after them along") {
+  GgufVocabulary vocabulary = small_sentencepiece();
+  CHECK(load_tokenizer(vocabulary)->encode("<|im|> \n ab", false) == Ids{8, 3, 0, 7});
+  vocabulary.architecture = "phi3";
+  CHECK(load_tokenizer(vocabulary)->encode("<|im|> \n ab", false) == Ids{8, 6});
+  CHECK(load_tokenizer(vocabulary)->encode("</s> ab", false) == Ids{2, 6});
+  CHECK(load_tokenizer(vocabulary)->encode("<s> ab", false) == Ids{1, 7});
+}
+
 TEST_CASE("the files written for a GGUF tokenizer give the same tokenizer") {
   for (GgufVocabulary vocabulary : {small_bpe(), small_sentencepiece()}) {
     vocabulary.chat_template = "{{ bos_token }}{{ messages[0]['content'] }}{{ eos_token }}";

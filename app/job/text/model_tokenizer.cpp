@@ -21,6 +21,7 @@ GgufVocabulary vocabulary_of(const GgufMetadata& metadata) {
   };
   GgufVocabulary vocabulary;
   vocabulary.file = metadata.file_name();
+  vocabulary.architecture = text("general.architecture");
   vocabulary.model = text("tokenizer.ggml.model");
   vocabulary.pre = text("tokenizer.ggml.pre");
   vocabulary.tokens = metadata.strings("tokenizer.ggml.tokens");
