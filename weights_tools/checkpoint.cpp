@@ -44,7 +44,8 @@ Checkpoint open_checkpoint(const fs::path& path, const ConfigPolicy& policy) {
   }
   if (fs::exists(path / kEetConfigFile)) return open_converted(path);
   require(fs::exists(path / "config.json"), path.string(), ": expected a model directory with ",
-          kEetConfigFile, " (written by eet convert) or config.json (Hugging Face)");
+          kEetConfigFile,
+          " (written by eet convert) or config.json (Hugging Face); give a .gguf file itself");
   return open_huggingface(path, policy);
 }
 

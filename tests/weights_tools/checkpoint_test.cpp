@@ -46,6 +46,18 @@ std::vector<float> canonical_floats(const Checkpoint& checkpoint, const TensorSp
   return values;
 }
 
+TEST_CASE("a folder without weights that can be read says that a .gguf file is given itself") {
+  const TempDirectory directory;
+  write_file(directory / "model.gguf", "GGUF");
+  const auto message = [&] { return message_of([&] { open_checkpoint(directory.path()); }); };
+  CHECK(contains(message(), "or config.json (Hugging Face); give a .gguf file itself"));
+  const json config = {{"model_type", "gpt2"}, {"vocab_size", 8}, {"n_positions", 8},
+                       {"n_embd", 8},          {"n_layer", 1},    {"n_head", 1}};
+  write_file(directory / "config.json", config.dump());
+  CHECK(contains(message(), "expected model.safetensors or model.safetensors.index.json"));
+  CHECK(contains(message(), "give a .gguf file itself"));
+}
+
 TEST_CASE("q, k and v, and gate and up, follow each other in the fused tensors of LLaMA") {
   const TempDirectory directory;
   write_model(directory.path(), tiny_llama_config(), tiny_llama_tensors());

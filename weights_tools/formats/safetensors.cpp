@@ -237,7 +237,7 @@ StoredTensors read_safetensors_directory(const std::filesystem::path& directory)
   const std::filesystem::path index = directory / "model.safetensors.index.json";
   require(std::filesystem::exists(index), directory.string(),
           ": expected model.safetensors or model.safetensors.index.json; other weight formats "
-          "(pytorch_model.bin, GGUF) must be converted to safetensors first");
+          "(pytorch_model.bin) must be converted to safetensors first; give a .gguf file itself");
   return read_shards(index);
 }
 
