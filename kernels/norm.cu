@@ -9,32 +9,12 @@
 namespace eet::kernels {
 namespace {
 
-constexpr int kMaxThreads = 1024;
-// Elements that a thread keeps in registers. The few leave room for the weights beside them.
-constexpr int kFewElements = 8;
-constexpr int kManyElements = kMaxNormHidden / kMaxThreads;
-
 struct AddNormScalars {
   float delta_scale;
   float weight_offset;
   float eps;
   bool normalises;  // else the row stays as it is
 };
-
-// A thread's part of a row; zeros beyond the row, and where there is none.
-template <typename T, int N, int kSteps>
-__device__ __forceinline__ void load_row(Vec<T, N> (&part)[kSteps], const T* row, int first,
-                                         int stride, int hidden) {
-#pragma unroll
-  for (int step = 0; step < kSteps; ++step) {
-    const int column = first + step * stride;
-    if (row != nullptr && column < hidden) {
-      part[step] = load_vec<N>(row + column);
-    } else {
-      part[step] = {};
-    }
-  }
-}
 
 // One block per row. Each thread holds its part of the row, N neighbouring elements at a time, from
 // the first load to the last store. Where registers suffice the weights and, where the previous
@@ -44,7 +24,7 @@ __device__ __forceinline__ void load_row(Vec<T, N> (&part)[kSteps], const T* row
 // kPlain: the scalars are 1, 0 and true. The norm is bound by the latency of its steps, and the
 // additional ones cost 1.5 % of a decode step of a small model (GPT-2 124M, H200).
 template <typename T, bool kSubtractsMean, bool kPlain, int N, int kElements>
-__global__ void __launch_bounds__(kMaxThreads)
+__global__ void __launch_bounds__(kMaxNormThreads)
     add_norm_kernel(T* out, float* residual, const T* delta, const T* __restrict__ weight,
                     const T* __restrict__ bias, const int32_t* rows, int hidden,
                     const AddNormScalars scalars) {
@@ -56,7 +36,7 @@ __global__ void __launch_bounds__(kMaxThreads)
 
   // Rows that cannot be read as vectors have an access for each element; with a constant stride
   // these share one address register.
-  const int stride = N == 1 ? kMaxThreads : static_cast<int>(blockDim.x) * N;
+  const int stride = N == 1 ? kMaxNormThreads : static_cast<int>(blockDim.x) * N;
   const int first = static_cast<int>(threadIdx.x) * N;
 
   Vec<T, N> w[kSteps];
@@ -141,7 +121,7 @@ template <typename T, bool kSubtractsMean, bool kPlain, int N, int kElements>
 void launch(T* out, float* residual, const T* delta, float delta_scale, const Norm<T>& norm,
             const int32_t* rows, int num_rows, int hidden, cudaStream_t stream) {
   const int items = ceil_div(hidden, kElements);
-  const int threads = N == 1 ? kMaxThreads : block_threads(items, kMaxThreads);
+  const int threads = N == 1 ? kMaxNormThreads : block_threads(items, kMaxNormThreads);
   const AddNormScalars scalars = {.delta_scale = delta_scale,
                                   .weight_offset = norm.weight_offset,
                                   .eps = norm.eps,
@@ -167,7 +147,7 @@ void add_norm(T* out, float* residual, const T* delta, float delta_scale, const 
       delta_scale == 1.0F && resolved.weight_offset == 0.0F && norm.kind != NormKind::kNone;
   const auto run = [&]<bool kSubtractsMean>() {
     const auto launcher = !vectorised ? launch<T, kSubtractsMean, false, 1, kManyElements>
-                          : hidden > kFewElements * kMaxThreads
+                          : hidden > kFewElements * kMaxNormThreads
                               ? launch<T, kSubtractsMean, false, kWidth, kManyElements>
                           : is_plain ? launch<T, kSubtractsMean, true, kWidth, kFewElements>
                                      : launch<T, kSubtractsMean, false, kWidth, kFewElements>;

@@ -32,23 +32,35 @@ Decoder::Decoder(const Context& ctx, const ModelConfig& config, const Weights& w
                  const PassLimits& limits)
     : ctx_(ctx), config_(config), weights_(weights), memory_(ctx, config, limits) {}
 
-// Adds what is pending to the residual stream and norms it.
-void Decoder::add_pending(TensorView out, const Norm& norm) {
-  ops::add_norm(ctx_, out, now_.residual, pending_, norm, pending_scale_);
+// out = norm of the residual stream with what is pending added, of all tokens or of some.
+void Decoder::add_pending(TensorView out, const Norm& norm, const int32_t* tokens) {
+  if (pending_.norm.kind == NormKind::kNone) {
+    ops::add_norm(ctx_, out, now_.residual, pending_.delta, norm, pending_.scale, tokens);
+  } else {
+    ops::post_norm_add_norm(ctx_, out, now_.residual, pending_.delta, pending_.norm, norm,
+                            pending_.scale, tokens);
+  }
+  if (tokens == nullptr) pending_ = {};
+}
+
+// Adds it without a norm after it.
+void Decoder::add_pending() {
+  if (pending_.norm.kind != NormKind::kNone) {
+    ops::norm(ctx_, pending_.delta, pending_.delta, pending_.norm);
+  }
+  ops::add_to_residual(ctx_, now_.residual, pending_.delta, pending_.scale);
   pending_ = {};
 }
 
-// Norms what a block gave and leaves it to be added, or adds it at once where the stream itself is
-// normed.
+// Leaves what a block gave to be added, or adds it at once where the stream itself is normed.
 void Decoder::finish_block(const Norm& post_norm, const Norm& residual_norm,
                            const LayerConfig& layer) {
-  if (post_norm.kind != NormKind::kNone) ops::norm(ctx_, now_.delta, now_.delta, post_norm);
-  pending_ = now_.delta;
-  pending_scale_ = static_cast<float>(layer.residual_multiplier);
+  pending_ = {.delta = now_.delta,
+              .scale = static_cast<float>(layer.residual_multiplier),
+              .norm = post_norm};
   if (layer.norms != NormPlacement::kResidual) return;
-  ops::add_to_residual(ctx_, now_.residual, pending_, pending_scale_);
+  add_pending();
   ops::norm_residual(ctx_, now_.residual, residual_norm);
-  pending_ = {};
 }
 
 void Decoder::embed(const ForwardBatch& batch) {
@@ -64,8 +76,7 @@ void Decoder::embed(const ForwardBatch& batch) {
     ops::embed(ctx_, now_.residual, batch.positions, batch.positions, weights_.position_embedding,
                {});
     ops::linear(ctx_, now_.delta, now_.embedded, weights_.embedding_projection.weight, {});
-    pending_ = now_.delta;
-    pending_scale_ = 1.0F;
+    pending_ = {.delta = now_.delta};
   } else {
     ops::embed(ctx_, now_.residual, batch.token_ids, batch.positions, weights_.token_embedding,
                weights_.position_embedding, scale);
@@ -93,7 +104,7 @@ void Decoder::run_layer(int64_t i, const ForwardBatch& batch, const KvCache& cac
   if (config.residual == Residual::kSequential) {
     add_pending(mlp_input, mlp_norm);
   } else {
-    ops::add_to_residual(ctx_, now_.residual, pending_, pending_scale_);
+    add_pending();
   }
   if (config.has_experts()) {
     experts_block(ctx_, now_.delta, mlp_input, config, layer.experts, batch, now_);
@@ -115,7 +126,7 @@ TensorView Decoder::logits(const int32_t* tokens, int64_t count) {
   const TensorView logits = all.logits.first(count);
   if (count == 0) return logits;
   TensorView last = all.last.first(count);
-  ops::add_norm(ctx_, last, now_.residual, pending_, weights_.final_norm, pending_scale_, tokens);
+  add_pending(last, weights_.final_norm, tokens);
   if (all.projected) {
     const TensorView projected = all.projected.first(count);
     ops::linear(ctx_, projected, last, weights_.output_projection.weight, {});

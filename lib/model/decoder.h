@@ -35,9 +35,17 @@ class Decoder {
   TensorView last_logits(int64_t rows) const { return memory_.views().logits.first(rows); }
 
  private:
+  // What the block before adds to the residual stream, not added yet: scale * norm(delta).
+  struct Pending {
+    TensorView delta = {};
+    float scale = 1;
+    Norm norm = {.kind = NormKind::kNone};
+  };
+
   void embed(const ForwardBatch& batch);
   void run_layer(int64_t i, const ForwardBatch& batch, const KvCache& cache);
-  void add_pending(TensorView out, const Norm& norm);
+  void add_pending(TensorView out, const Norm& norm, const int32_t* tokens = nullptr);
+  void add_pending();
   void finish_block(const Norm& post_norm, const Norm& residual_norm, const LayerConfig& layer);
   void tune(const TensorView& out, const TensorView& x, int64_t rows,
             LinearWeights (*product)(const LayerWeights&));
@@ -46,9 +54,8 @@ class Decoder {
   const ModelConfig& config_;
   const Weights& weights_;
   ActivationMemory memory_;
-  Activations now_;     // of the pass that runs: the first rows of memory_'s
-  TensorView pending_;  // what the block before adds to the residual stream, not added yet
-  float pending_scale_ = 1.0F;
+  Activations now_;  // of the pass that runs: the first rows of memory_'s
+  Pending pending_;
 };
 
 }  // namespace eet

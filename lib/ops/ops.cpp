@@ -34,6 +34,17 @@ void check_norm(const Norm& norm, int64_t n, bool may_repeat, const char* what) 
   }
 }
 
+void check_add_norm(const Context& ctx, const TensorView& out, const TensorView& residual,
+                    const TensorView& delta, const Norm& norm, const int32_t* rows) {
+  const int64_t hidden = residual.dim(1);
+  check(residual.rank == 2 && residual.dtype == DType::kF32, "add_norm: residual", residual);
+  check_matrix(ctx, out, hidden, "add_norm: out");
+  check(!delta || (delta.dim(1) == hidden && delta.dim(0) == residual.dim(0)), "add_norm: delta",
+        delta);
+  check_norm(norm, hidden, false, "add_norm: weight or bias");
+  check(rows != nullptr || out.dim(0) == residual.dim(0), "add_norm: out rows", out);
+}
+
 // One fp32 number for each query head, or none.
 void check_per_head(const TensorView& numbers, const AttentionShape& shape, const char* what) {
   check(!numbers || (numbers.dtype == DType::kF32 && numbers.numel() == shape.num_heads), what,
@@ -140,15 +151,19 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
               const Norm& norm, float delta_scale, const int32_t* rows) {
-  const int64_t hidden = residual.dim(1);
-  check(residual.rank == 2 && residual.dtype == DType::kF32, "add_norm: residual", residual);
-  check_matrix(ctx, out, hidden, "add_norm: out");
-  check(!delta || (delta.dim(1) == hidden && delta.dim(0) == residual.dim(0)), "add_norm: delta",
-        delta);
-  check_norm(norm, hidden, false, "add_norm: weight or bias");
-  check(rows != nullptr || out.dim(0) == residual.dim(0), "add_norm: out rows", out);
+  check_add_norm(ctx, out, residual, delta, norm, rows);
   if (out.dim(0) == 0) return;
   EET_DISPATCH(add_norm(ctx, out, residual, delta, norm, delta_scale, rows));
+}
+
+void post_norm_add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
+                        const Norm& post_norm, const Norm& norm, float delta_scale,
+                        const int32_t* rows) {
+  check_add_norm(ctx, out, residual, delta, norm, rows);
+  check_matrix(ctx, delta, residual.dim(1), "post_norm_add_norm: delta");
+  check_norm(post_norm, residual.dim(1), false, "post_norm_add_norm: weight or bias");
+  if (out.dim(0) == 0) return;
+  EET_DISPATCH(post_norm_add_norm(ctx, out, residual, delta, post_norm, norm, delta_scale, rows));
 }
 
 void norm(const Context& ctx, TensorView out, TensorView x, const Norm& norm) {

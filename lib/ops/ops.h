@@ -108,6 +108,11 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
               const Norm& norm, float delta_scale = 1, const int32_t* rows = nullptr);
 
+// add_norm() of post_norm(delta), which is not rounded in between. delta is not empty.
+void post_norm_add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
+                        const Norm& post_norm, const Norm& norm, float delta_scale = 1,
+                        const int32_t* rows = nullptr);
+
 // out[i] = norm(x[i]). out, x: T [n, width]; may be the same memory.
 void norm(const Context& ctx, TensorView out, TensorView x, const Norm& norm);
 

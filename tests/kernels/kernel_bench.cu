@@ -80,6 +80,20 @@ class Bench {
                 tokens * hidden * (8 + 2 * size(type)));
   }
 
+  // The norms around the residual addition, of models that norm what a block gives.
+  void post_norm(DType type, int64_t tokens, int64_t hidden) {
+    const Rotated residual(ctx_, DType::kF32, {tokens, hidden}, 1.0F);
+    const Rotated delta(ctx_, type, {tokens, hidden}, 1e-3F);
+    const Rotated out(ctx_, type, {tokens, hidden}, 1.0F);
+    const Rotated weight(ctx_, type, {hidden}, 1.0F);
+    const Norm norm = {.eps = 1e-5F, .weight = weight.view(0)};
+    const double seconds = seconds_per_call(ctx_, [&](int i) {
+      ops::post_norm_add_norm(ctx_, out.view(i), residual.view(i), delta.view(i), norm, norm);
+    });
+    print_moved("post_norm_add_norm rms", shape(tokens, hidden), type, seconds,
+                tokens * hidden * (8 + 2 * size(type)));
+  }
+
   void activation(DType type, int64_t tokens, int64_t width, Activation kind, bool gated) {
     const Rotated x(ctx_, type, {tokens, gated ? 2 * width : width}, 1.0F);
     const Rotated out(ctx_, type, {tokens, width}, 1.0F);
@@ -229,6 +243,8 @@ void run() {
     bench.linear_activation(n, 16384, 2048, /*gated=*/true);
     bench.linear_activation(n, 6400, 1600, /*gated=*/false);
     bench.linear_activation(n, 3072, 768, /*gated=*/false);
+    bench.post_norm(kType, tokens, 1152);
+    bench.post_norm(kType, tokens, 4096);
   }
   for (const int64_t n : {1, 32, 64, 128, 256}) {
     bench.linear(kType, DType::kF32, n, 50304, 768);

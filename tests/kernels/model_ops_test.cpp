@@ -121,6 +121,53 @@ TEST_CASE("add_norm matches double precision with norms of every kind and a scal
   });
 }
 
+TEST_CASE("post_norm_add_norm matches double precision; a row's bits are its own") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  constexpr int64_t kRows = 5;
+  const Tensor chosen(devices->cuda, {2}, std::vector<int32_t>{4, 1});
+  for_each_norm(*devices, [&](DType type, int64_t width, const NormCase& post) {
+    if (is_trivial(post, width)) return;
+    const std::vector<float> before = random_values(kRows * width, 1, 3.0F, 0.5F);
+    const std::vector<float> changes = rounded(random_values(kRows * width, 2), type);
+    const std::vector<float> addends = normalised_rows(changes, width, post.reference);
+    std::vector<float> sum(before);
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += 0.22F * addends[i];
+    uint32_t seed = 70;
+    for (const NormTraits& traits : {kNorms[1], kNorms[5], kNorms[6]}) {
+      CAPTURE(static_cast<int>(traits.kind));
+      const NormCase after = make_norm(devices->cuda, type, traits, width, ++seed);
+      if (is_trivial(after, width)) continue;
+      const std::vector<float> expected = normalised_rows(sum, width, after.reference);
+      // Of `count` rows from `first` on: out, the residual then, and out of chosen rows.
+      const auto run = [&](int64_t first, int64_t count, const Tensor* rows) {
+        const auto part = [&](const std::vector<float>& all) {
+          return std::vector<float>(all.begin() + first * width,
+                                    all.begin() + (first + count) * width);
+        };
+        const Tensor residual(devices->cuda, DType::kF32, {count, width}, part(before));
+        const Tensor delta(devices->cuda, type, {count, width}, part(changes));
+        const Tensor out(devices->cuda, type, {rows == nullptr ? count : 2, width});
+        ops::post_norm_add_norm(devices->cuda, out, residual, delta, post.view(), after.view(),
+                                0.22F, rows == nullptr ? nullptr : rows->as<int32_t>());
+        if (rows == nullptr && count == kRows) {
+          CHECK(normalised_error(out.read(), expected) < tolerance(type));
+          CHECK(normalised_error(residual.read(), sum) < tolerance(DType::kF32));
+        }
+        if (rows != nullptr) CHECK(residual.read() == before);
+        return out.read_bytes();
+      };
+      const auto row_bytes = static_cast<ptrdiff_t>(width) * dtype_size(type);
+      const std::vector<uint8_t> all = run(0, kRows, nullptr);
+      const std::vector<uint8_t> last(all.end() - row_bytes, all.end());
+      CHECK(run(kRows - 1, 1, nullptr) == last);
+      std::vector<uint8_t> both = last;
+      both.insert(both.end(), all.begin() + row_bytes, all.begin() + 2 * row_bytes);
+      CHECK(run(0, kRows, &chosen) == both);
+    }
+  });
+}
+
 TEST_CASE("norm and norm_residual match double precision, in place too; a row's bits are its own") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;

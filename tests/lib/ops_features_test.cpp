@@ -104,6 +104,49 @@ TEST_CASE("norms of every kind match double precision, with a scaled delta and i
   }
 }
 
+TEST_CASE("post_norm_add_norm norms a delta, adds it and norms the sum, of all rows or of some") {
+  Fixture f;
+  constexpr int64_t kTokens = 3;
+  constexpr int64_t kWidth = 111;
+  const std::vector<int32_t> rows = {2, 0, 2};
+  for (NormReference& post : all_norms(f, kWidth)) {
+    for (NormReference& after : all_norms(f, kWidth)) {
+      CAPTURE(static_cast<int>(post.kind));
+      CAPTURE(static_cast<int>(after.kind));
+      auto residual = f.random(kTokens * kWidth, 2.0F, 1.0F);
+      auto delta = f.random(kTokens * kWidth);
+      const auto before = residual;
+      std::vector<double> sum;
+      std::vector<double> want[kTokens];
+      for (int64_t t = 0; t < kTokens; ++t) {
+        const auto addend = normalised(delta.data() + t * kWidth, kWidth, post);
+        std::vector<float> x;
+        for (int64_t i = 0; i < kWidth; ++i) {
+          sum.push_back(residual[t * kWidth + i] + double{0.22F} * addend[i]);
+          x.push_back(static_cast<float>(sum.back()));
+        }
+        want[t] = normalised(x.data(), kWidth, after);
+      }
+      const auto run = [&](const int32_t* some) {
+        std::vector<float> out(kTokens * kWidth, std::nanf(""));
+        ops::post_norm_add_norm(f.ctx, view(out, {kTokens, kWidth}),
+                                view(residual, {kTokens, kWidth}), view(delta, {kTokens, kWidth}),
+                                norm_of(post), norm_of(after), 0.22F, some);
+        std::vector<double> all;
+        for (int64_t i = 0; i < kTokens; ++i) {
+          const auto& row = want[some == nullptr ? i : some[i]];
+          all.insert(all.end(), row.begin(), row.end());
+        }
+        CHECK(relative_error(out, all) < 2e-6);
+      };
+      run(rows.data());
+      CHECK(residual == before);
+      run(nullptr);
+      CHECK(relative_error(residual, sum) < 1e-6);
+    }
+  }
+}
+
 TEST_CASE("add_to_residual adds a scaled delta") {
   Fixture f;
   auto residual = f.random(5 * 33);
@@ -350,6 +393,7 @@ TEST_CASE("an operation refuses weights and tables that do not fit") {
   const Norm norm = {.weight = view(values, {24})};
   CHECK_THROWS_AS(ops::norm(f.ctx, qkv, qkv, norm), Error);
   CHECK_THROWS_AS(ops::norm_residual(f.ctx, qkv, norm), Error);
+  CHECK_THROWS_AS(ops::post_norm_add_norm(f.ctx, qkv, qkv, qkv, norm, {}), Error);
   CHECK_THROWS_AS(ops::qk_norm(f.ctx, qkv, shape, {norm, norm, 24, 0}), Error);
   CHECK_THROWS_AS(ops::qk_norm(f.ctx, qkv, shape, {norm, norm, 32, 24}), Error);
   CHECK_THROWS_AS(ops::qk_norm(f.ctx, qkv, shape, {norm, {.weight = view(values, {9})}, 24, 24}),

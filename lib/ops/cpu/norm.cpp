@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "lib/ops/cpu/for_rows.h"
 #include "lib/ops/cpu/ops_cpu.h"
@@ -56,6 +57,23 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
         x = sum;
       }
       normalise(y, x, hidden, norm);
+    }
+  });
+}
+
+void post_norm_add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
+                        const Norm& post_norm, const Norm& norm, float delta_scale,
+                        const int32_t* rows) {
+  const int64_t hidden = residual.dim(1);
+  for_rows(ctx, out.dim(0), hidden, [&](int64_t begin, int64_t end) {
+    std::vector<float> sum(hidden);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t t = rows == nullptr ? i : rows[i];
+      float* x = residual.as<float>() + t * hidden;
+      normalise(sum.data(), delta.as<float>() + t * hidden, hidden, post_norm);
+      for (int64_t j = 0; j < hidden; ++j) sum[j] = x[j] + delta_scale * sum[j];
+      if (rows == nullptr) std::copy_n(sum.data(), hidden, x);
+      normalise(out.as<float>() + i * hidden, sum.data(), hidden, norm);
     }
   });
 }

@@ -12,6 +12,9 @@ void embed(const Context& ctx, TensorView residual, const int32_t* token_ids,
            float scale);
 void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
               const Norm& norm, float delta_scale, const int32_t* rows);
+void post_norm_add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
+                        const Norm& post_norm, const Norm& norm, float delta_scale,
+                        const int32_t* rows);
 void norm(const Context& ctx, TensorView out, TensorView x, const Norm& norm);
 inline void norm_residual(const Context& ctx, TensorView residual, const Norm& weights) {
   norm(ctx, residual, residual, weights);

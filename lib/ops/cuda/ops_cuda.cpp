@@ -7,6 +7,7 @@
 #include "kernels/embedding.h"
 #include "kernels/norm.h"
 #include "kernels/norm_groups.h"
+#include "kernels/post_norm.h"
 #include "kernels/random.h"
 #include "kernels/rope_append.h"
 #include "kernels/step.h"
@@ -90,6 +91,17 @@ void add_norm(const Context& ctx, TensorView out, TensorView residual, TensorVie
     kernels::add_norm(out.as<T>(), residual.as<float>(), delta.as<T>(), delta_scale,
                       to_kernel<T>(norm), rows, to_int(out.dim(0)), to_int(out.dim(1)),
                       ctx.cuda->stream());
+  });
+}
+
+void post_norm_add_norm(const Context& ctx, TensorView out, TensorView residual, TensorView delta,
+                        const Norm& post_norm, const Norm& norm, float delta_scale,
+                        const int32_t* rows) {
+  check_width(residual.dim(1), "post_norm_add_norm");
+  dispatch(out.dtype, [&]<typename T>() {
+    kernels::post_norm_add_norm(out.as<T>(), residual.as<float>(), delta.as<T>(), delta_scale,
+                                to_kernel<T>(post_norm), to_kernel<T>(norm), rows,
+                                to_int(out.dim(0)), to_int(out.dim(1)), ctx.cuda->stream());
   });
 }
 
