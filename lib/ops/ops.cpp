@@ -25,12 +25,10 @@ void check_matrix(const Context& ctx, const TensorView& x, int64_t columns, cons
   check(x.rank == 2 && x.dim(1) == columns && (ctx.on_cuda() || x.dtype == DType::kF32), what, x);
 }
 
-// Weights and biases of n elements, which vectors of fewer repeat in where `may_repeat`.
-void check_norm(const Norm& norm, int64_t n, bool may_repeat, const char* what) {
+// Weights and biases of n elements.
+void check_norm(const Norm& norm, int64_t n, const char* what) {
   for (const TensorView& vector : {norm.weight, norm.bias}) {
-    if (!vector) continue;
-    const int64_t size = vector.numel();
-    check(size > 0 && (may_repeat ? n % size == 0 : size == n), what, vector);
+    check(!vector || vector.numel() == n, what, vector);
   }
 }
 
@@ -41,7 +39,7 @@ void check_add_norm(const Context& ctx, const TensorView& out, const TensorView&
   check_matrix(ctx, out, hidden, "add_norm: out");
   check(!delta || (delta.dim(1) == hidden && delta.dim(0) == residual.dim(0)), "add_norm: delta",
         delta);
-  check_norm(norm, hidden, false, "add_norm: weight or bias");
+  check_norm(norm, hidden, "add_norm: weight or bias");
   check(rows != nullptr || out.dim(0) == residual.dim(0), "add_norm: out rows", out);
 }
 
@@ -56,6 +54,25 @@ void check_rope(const RopeTable& rope, const AttentionShape& shape) {
   check(!table || (table.dtype == DType::kF32 && table.rank == 3 && table.dim(2) == 2 &&
                    table.dim(1) > 0 && 2 * table.dim(1) <= shape.head_dim),
         "rope: table", table);
+}
+
+// Weights and biases of `width` elements are one head's, or those of all `size`.
+void check_head_norm(const Norm& norm, int64_t width, int64_t size, int head_dim,
+                     const char* what) {
+  require(width == head_dim || width == size, "internal error: ", what, ": groups of ", width,
+          " elements of ", size, " in heads of ", head_dim);
+  for (const TensorView& vector : {norm.weight, norm.bias}) {
+    check(!vector || vector.numel() == head_dim || vector.numel() == size, what, vector);
+  }
+  check(!norm.weight || !norm.bias || norm.weight.numel() == norm.bias.numel(), what, norm.bias);
+}
+
+void check_qk_norm(const QkNorm& norm, const AttentionShape& shape) {
+  const auto size_of = [&](int heads) { return static_cast<int64_t>(heads) * shape.head_dim; };
+  check_head_norm(norm.q, norm.q_width, size_of(shape.num_heads), shape.head_dim, "qk_norm: q");
+  check_head_norm(norm.k, norm.k_width, size_of(shape.num_kv_heads), shape.head_dim, "qk_norm: k");
+  require(norm.q.kind == norm.k.kind && norm.q.kind != NormKind::kNone,
+          "internal error: qk_norm: q and k have different norms, or none");
 }
 
 void check_qkv(const Context& ctx, const TensorView& qkv, const ForwardBatch& batch,
@@ -161,7 +178,7 @@ void post_norm_add_norm(const Context& ctx, TensorView out, TensorView residual,
                         const int32_t* rows) {
   check_add_norm(ctx, out, residual, delta, norm, rows);
   check_matrix(ctx, delta, residual.dim(1), "post_norm_add_norm: delta");
-  check_norm(post_norm, residual.dim(1), false, "post_norm_add_norm: weight or bias");
+  check_norm(post_norm, residual.dim(1), "post_norm_add_norm: weight or bias");
   if (out.dim(0) == 0) return;
   EET_DISPATCH(post_norm_add_norm(ctx, out, residual, delta, post_norm, norm, delta_scale, rows));
 }
@@ -169,14 +186,14 @@ void post_norm_add_norm(const Context& ctx, TensorView out, TensorView residual,
 void norm(const Context& ctx, TensorView out, TensorView x, const Norm& norm) {
   check_matrix(ctx, x, out.dim(1), "norm: x");
   check(out.rank == 2 && out.dtype == x.dtype && out.dim(0) == x.dim(0), "norm: out", out);
-  check_norm(norm, x.dim(1), false, "norm: weight or bias");
+  check_norm(norm, x.dim(1), "norm: weight or bias");
   if (out.dim(0) == 0) return;
   EET_DISPATCH(norm(ctx, out, x, norm));
 }
 
 void norm_residual(const Context& ctx, TensorView residual, const Norm& norm) {
   check(residual.rank == 2 && residual.dtype == DType::kF32, "norm_residual: residual", residual);
-  check_norm(norm, residual.dim(1), false, "norm_residual: weight or bias");
+  check_norm(norm, residual.dim(1), "norm_residual: weight or bias");
   if (residual.dim(0) == 0) return;
   EET_DISPATCH(norm_residual(ctx, residual, norm));
 }
@@ -189,18 +206,17 @@ void add_to_residual(const Context& ctx, TensorView residual, TensorView delta, 
   EET_DISPATCH(add_to_residual(ctx, residual, delta, scale));
 }
 
-void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm) {
-  const int64_t q_size = static_cast<int64_t>(shape.num_heads) * shape.head_dim;
-  const int64_t k_size = static_cast<int64_t>(shape.num_kv_heads) * shape.head_dim;
-  check_matrix(ctx, qkv, q_size + 2 * k_size, "qk_norm: qkv");
-  check_norm(norm.q, q_size, true, "qk_norm: q's weight or bias");
-  check_norm(norm.k, k_size, true, "qk_norm: k's weight or bias");
-  require(norm.q_width > 0 && q_size % norm.q_width == 0 && norm.k_width > 0 &&
-              k_size % norm.k_width == 0,
-          "internal error: qk_norm: groups of ", norm.q_width, " and ", norm.k_width,
-          " elements of ", q_size, " and ", k_size);
+void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm,
+             const RopeTable& rope) {
+  const int64_t heads = shape.num_heads + 2 * static_cast<int64_t>(shape.num_kv_heads);
+  check_matrix(ctx, qkv, heads * shape.head_dim, "qk_norm: qkv");
+  check_qk_norm(norm, shape);
+  check_rope(rope, shape);
   if (qkv.dim(0) == 0) return;
-  EET_DISPATCH(qk_norm(ctx, qkv, shape, norm));
+#if EET_HAVE_CUDA
+  if (ctx.on_cuda()) return cuda::qk_norm(ctx, qkv, shape, norm, rope);
+#endif
+  cpu::qk_norm(ctx, qkv, shape, norm);
 }
 
 void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight& weight,
@@ -244,10 +260,12 @@ void linear_activation(const Context& ctx, TensorView activated, TensorView up, 
 }
 
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
-                 const AttentionShape& shape, const RopeTable& rope) {
+                 const AttentionShape& shape, const RopeTable& rope, const QkNorm& norm) {
   check_qkv(ctx, qkv, batch, shape, kv);
   check_rope(rope, shape);
+  if (norm) check_qk_norm(norm, shape);
   if (batch.num_tokens == 0) return;
+  if (norm) EET_DISPATCH(qk_norm_rope_append(ctx, qkv, kv, batch, shape, rope, norm));
   EET_DISPATCH(rope_append(ctx, qkv, kv, batch, shape, rope));
 }
 
@@ -269,18 +287,19 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 
 void append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                       const ForwardBatch& batch, const AttentionShape& shape, const RopeTable& rope,
-                      const AttentionScratch& scratch) {
+                      const QkNorm& norm, const AttentionScratch& scratch) {
 #if EET_HAVE_CUDA
   check_qkv(ctx, qkv, batch, shape, kv);
   check_scores(shape);
   check_rope(rope, shape);
+  if (norm) check_qk_norm(norm, shape);
   const bool generates = batch.decode && batch.num_prompt_rows == 0;
   if (ctx.on_cuda() && generates && batch.num_tokens > 0 &&
-      cuda::try_append_attention(ctx, out, qkv, kv, batch, shape, rope, scratch)) {
+      cuda::try_append_attention(ctx, out, qkv, kv, batch, shape, rope, norm, scratch)) {
     return;
   }
 #endif
-  rope_append(ctx, qkv, kv, batch, shape, rope);
+  rope_append(ctx, qkv, kv, batch, shape, rope, norm);
   attention(ctx, out, qkv, kv, batch, shape, scratch);
 }
 

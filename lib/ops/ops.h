@@ -48,12 +48,14 @@ struct Norm {
 // The norms of queries and of keys. A token's queries are cut into groups of q_width elements
 // (head_dim, or all num_heads * head_dim), each normalised alone. Element j of all the queries has
 // weight j % weight.numel(): one vector for every head, one for each, or one for the whole
-// projection. Likewise the bias, and the keys.
+// projection. Likewise the bias, and the keys. Both norms are of one kind. Without widths there is
+// no norm.
 struct QkNorm {
   Norm q;
   Norm k;
   int64_t q_width = 0;
   int64_t k_width = 0;
+  explicit operator bool() const { return q_width > 0; }
 };
 
 // Rotary position embedding (Su et al. 2021): rotary_dim = 2 * table.dim(1) elements of a head turn
@@ -140,15 +142,18 @@ std::vector<int64_t> rows_to_tune(const Context& ctx, int64_t max_tokens);
 void linear_activation(const Context& ctx, TensorView activated, TensorView up, TensorView x,
                        const LinearWeight& weight, TensorView bias, Activation kind, bool gated);
 
-// Normalises q and k of every token in place, as comes before rope_append().
+// Normalises q and k of every token in place, as comes before rope_append(). The order of the sums
+// is that of rope_append() by the same `rope`.
 // qkv: T [tokens, (heads + 2*kv_heads)*head_dim].
-void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm);
+void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm,
+             const RopeTable& rope = {});
 
-// Turns q and k of every token by its row of the table (batch.rope_positions), leaves q in place
-// and stores k and v in the token's page. Pads are skipped.
+// Normalises q and k of every token where there is a norm (qk_norm(), to the bit), turns them by
+// the token's row of the table (batch.rope_positions), leaves q in place and stores k and v in the
+// token's page. Pads are skipped. The operation before writes nothing of what is read but qkv.
 // qkv: T [tokens, (heads + 2*kv_heads)*head_dim].
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
-                 const AttentionShape& shape, const RopeTable& rope);
+                 const AttentionShape& shape, const RopeTable& rope, const QkNorm& norm = {});
 
 // Memory of attention: attention_scratch_bytes that begin as zeros, as attention_scratch() lays
 // them out.
@@ -175,7 +180,7 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 // rope_append() and attention(), to the bit, but for qkv, which may stay as it was.
 void append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                       const ForwardBatch& batch, const AttentionShape& shape, const RopeTable& rope,
-                      const AttentionScratch& scratch);
+                      const QkNorm& norm, const AttentionScratch& scratch);
 
 // out = act(x[:, :I]) * x[:, I:] when gated (x: T [n, 2*I]), else act(x) (x: T [n, I], may be out).
 // kReluSquared is max(x, 0)² (So et al. 2021).

@@ -23,11 +23,17 @@ struct Rotation {
   bool has_rows = false;  // of the table that are not the positions
 };
 
+// The norm of q and k. Without a kind there is none.
+struct QkNormCase {
+  QkNormKind kind = QkNormKind::kNone;
+  NormKind norm = NormKind::kRmsNorm;
+};
+
 // One step of rows of these lengths, whose newest token is in qkv only: outputs and pages.
 std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, AttentionShape shape,
                                        const std::vector<int32_t>& context_lens,
                                        const Rotation& rotation, const PerHead& per_head,
-                                       bool in_one) {
+                                       const QkNormCase& qk_norm, bool in_one) {
   const auto num_rows = static_cast<int64_t>(context_lens.size());
   const int longest = *std::max_element(context_lens.begin(), context_lens.end());
   const int stride = (longest + kPageSize - 1) / kPageSize + 1;  // pages of a row
@@ -77,10 +83,24 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, Attention
   const KvLayer kv = {keys, values};
   const RopeTable rope = {rotation.rotary_dim == 0 ? TensorView() : table.view(),
                           rotation.interleaved};
+  const auto size_of = [&](int count) { return int64_t{count} * shape.head_dim; };
+  const auto width_of = [&](int count, bool whole) {
+    if (qk_norm.kind == QkNormKind::kNone) return int64_t{0};
+    return whole ? size_of(count) : int64_t{shape.head_dim};
+  };
+  const bool own_weights = qk_norm.kind != QkNormKind::kHead;
+  const bool whole = qk_norm.kind == QkNormKind::kProjection;
+  const Tensor q_weights = random({size_of(own_weights ? shape.num_heads : 1)}, 7, type);
+  const Tensor k_weights = random({size_of(own_weights ? shape.num_kv_heads : 1)}, 8, type);
+  const auto norm_of = [&](const Tensor& weights) {
+    return Norm{.kind = qk_norm.norm, .eps = 1e-6F, .weight_offset = 1, .weight = weights};
+  };
+  const QkNorm norm = {norm_of(q_weights), norm_of(k_weights), width_of(shape.num_heads, whole),
+                       width_of(shape.num_kv_heads, whole)};
   if (in_one) {
-    ops::append_attention(ctx, out, qkv, kv, batch, shape, rope, scratch.view());
+    ops::append_attention(ctx, out, qkv, kv, batch, shape, rope, norm, scratch.view());
   } else {
-    ops::rope_append(ctx, qkv, kv, batch, shape, rope);
+    ops::rope_append(ctx, qkv, kv, batch, shape, rope, norm);
     ops::attention(ctx, out, qkv, kv, batch, shape, scratch.view());
   }
   scratch.check();
@@ -94,7 +114,7 @@ std::vector<uint8_t> append_and_attend(const Context& ctx, DType type, Attention
 
 void check_same_bits(const Context& ctx, DType type, const AttentionShape& shape,
                      const Rotation& rotation, const std::vector<int32_t>& context_lens,
-                     const PerHead& per_head = {}) {
+                     const PerHead& per_head = {}, const QkNormCase& qk_norm = {}) {
   CAPTURE(dtype_name(type));
   CAPTURE(shape.num_heads);
   CAPTURE(shape.head_dim);
@@ -103,8 +123,10 @@ void check_same_bits(const Context& ctx, DType type, const AttentionShape& shape
   CAPTURE(rotation.rotary_dim);
   CAPTURE(rotation.interleaved);
   CAPTURE(rotation.has_rows);
+  CAPTURE(static_cast<int>(qk_norm.kind));
+  CAPTURE(static_cast<int>(qk_norm.norm));
   const auto run = [&](bool in_one) {
-    return append_and_attend(ctx, type, shape, context_lens, rotation, per_head, in_one);
+    return append_and_attend(ctx, type, shape, context_lens, rotation, per_head, qk_norm, in_one);
   };
   CHECK(run(true) == run(false));
 }
@@ -151,6 +173,27 @@ TEST_CASE("appending in one kernel gives the bits of two for every rotation and 
       }
       check_same_bits(devices->cuda, type, shape, {.rotary_dim = 20}, split_lens,
                       {.has_sinks = true, .has_alibi = true});
+    }
+  }
+}
+
+TEST_CASE("appending in one kernel gives the bits of two behind a norm of q and k") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  const std::vector<int32_t> lens = {1, 17, 129, 300};
+  for (const DType type : {DType::kF16, DType::kBF16, DType::kF32}) {
+    for (const AttentionShape& shape : {heads(32, 8, 128), heads(4, 1, 256), heads(5, 5, 80),
+                                        heads(6, 2, 40), heads(2, 1, 512)}) {
+      for (const QkNormKind kind :
+           {QkNormKind::kHead, QkNormKind::kEachHead, QkNormKind::kProjection}) {
+        for (const NormKind norm : {NormKind::kRmsNorm, NormKind::kLayerNorm}) {
+          for (const Rotation& rotation :
+               {Rotation{.rotary_dim = shape.head_dim}, Rotation{}, Rotation{.rotary_dim = 20},
+                Rotation{.rotary_dim = 32, .interleaved = true, .has_rows = true}}) {
+            check_same_bits(devices->cuda, type, shape, rotation, lens, {}, {kind, norm});
+          }
+        }
+      }
     }
   }
 }

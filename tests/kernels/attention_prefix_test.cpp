@@ -88,7 +88,7 @@ class Step {
                         .num_groups = static_cast<int>(starts_.size()) - 1};
     }
     ops::append_attention(ctx, out, qkv, {keys, values}, batch, shape_,
-                          {turns_ ? table.view() : TensorView(), false}, view);
+                          {turns_ ? table.view() : TensorView(), false}, {}, view);
     scratch.check();
     std::vector<uint8_t> all = out.read_bytes();
     for (const Tensor* written : {&keys, &values, &states}) {

@@ -94,6 +94,20 @@ class Bench {
                 tokens * hidden * (8 + 2 * size(type)));
   }
 
+  // What comes before decode attention that appends.
+  void qk_norm(DType type, int64_t tokens, const AttentionShape& heads) {
+    const int64_t row = (heads.num_heads + 2 * heads.num_kv_heads) * heads.head_dim;
+    const Rotated qkv(ctx_, type, {tokens, row}, 1.0F);
+    const Rotated weight(ctx_, type, {heads.head_dim}, 1.0F);
+    const Norm each = {.eps = 1e-5F, .weight = weight.view(0)};
+    const QkNorm norm = {each, each, heads.head_dim, heads.head_dim};
+    const double seconds =
+        seconds_per_call(ctx_, [&](int i) { ops::qk_norm(ctx_, qkv.view(i), heads, norm); });
+    const int64_t moved_heads = heads.num_heads + heads.num_kv_heads;
+    print_moved("qk_norm", heads_of(tokens, heads), type, seconds,
+                2 * tokens * moved_heads * heads.head_dim * size(type));
+  }
+
   void activation(DType type, int64_t tokens, int64_t width, Activation kind, bool gated) {
     const Rotated x(ctx_, type, {tokens, gated ? 2 * width : width}, 1.0F);
     const Rotated out(ctx_, type, {tokens, width}, 1.0F);
@@ -104,7 +118,9 @@ class Bench {
   }
 
   // Every token the first of its own slot's second page, as in a decode step.
-  void rope_append(DType type, int64_t tokens, const AttentionShape& heads, bool rotate) {
+  // q_width: of groups that are normalised on the way; 0: none.
+  void rope_append(DType type, int64_t tokens, const AttentionShape& heads, bool rotate,
+                   int64_t q_width = 0) {
     const int64_t row = (heads.num_heads + 2 * heads.num_kv_heads) * heads.head_dim;
     const Rotated qkv(ctx_, type, {tokens, row}, 1.0F);
     const Rotated pages(ctx_, type, {tokens, heads.num_kv_heads, kPageSize, heads.head_dim}, 1.0F);
@@ -124,15 +140,25 @@ class Bench {
     batch.token_slots = token_slots.as<int32_t>();
     batch.block_tables = block_tables.as<int32_t>();
     batch.block_table_stride = 2;
+    const int64_t group = q_width / heads.head_dim;
+    const int64_t k_width = group > 1 ? heads.num_kv_heads * heads.head_dim : q_width;
+    const Rotated q_weight(ctx_, type, {std::max<int64_t>(q_width, 1)}, 1.0F);
+    const Rotated k_weight(ctx_, type, {std::max<int64_t>(k_width, 1)}, 1.0F);
+    const QkNorm norm = {{.eps = 1e-5F, .weight = q_weight.view(0)},
+                         {.eps = 1e-5F, .weight = k_weight.view(0)},
+                         q_width,
+                         k_width};
     const double seconds = seconds_per_call(ctx_, [&](int i) {
       ops::rope_append(ctx_, qkv.view(i), {pages.view(i), pages.view(i)}, batch, heads,
-                       {rotate ? table.view(0) : TensorView()});
+                       {rotate ? table.view(0) : TensorView()}, norm);
     });
     const int64_t moved_heads = (rotate ? heads.num_heads : 0) + 2 * heads.num_kv_heads;
-    print_moved(rotate ? "rope_append" : "append",
-                std::to_string(tokens) + " x " + std::to_string(heads.num_heads) + "/" +
-                    std::to_string(heads.num_kv_heads) + " x " + std::to_string(heads.head_dim),
-                type, seconds, 2 * tokens * moved_heads * heads.head_dim * size(type));
+    print_moved(group > 1     ? "projection norm + rope"
+                : q_width > 0 ? "head norm + rope"
+                : rotate      ? "rope_append"
+                              : "append",
+                heads_of(tokens, heads), type, seconds,
+                2 * tokens * moved_heads * heads.head_dim * size(type));
   }
 
   void linear(DType type, DType out_type, int64_t n, int64_t out_features, int64_t in_features) {
@@ -189,6 +215,11 @@ class Bench {
     return std::to_string(rows) + " x " + std::to_string(columns);
   }
 
+  static std::string heads_of(int64_t tokens, const AttentionShape& heads) {
+    return std::to_string(tokens) + " x " + std::to_string(heads.num_heads) + "/" +
+           std::to_string(heads.num_kv_heads) + " x " + std::to_string(heads.head_dim);
+  }
+
   void print_moved(const char* kernel, const std::string& shape, DType type, double seconds,
                    int64_t bytes) const {
     const auto moved = static_cast<double>(bytes);
@@ -217,6 +248,8 @@ void run() {
   constexpr DType kType = DType::kBF16;
   const AttentionShape llama_8b{.num_heads = 32, .num_kv_heads = 8, .head_dim = 128};
   const AttentionShape gpt2{.num_heads = 12, .num_kv_heads = 12, .head_dim = 64};
+  const AttentionShape gemma_1b{.num_heads = 4, .num_kv_heads = 1, .head_dim = 256};
+  const AttentionShape olmo_7b{.num_heads = 32, .num_kv_heads = 32, .head_dim = 128};
   for (const int64_t tokens : {1, 128, 8192}) {
     bench.embed(kType, tokens, 4096);
     bench.add_norm(kType, tokens, 4096, NormKind::kRmsNorm);
@@ -224,15 +257,23 @@ void run() {
     bench.add_norm(kType, tokens, 16384, NormKind::kRmsNorm);
     bench.rope_append(kType, tokens, llama_8b, true);
     bench.rope_append(kType, tokens, gpt2, false);
+    bench.post_norm(kType, tokens, 1152);
+    bench.post_norm(kType, tokens, 4096);
+    bench.qk_norm(kType, tokens, gemma_1b);
+    bench.qk_norm(kType, tokens, llama_8b);
+    bench.rope_append(kType, tokens, gemma_1b, true, gemma_1b.head_dim);
+    bench.rope_append(kType, tokens, llama_8b, true, llama_8b.head_dim);
+    bench.rope_append(kType, tokens, olmo_7b, true, 4096);
     bench.activation(kType, tokens, 14336, Activation::kSilu, true);
     bench.activation(kType, tokens, 3072, Activation::kGeluTanh, false);
   }
   bench.add_norm(kType, 8192, 111, NormKind::kLayerNorm);
   bench.add_norm(DType::kF32, 8192, 4096, NormKind::kRmsNorm);
-  // qkv, attention out and down of 8B, 1B, XL and 124M.
+  // qkv, attention out and down of 8B, 1B, XL, 124M and Gemma 3 1B.
   constexpr int64_t kShapes[][2] = {{6144, 4096}, {4096, 4096}, {4096, 14336}, {3072, 2048},
                                     {2048, 2048}, {2048, 8192}, {4800, 1600},  {1600, 1600},
-                                    {1600, 6400}, {2304, 768},  {768, 768},    {768, 3072}};
+                                    {1600, 6400}, {2304, 768},  {768, 768},    {768, 3072},
+                                    {1536, 1152}, {1152, 1024}, {1152, 6912}};
   for (const auto& [out_features, in_features] : kShapes) {
     for (const int64_t n : {1, 16, 32, 64, 128, 256, 8192}) {
       bench.linear(kType, kType, n, out_features, in_features);
@@ -241,14 +282,14 @@ void run() {
   for (const int64_t n : {1, 16, 32, 64, 128, 256, 8192}) {
     bench.linear_activation(n, 28672, 4096, /*gated=*/true);
     bench.linear_activation(n, 16384, 2048, /*gated=*/true);
+    bench.linear_activation(n, 13824, 1152, /*gated=*/true);
     bench.linear_activation(n, 6400, 1600, /*gated=*/false);
     bench.linear_activation(n, 3072, 768, /*gated=*/false);
-    bench.post_norm(kType, tokens, 1152);
-    bench.post_norm(kType, tokens, 4096);
   }
   for (const int64_t n : {1, 32, 64, 128, 256}) {
     bench.linear(kType, DType::kF32, n, 50304, 768);
     bench.linear(kType, DType::kF32, n, 128256, 4096);
+    bench.linear(kType, DType::kF32, n, 262144, 1152);
   }
   for (const int64_t n : {1, 128, 1024}) bench.linear(DType::kF32, DType::kF32, n, 4096, 4096);
 }

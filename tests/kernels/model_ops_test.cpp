@@ -1,5 +1,5 @@
 // What models add to the plain operations, on CUDA against double precision: norms of all kinds,
-// QK-norm, partial and interleaved rotation, ReLU, scaled embeddings and capped logits.
+// partial and interleaved rotation, ReLU, scaled embeddings and capped logits.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -10,34 +10,13 @@
 #include "lib/core/error.h"
 #include "lib/ops/ops.h"
 #include "tests/kernels/device_test.h"
+#include "tests/kernels/norm_cases.h"
 #include "tests/lib/op_reference.h"
 
 namespace eet::test {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-// A norm whose weights are the same numbers on both sides.
-struct NormCase {
-  NormReference reference;
-  Tensor weight;
-  Tensor bias;
-
-  Norm view() const {
-    return {.kind = reference.kind,
-            .eps = static_cast<float>(reference.eps),
-            .weight_offset = static_cast<float>(reference.weight_offset),
-            .weight = reference.weight.empty() ? TensorView() : weight.view(),
-            .bias = reference.bias.empty() ? TensorView() : bias.view()};
-  }
-};
-
-struct NormTraits {
-  NormKind kind;
-  float weight_offset = 0;
-  bool has_weight = true;
-  bool has_bias = false;
-};
 
 constexpr NormTraits kNorms[] = {
     {.kind = NormKind::kRmsNorm},
@@ -47,28 +26,6 @@ constexpr NormTraits kNorms[] = {
     {.kind = NormKind::kLayerNorm, .has_weight = false},
     {.kind = NormKind::kLayerNorm, .weight_offset = 1, .has_bias = true},
     {.kind = NormKind::kNone}};
-
-NormCase make_norm(const Context& ctx, DType type, const NormTraits& traits, int64_t num_weights,
-                   uint32_t seed) {
-  const auto draw = [&](bool wanted, uint32_t stream) {
-    return wanted ? rounded(random_values(num_weights, 2 * seed + stream, 0.5F), type)
-                  : std::vector<float>();
-  };
-  NormReference reference = {.kind = traits.kind,
-                             .weight_offset = traits.weight_offset,
-                             .weight = draw(traits.has_weight, 0),
-                             .bias = draw(traits.has_bias, 1)};
-  const auto upload = [&](const std::vector<float>& values) {
-    return values.empty() ? Tensor(ctx, type, {1}) : Tensor(ctx, type, {num_weights}, values);
-  };
-  Tensor weight = upload(reference.weight);
-  Tensor bias = upload(reference.bias);
-  return {std::move(reference), std::move(weight), std::move(bias)};
-}
-
-void append(std::vector<float>& to, const std::vector<double>& values) {
-  for (const double v : values) to.push_back(static_cast<float>(v));
-}
 
 std::vector<float> normalised_rows(const std::vector<float>& x, int64_t width,
                                    const NormReference& norm) {
@@ -222,81 +179,6 @@ TEST_CASE("add_to_residual and a scaled embed give the CPU's bits") {
         return all;
       };
       CHECK(run(devices->cuda, type) == run(devices->cpu, DType::kF32));
-    }
-  }
-}
-
-struct QkCase {
-  int num_heads;
-  int num_kv_heads;
-  int head_dim;
-};
-
-// Whether q's (and k's) groups, and weights, are whole projections or heads.
-struct QkWidths {
-  bool whole_groups;
-  bool whole_weights;
-};
-
-void check_qk_norm(Devices& devices, DType type, const QkCase& heads, const QkWidths& widths,
-                   const NormTraits& traits) {
-  constexpr int64_t kTokens = 5;
-  const Context& ctx = devices.cuda;
-  const int64_t dim = heads.head_dim;
-  const int64_t q_size = heads.num_heads * dim;
-  const int64_t k_size = heads.num_kv_heads * dim;
-  const int64_t row = q_size + 2 * k_size;
-  const auto width = [&](int64_t size) { return widths.whole_groups ? size : dim; };
-  const auto weights = [&](int64_t size) { return widths.whole_weights ? size : dim; };
-  const NormCase q = make_norm(ctx, type, traits, weights(q_size), 5);
-  const NormCase k = make_norm(ctx, type, traits, weights(k_size), 6);
-  const std::vector<float> values = rounded(random_values(kTokens * row, 1, 2.0F, 0.3F), type);
-  const AttentionShape shape{
-      .num_heads = heads.num_heads, .num_kv_heads = heads.num_kv_heads, .head_dim = heads.head_dim};
-  const QkNorm norm = {q.view(), k.view(), width(q_size), width(k_size)};
-  const Tensor qkv(ctx, type, {kTokens, row}, values);
-  ops::qk_norm(ctx, qkv, shape, norm);
-
-  std::vector<float> expected;
-  for (int64_t t = 0; t < kTokens; ++t) {
-    const float* token = values.data() + t * row;
-    const auto append_groups = [&](const float* all, int64_t size, const NormReference& each) {
-      for (int64_t i = 0; i < size; i += width(size)) {
-        append(expected, normalised(all + i, width(size), each, i));
-      }
-    };
-    append_groups(token, q_size, q.reference);
-    append_groups(token + q_size, k_size, k.reference);
-    expected.insert(expected.end(), token + q_size + k_size, token + row);
-  }
-  CHECK(normalised_error(qkv.read(), expected) < tolerance(type));
-
-  const Tensor alone(ctx, type, {1, row}, {values.end() - row, values.end()});
-  ops::qk_norm(ctx, alone, shape, norm);
-  const std::vector<uint8_t> bytes = qkv.read_bytes();
-  const auto row_bytes = static_cast<size_t>(row) * dtype_size(type);
-  CHECK(alone.read_bytes() == std::vector<uint8_t>(bytes.end() - row_bytes, bytes.end()));
-}
-
-TEST_CASE("qk_norm matches double precision, by heads and whole projections") {
-  Devices* devices = gpu_or_skip();
-  if (devices == nullptr) return;
-  constexpr QkCase kHeads[] = {{1, 1, 8},   {71, 1, 64}, {6, 2, 72},  {32, 8, 128}, {4, 4, 80},
-                               {5, 1, 192}, {4, 1, 256}, {3, 3, 320}, {32, 2, 512}};
-  for (const DType type : kComputeTypes) {
-    for (const QkCase& heads : kHeads) {
-      for (const QkWidths& widths :
-           {QkWidths{false, false}, {false, true}, {true, true}, {true, false}}) {
-        CAPTURE(dtype_name(type));
-        CAPTURE(heads.num_heads);
-        CAPTURE(heads.head_dim);
-        CAPTURE(widths.whole_groups);
-        CAPTURE(widths.whole_weights);
-        check_qk_norm(*devices, type, heads, widths,
-                      {.kind = NormKind::kRmsNorm, .weight_offset = 1});
-        check_qk_norm(*devices, type, heads, widths,
-                      {.kind = NormKind::kLayerNorm, .has_bias = true});
-      }
     }
   }
 }

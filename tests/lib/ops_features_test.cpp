@@ -385,6 +385,40 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("rope_append with a norm is qk_norm before it") {
+  Fixture f;
+  const AttentionShape shape{.num_heads = 4, .num_kv_heads = 2, .head_dim = 24};
+  constexpr int64_t kWidth = 8 * 24;
+  const std::vector<int32_t> positions = {0, 1, 2};
+  const std::vector<int32_t> slots = {0, 0, 0};
+  const std::vector<int32_t> pages = {0};
+  ForwardBatch batch;
+  batch.num_tokens = 3;
+  batch.positions = positions.data();
+  batch.token_slots = slots.data();
+  batch.block_tables = pages.data();
+  batch.block_table_stride = 1;
+  auto angles = f.random(3 * 24);
+  const RopeTable rope = {view(angles, {3, 12, 2})};
+  auto weight = f.random(24);
+  const Norm each = {.eps = 1e-6F, .weight = view(weight, {24})};
+  const QkNorm norm = {each, each, 24, 24};
+  const auto tokens = f.random(3 * kWidth);
+  const auto run = [&](bool in_one) {
+    auto qkv = tokens;
+    std::vector<float> keys(2 * kPageSize * 24);
+    std::vector<float> values(keys.size());
+    const KvLayer kv = {view(keys, {1, 2, kPageSize, 24}), view(values, {1, 2, kPageSize, 24})};
+    if (!in_one) ops::qk_norm(f.ctx, view(qkv, {3, kWidth}), shape, norm);
+    ops::rope_append(f.ctx, view(qkv, {3, kWidth}), kv, batch, shape, rope,
+                     in_one ? norm : QkNorm{});
+    qkv.insert(qkv.end(), keys.begin(), keys.end());
+    qkv.insert(qkv.end(), values.begin(), values.end());
+    return qkv;
+  };
+  CHECK(run(true) == run(false));
+}
+
 TEST_CASE("an operation refuses weights and tables that do not fit") {
   Fixture f;
   auto values = f.random(2 * 96);
@@ -393,8 +427,10 @@ TEST_CASE("an operation refuses weights and tables that do not fit") {
   const Norm norm = {.weight = view(values, {24})};
   CHECK_THROWS_AS(ops::norm(f.ctx, qkv, qkv, norm), Error);
   CHECK_THROWS_AS(ops::norm_residual(f.ctx, qkv, norm), Error);
-  CHECK_THROWS_AS(ops::post_norm_add_norm(f.ctx, qkv, qkv, qkv, norm, {}), Error);
   CHECK_THROWS_AS(ops::qk_norm(f.ctx, qkv, shape, {norm, norm, 24, 0}), Error);
+  CHECK_THROWS_AS(ops::qk_norm(f.ctx, qkv, shape, {norm, {.kind = NormKind::kNone}, 24, 24}),
+                  Error);
+  CHECK_THROWS_AS(ops::post_norm_add_norm(f.ctx, qkv, qkv, qkv, norm, {}), Error);
   CHECK_THROWS_AS(ops::qk_norm(f.ctx, qkv, shape, {norm, norm, 32, 24}), Error);
   CHECK_THROWS_AS(ops::qk_norm(f.ctx, qkv, shape, {norm, {.weight = view(values, {9})}, 24, 24}),
                   Error);

@@ -5,9 +5,8 @@ namespace eet {
 void attention_block(const Context& ctx, TensorView delta, TensorView x, const LayerWeights& layer,
                      const KvLayer& kv, const ForwardBatch& batch, const Activations& buffers) {
   ops::linear(ctx, buffers.qkv, x, layer.qkv.weight, layer.qkv.bias);
-  if (layer.qk_norm.q_width > 0) ops::qk_norm(ctx, buffers.qkv, layer.attention, layer.qk_norm);
   ops::append_attention(ctx, buffers.attended, buffers.qkv, kv, batch, layer.attention, layer.rope,
-                        buffers.attention_scratch);
+                        layer.qk_norm, buffers.attention_scratch);
   ops::linear(ctx, delta, buffers.attended, layer.attn_out.weight, layer.attn_out.bias);
 }
 

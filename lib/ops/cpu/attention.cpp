@@ -57,6 +57,13 @@ void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const Fo
   });
 }
 
+void qk_norm_rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv,
+                         const ForwardBatch& batch, const AttentionShape& shape,
+                         const RopeTable& rope, const QkNorm& norm) {
+  qk_norm(ctx, qkv, shape, norm);
+  rope_append(ctx, qkv, kv, batch, shape, rope);
+}
+
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                const ForwardBatch& batch, const AttentionShape& shape,
                const AttentionScratch& /*scratch*/) {

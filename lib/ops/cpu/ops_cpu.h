@@ -25,6 +25,9 @@ void linear(const Context& ctx, TensorView out, TensorView x, const LinearWeight
 void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm);
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, const RopeTable& rope);
+void qk_norm_rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv,
+                         const ForwardBatch& batch, const AttentionShape& shape,
+                         const RopeTable& rope, const QkNorm& norm);
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                const ForwardBatch& batch, const AttentionShape& shape,
                const AttentionScratch& scratch);

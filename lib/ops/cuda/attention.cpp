@@ -66,12 +66,14 @@ void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer
 
 bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                           const ForwardBatch& batch, const AttentionShape& shape,
-                          const RopeTable& rope, const AttentionScratch& scratch) {
+                          const RopeTable& rope, const QkNorm& norm,
+                          const AttentionScratch& scratch) {
   check_supported(shape);
   const kernels::AttentionHeads heads = attention_heads(shape);
   const kernels::ScoreRules rules = score_rules(shape);
   const kernels::Rope turn = to_kernel(rope, batch);
   if (qkv.dtype == DType::kF32 || !kernels::can_append(heads, rules, turn)) return false;
+  if (norm) qk_norm(ctx, qkv, shape, norm, rope);
   dispatch(qkv.dtype, [&]<typename T>() {
     if constexpr (!std::is_same_v<T, float>) {
       kernels::attention_decode_append(

@@ -1,13 +1,12 @@
 #include "lib/ops/cuda/ops_cuda.h"
 
-#include <algorithm>
-
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/norm.h"
-#include "kernels/norm_groups.h"
+#include "kernels/norm_rows.h"
 #include "kernels/post_norm.h"
+#include "kernels/qk_norm.h"
 #include "kernels/random.h"
 #include "kernels/rope_append.h"
 #include "kernels/step.h"
@@ -44,16 +43,28 @@ kernels::Norm<W> to_kernel(const Norm& norm) {
           .bias = norm.bias.as<W>()};
 }
 
-// Groups of `width` of the `size` elements of a row from `first` on.
-template <typename W>
-kernels::NormGroups<W> groups_of(const Norm& norm, int64_t first, int64_t size, int64_t width) {
-  const auto count = [](const TensorView& vector) { return vector ? to_int(vector.numel()) : 0; };
-  return {.first = to_int(first),
-          .count = to_int(size / width),
-          .width = to_int(width),
-          .norm = to_kernel<W>(norm),
-          .num_weights = count(norm.weight),
-          .num_biases = count(norm.bias)};
+template <typename T>
+kernels::QkNorm<T> to_kernel(const QkNorm& norm, const AttentionShape& shape) {
+  const auto of_heads = [&](const Norm& each) -> kernels::HeadNorm<T> {
+    const TensorView& vector = each.weight ? each.weight : each.bias;
+    const bool is_shared = !vector || vector.numel() == shape.head_dim;
+    return {.norm = to_kernel<T>(each), .stride = is_shared ? 0 : shape.head_dim};
+  };
+  return {.q = of_heads(norm.q),
+          .k = of_heads(norm.k),
+          .by_head = norm.q_width == shape.head_dim && norm.k_width == shape.head_dim};
+}
+
+kernels::QkvShape to_kernel(const AttentionShape& shape) {
+  return {
+      .num_heads = shape.num_heads, .num_kv_heads = shape.num_kv_heads, .head_dim = shape.head_dim};
+}
+
+kernels::KvDestination destination_of(const ForwardBatch& batch) {
+  return {.positions = batch.positions,
+          .token_slots = batch.token_slots,
+          .block_tables = batch.block_tables,
+          .block_table_stride = batch.block_table_stride};
 }
 
 // The device type of a norm's weights, which are of the compute type; of `other` where it has none.
@@ -109,9 +120,8 @@ void norm(const Context& ctx, TensorView out, TensorView x, const Norm& norm) {
   const int64_t width = x.dim(1);
   check_width(width, "norm");
   dispatch(x.dtype, [&]<typename T>() {
-    kernels::norm_groups(out.as<T>(), x.as<T>(), to_int(x.dim(0)), width,
-                         groups_of<T>(norm, 0, width, width), kernels::NormGroups<T>{},
-                         ctx.cuda->stream());
+    kernels::norm_rows(out.as<T>(), x.as<T>(), to_int(x.dim(0)), to_int(width), to_kernel<T>(norm),
+                       ctx.cuda->stream());
   });
 }
 
@@ -120,8 +130,8 @@ void norm_residual(const Context& ctx, TensorView residual, const Norm& norm) {
   check_width(width, "norm_residual");
   dispatch(weight_type(norm, DType::kF32), [&]<typename W>() {
     auto* x = residual.as<float>();
-    kernels::norm_groups(x, x, to_int(residual.dim(0)), width, groups_of<W>(norm, 0, width, width),
-                         kernels::NormGroups<W>{}, ctx.cuda->stream());
+    kernels::norm_rows(x, x, to_int(residual.dim(0)), to_int(width), to_kernel<W>(norm),
+                       ctx.cuda->stream());
   });
 }
 
@@ -132,14 +142,11 @@ void add_to_residual(const Context& ctx, TensorView residual, TensorView delta, 
   });
 }
 
-void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm) {
-  check_width(std::max(norm.q_width, norm.k_width), "qk_norm");
-  const int64_t q_size = static_cast<int64_t>(shape.num_heads) * shape.head_dim;
-  const int64_t k_size = static_cast<int64_t>(shape.num_kv_heads) * shape.head_dim;
+void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm,
+             const RopeTable& rope) {
   dispatch(qkv.dtype, [&]<typename T>() {
-    kernels::norm_groups(qkv.as<T>(), qkv.as<T>(), to_int(qkv.dim(0)), qkv.dim(1),
-                         groups_of<T>(norm.q, 0, q_size, norm.q_width),
-                         groups_of<T>(norm.k, q_size, k_size, norm.k_width), ctx.cuda->stream());
+    kernels::qk_norm(qkv.as<T>(), to_int(qkv.dim(0)), to_kernel(shape), to_kernel(rope, {}),
+                     to_kernel<T>(norm, shape), ctx.cuda->stream());
   });
 }
 
@@ -153,15 +160,20 @@ void scale_logits(const Context& ctx, TensorView logits, TensorView bias, float 
 
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, const RopeTable& rope) {
-  const kernels::KvDestination destination{.positions = batch.positions,
-                                           .token_slots = batch.token_slots,
-                                           .block_tables = batch.block_tables,
-                                           .block_table_stride = batch.block_table_stride};
-  const kernels::QkvShape heads{
-      .num_heads = shape.num_heads, .num_kv_heads = shape.num_kv_heads, .head_dim = shape.head_dim};
   dispatch(qkv.dtype, [&]<typename T>() {
-    kernels::rope_append(qkv.as<T>(), kv.keys.as<T>(), kv.values.as<T>(), destination,
-                         batch.num_tokens, heads, to_kernel(rope, batch), ctx.cuda->stream());
+    kernels::rope_append(qkv.as<T>(), kv.keys.as<T>(), kv.values.as<T>(), destination_of(batch),
+                         batch.num_tokens, to_kernel(shape), to_kernel(rope, batch),
+                         ctx.cuda->stream());
+  });
+}
+
+void qk_norm_rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv,
+                         const ForwardBatch& batch, const AttentionShape& shape,
+                         const RopeTable& rope, const QkNorm& norm) {
+  dispatch(qkv.dtype, [&]<typename T>() {
+    kernels::qk_norm_rope_append(
+        qkv.as<T>(), kv.keys.as<T>(), kv.values.as<T>(), destination_of(batch), batch.num_tokens,
+        to_kernel(shape), to_kernel(rope, batch), to_kernel<T>(norm, shape), ctx.cuda->stream());
   });
 }
 

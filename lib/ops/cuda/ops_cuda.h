@@ -32,19 +32,24 @@ bool try_linear_activation(const Context& ctx, TensorView activated, TensorView 
                            const LinearWeight& weight, TensorView bias, Activation kind,
                            bool gated);
 
-void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm);
+void qk_norm(const Context& ctx, TensorView qkv, const AttentionShape& shape, const QkNorm& norm,
+             const RopeTable& rope);
 
 void rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv, const ForwardBatch& batch,
                  const AttentionShape& shape, const RopeTable& rope);
+void qk_norm_rope_append(const Context& ctx, TensorView qkv, const KvLayer& kv,
+                         const ForwardBatch& batch, const AttentionShape& shape,
+                         const RopeTable& rope, const QkNorm& norm);
 
 void attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                const ForwardBatch& batch, const AttentionShape& shape,
                const AttentionScratch& scratch);
-// Does rope_append() and attention() of a decode step in one kernel where there is one for this
-// shape; else does nothing and returns false.
+// Does qk_norm(), where there is one, and then rope_append() and attention() of a decode step in
+// one kernel where there is one for this shape; else does nothing and returns false.
 bool try_append_attention(const Context& ctx, TensorView out, TensorView qkv, const KvLayer& kv,
                           const ForwardBatch& batch, const AttentionShape& shape,
-                          const RopeTable& rope, const AttentionScratch& scratch);
+                          const RopeTable& rope, const QkNorm& norm,
+                          const AttentionScratch& scratch);
 size_t attention_partials_bytes(const Context& ctx, const AttentionShape& shape, int max_num_seqs,
                                 int64_t max_model_len);
 size_t prefix_states_bytes(const Context& ctx, DType dtype, const AttentionShape& shape,
