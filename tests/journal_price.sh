@@ -19,13 +19,13 @@ done >"$scratch/in.jsonl"
 
 # seconds MODEL [FLAGS...]: of one job, loading apart.
 seconds() {
-  "$eet" generate -m "$root/samples/models/$1" -i "$scratch/in.jsonl" -o "$scratch/out.jsonl" \
+  "$eet" generate -m "$root/$1" -i "$scratch/in.jsonl" -o "$scratch/out.jsonl" \
     --device cpu --seed 1 --ignore-eos -q --stats "$scratch/stats.json" "${@:2}"
   python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["seconds"]["job"])' \
     "$scratch/stats.json"
 }
 
-for model in tales-llama tales-gpt2; do
+for model in samples/models/tales-llama tests/golden/models/tales-gpt2; do
   seconds "$model" >/dev/null # warms up
   for ((pair = 0; pair < pairs; ++pair)); do
     if ((pair % 2 == 0)); then

@@ -32,7 +32,7 @@
 namespace eet {
 namespace {
 
-const std::string kModel = EET_SOURCE_DIR "/samples/models/tales-gpt2";
+const std::string kModel = EET_SOURCE_DIR "/tests/golden/models/tales-gpt2";
 
 using doctest::Approx;
 using nlohmann::json;
@@ -477,7 +477,7 @@ TEST_CASE("eet bench sweeps contexts under the four prompt policies") {
 }
 
 TEST_CASE("flags of eet bench that make no sense are usage errors") {
-  const std::string model = EET_SOURCE_DIR "/samples/models/tales-gpt2";
+  const std::string model = EET_SOURCE_DIR "/tests/golden/models/tales-gpt2";
   CHECK_THROWS_AS(run_bench({}), CLI::ValidationError);
   CHECK_THROWS_AS(run_bench({"-m", model, "-p", "many"}), CLI::ValidationError);
   CHECK_THROWS_AS(run_bench({"-m", model, "-b", "0"}), CLI::ValidationError);

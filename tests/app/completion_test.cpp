@@ -11,6 +11,7 @@
 
 #include "app/job/output/completion_writer.h"
 #include "tests/app/byte_tokenizer.h"
+#include "tests/app/sample_model.h"
 #include "tests/app/temp_directory.h"
 
 namespace eet {
@@ -109,7 +110,7 @@ TEST_CASE("the text of a row is what its tokens add to the decode of the prompt"
     CAPTURE(golden.dump());
     const std::string model = golden["model"];
     std::unique_ptr<Tokenizer>& tokenizer = tokenizers[model];
-    if (!tokenizer) tokenizer = load_tokenizer(EET_SOURCE_DIR "/samples/models/" + model);
+    if (!tokenizer) tokenizer = load_tokenizer(sample_model(model));
     InputRow row = row_of(R"({"prompt": ""})");
     row.prompt_ids = golden["prompt_token_ids"].get<std::vector<int32_t>>();
     row.params.n = 2;

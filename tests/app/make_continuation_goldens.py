@@ -10,7 +10,9 @@ import pathlib
 from transformers import AutoTokenizer
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODELS = HERE.parent.parent / "samples" / "models"
+ROOT = HERE.parent.parent
+MODELS = {"tales-llama": ROOT / "samples/models/tales-llama",
+          "tales-gpt2": ROOT / "tests/golden/models/tales-gpt2"}
 
 
 def continuation(tokenizer, prompt, new):
@@ -22,10 +24,10 @@ def continuation(tokenizer, prompt, new):
 
 def main():
     goldens = []
-    for model in ["tales-llama", "tales-gpt2"]:
-        tokenizer = AutoTokenizer.from_pretrained(MODELS / model)
+    for model, folder in MODELS.items():
+        tokenizer = AutoTokenizer.from_pretrained(folder)
         pairs = []
-        for line in open(MODELS / model / "golden.jsonl", encoding="utf-8"):
+        for line in open(folder / "golden.jsonl", encoding="utf-8"):
             row = json.loads(line)
             pairs.append((row["prompt_token_ids"], row["greedy_token_ids"]))
         new = pairs[0][1][:5]

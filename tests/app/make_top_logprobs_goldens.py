@@ -11,7 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODELS = HERE.parent.parent / "samples" / "models"
+ROOT = HERE.parent.parent
+MODELS = {"tales-llama": ROOT / "samples/models/tales-llama",
+          "tales-gpt2": ROOT / "tests/golden/models/tales-gpt2"}
 TOP = 20
 NEW_TOKENS = 4
 
@@ -24,9 +26,9 @@ def top_tokens(logits):
 
 def main():
     goldens = []
-    for name in ["tales-llama", "tales-gpt2"]:
-        model = AutoModelForCausalLM.from_pretrained(MODELS / name, dtype=torch.float32).eval()
-        for line in open(MODELS / name / "golden.jsonl", encoding="utf-8").readlines()[:2]:
+    for name, folder in MODELS.items():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        for line in open(folder / "golden.jsonl", encoding="utf-8").readlines()[:2]:
             prompt = json.loads(line)["prompt_token_ids"]
             ids = list(prompt)
             tops = []

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/app/sample_model.h"
 #include "tests/app/temp_directory.h"
 
 namespace eet {
@@ -55,11 +56,6 @@ inline std::string join_lines(const std::vector<nlohmann::json>& rows) {
   std::string text;
   for (const nlohmann::json& row : rows) text += row.dump() + "\n";
   return text;
-}
-
-// A model of the repository.
-inline std::string sample_model(const std::string& name) {
-  return EET_SOURCE_DIR "/samples/models/" + name;
 }
 
 }  // namespace eet

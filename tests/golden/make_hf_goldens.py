@@ -39,8 +39,8 @@ def llama(heads, kv_heads, head_dim, hidden, intermediate, cls=LlamaConfig, **ex
 
 
 def gpt2(heads, hidden, **extra):
-    return GPT2Config(n_head=heads, n_embd=hidden, n_layer=2, n_positions=333, bos_token_id=0,
-                      eos_token_id=0, **{"vocab_size": 331, **extra})
+    return GPT2Config(n_head=heads, n_embd=hidden, n_positions=333, bos_token_id=0, eos_token_id=0,
+                      **{"n_layer": 2, "vocab_size": 331, **extra})
 
 
 def default_rope(theta):
@@ -50,46 +50,47 @@ def default_rope(theta):
 # name: (config, dtype of the stored weights, write config.json in the old style)
 MODELS = {
     "llama-mha-hd64-linear": (
-        llama(2, 2, 64, 96, 120, tie_word_embeddings=False,
+        llama(2, 2, 64, 48, 56, tie_word_embeddings=False,
               rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}),
         torch.bfloat16, True),
     "llama-gqa3-hd80": (
-        llama(6, 2, 80, 72, 88, tie_word_embeddings=True, rope_parameters=default_rope(10000.0)),
+        llama(6, 2, 80, 48, 56, tie_word_embeddings=True, rope_parameters=default_rope(10000.0)),
         torch.bfloat16, False),
     "llama-gqa4-hd128-llama3": (
-        llama(4, 1, 128, 64, 104, tie_word_embeddings=True, rope_parameters=LLAMA3,
+        llama(4, 1, 128, 32, 56, tie_word_embeddings=True, rope_parameters=LLAMA3,
               eos_token_id=[2, 330]),
         torch.bfloat16, False),
     "llama-gqa8-hd64-llama3-old": (
-        llama(8, 1, 64, 64, 72, tie_word_embeddings=False, vocab_size=509,
+        llama(8, 1, 64, 32, 40, tie_word_embeddings=False, vocab_size=509,
               rope_parameters={**LLAMA3, "factor": 32.0, "original_max_position_embeddings": 128}),
         torch.float16, True),
     "llama-gqa8-hd96-biases": (
-        llama(8, 1, 96, 64, 80, tie_word_embeddings=False, attention_bias=True, mlp_bias=True,
+        llama(8, 1, 96, 32, 48, tie_word_embeddings=False, attention_bias=True, mlp_bias=True,
               rope_parameters=default_rope(50000.0), rms_norm_eps=1e-6),
         torch.bfloat16, False),
     "llama-gqa4-hd256": (
-        llama(4, 1, 256, 48, 64, tie_word_embeddings=True, rope_parameters=default_rope(10000.0)),
+        llama(4, 1, 256, 24, 40, tie_word_embeddings=True, rope_parameters=default_rope(10000.0)),
         torch.bfloat16, True),
     "qwen2-gqa7-hd32": (
-        llama(7, 1, 32, 224, 64, cls=Qwen2Config, tie_word_embeddings=True, vocab_size=317,
+        llama(7, 1, 32, 56, 64, cls=Qwen2Config, tie_word_embeddings=True, vocab_size=317,
               rope_parameters=default_rope(1000000.0), use_sliding_window=False),
         torch.bfloat16, False),
     "qwen2-gqa7-hd64-old": (
-        llama(7, 1, 64, 56, 64, cls=Qwen2Config, tie_word_embeddings=False,
+        llama(7, 1, 64, 40, 48, cls=Qwen2Config, tie_word_embeddings=False,
               rope_parameters=default_rope(1000000.0), use_sliding_window=False),
         torch.bfloat16, True),
     "mistral-gqa3-hd128": (
-        llama(3, 1, 128, 72, 96, cls=MistralConfig, tie_word_embeddings=False, vocab_size=257,
+        llama(3, 1, 128, 48, 56, cls=MistralConfig, tie_word_embeddings=False, vocab_size=257,
               sliding_window=None, rope_parameters=default_rope(10000.0)),
         torch.bfloat16, False),
     "gpt2-hd64-erf-inner": (
-        gpt2(2, 128, n_inner=200, activation_function="gelu"), torch.bfloat16, False),
+        gpt2(2, 128, n_layer=1, n_inner=100, vocab_size=203, activation_function="gelu"),
+        torch.bfloat16, False),
     "gpt2-hd80-untied": (
-        gpt2(2, 160, n_inner=96, activation_function="gelu_new", tie_word_embeddings=False),
+        gpt2(1, 80, n_inner=96, activation_function="gelu_new", tie_word_embeddings=False),
         torch.bfloat16, False),
     "gpt2-hd96-fp32": (
-        gpt2(1, 96, n_inner=72, activation_function="gelu_new", vocab_size=211),
+        gpt2(1, 96, n_layer=1, n_inner=72, activation_function="gelu_new", vocab_size=211),
         torch.float32, False),
 }
 
@@ -109,7 +110,7 @@ def move_off_defaults(model, generator, spread):
             p.data = noise * 0.2
         elif "lm_head" in name:
             p.data = noise * (2.0 / p.shape[-1]**0.5)
-        elif "embed" in name or "wte" in name:  # a tied head must not give the last token back
+        elif "embed" in name or "wte" in name:
             p.data = noise * (1.2 / p.shape[-1]**0.5)
         else:
             if ".experts." in name:
@@ -127,9 +128,21 @@ def random_model(config, dtype, seed, is_family_model, spread=0.25):
         move_off_defaults(model, generator, spread)
     else:
         move_llama_or_gpt2(model, config, generator)
+    if model.config.get_text_config().tie_word_embeddings:
+        randomise_final_norm(model, generator, 1.7 if is_family_model else 1.0)
     for p in model.parameters():  # values that every floating type holds exactly
         p.data = p.data.to(torch.bfloat16).to(torch.float16).float()
     return model.to(dtype)
+
+
+def randomise_final_norm(model, generator, gain):
+    """Scales of any sign: else a tied head finds the last token's own embedding and repeats it."""
+    for name, p in model.named_parameters():
+        stem = name.removesuffix(".weight").split(".")
+        if stem[-1] in ("norm", "ln_f", "final_layer_norm", "final_layernorm") and "layers" not in stem:
+            noise = torch.randn(p.shape, generator=generator)
+            offset = 1.0 if model.config.model_type.startswith("gemma") else 0.0  # it adds 1
+            p.data = noise * gain - offset
 
 
 def move_llama_or_gpt2(model, config, generator):
@@ -202,6 +215,8 @@ def judge(rows, folder, count):
     reasons = []
     if any(len(row["greedy_token_ids"]) < count * 3 // 4 for row in rows):
         reasons.append("a row ends early")
+    if varied < 0.39:
+        reasons.append("tokens repeat")
     if min(gaps) < 1e-4:
         reasons.append(f"gap {min(gaps)}")
     for dtype, limit in ((torch.bfloat16, 0.10), (torch.float16, 0.012)):

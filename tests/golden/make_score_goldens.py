@@ -3,7 +3,7 @@
 
 Each row has the model's directory, all token ids, the index of the first scored one, and for every
 token from there on its log-probability given those before it and whether it is the likeliest, in
-fp32. Rows of the samples' models also have the texts that the ids were made of, split where
+fp32. Rows of models with a tokenizer also have the texts that the ids were made of, split where
 lm-evaluation-harness splits them: trailing white space of the context goes to the continuation, and
 the tokens of both together count as the continuation's from where the context's own end. An empty
 context is the BOS token (EOS where there is none), unless the continuation begins with it.
@@ -39,6 +39,7 @@ TEXTS = [
     "court. \"Well,\" thought he, \"I shall go in and see who lives here.\" " * 3,
     "It was night.",
 ]
+TEXT_MODELS = ["samples/models/tales-llama", "tests/golden/models/tales-gpt2"]
 RANDOM_MODELS = ["llama-gqa4-hd128-llama3", "llama-gqa8-hd96-biases", "qwen2-gqa7-hd32",
                  "gpt2-hd80-untied", "gpt2-hd64-erf-inner"]
 RANDOM_ROWS = [(2, 1), (40, 30), (131, 120), (290, 1)]  # tokens, first scored
@@ -69,8 +70,8 @@ def split_pair(tokenizer, encode, context, continuation):
     return whole, len(encode(stripped))
 
 
-def text_rows(name):
-    folder = ROOT / "samples" / "models" / name
+def text_rows(place):
+    folder = ROOT / place
     model = load(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
@@ -79,10 +80,10 @@ def text_rows(name):
 
     for context, continuation in PAIRS:
         ids, score_from = split_pair(tokenizer, encode, context, continuation)
-        yield {"model": f"samples/models/{name}", "prompt": context, "completion": continuation,
+        yield {"model": place, "prompt": context, "completion": continuation,
                **score(model, ids, score_from)}
     for text in TEXTS:
-        yield {"model": f"samples/models/{name}", "text": text, **score(model, encode(text), 1)}
+        yield {"model": place, "text": text, **score(model, encode(text), 1)}
 
 
 def random_rows(name):
@@ -96,7 +97,7 @@ def random_rows(name):
 
 def main():
     with open(HERE / "scores.jsonl", "w") as file:
-        for rows in [*map(text_rows, ["tales-llama", "tales-gpt2"]),
+        for rows in [*map(text_rows, TEXT_MODELS),
                      *map(random_rows, RANDOM_MODELS)]:
             for row in rows:
                 file.write(json.dumps(row) + "\n")

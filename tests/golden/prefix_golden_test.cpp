@@ -72,7 +72,7 @@ void check_model(const std::string& directory, const EngineOptions& base, bool c
 // Of rotary, learned, relative (ALiBi) and two-listed (longrope) positions, windows in some layers,
 // and heads of 64 and 128, whose decode steps read shared pages once.
 constexpr const char* kModels[] = {"samples/models/tales-llama",
-                                   "samples/models/tales-gpt2",
+                                   "tests/golden/models/tales-gpt2",
                                    "tests/golden/models/gemma3-text",
                                    "tests/golden/models/falcon-rw-kind",
                                    "tests/golden/models/phi3-longrope",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes variants.jsonl: what Hugging Face tokenizers gives for variations of one tokenizer.json.
 
-Each line has a JSON merge patch for samples/models/tales-gpt2/tokenizer.json and cases: a text, its
+Each line has a JSON merge patch for tests/golden/models/tales-gpt2/tokenizer.json and cases: a text, its
 ids, the special tokens around them, and the text that the ids decode to. Needs the package tokenizers.
 Run as: python3 tests/tokenizer/make_variants.py
 """
@@ -12,7 +12,7 @@ import random
 from tokenizers import Tokenizer
 
 HERE = pathlib.Path(__file__).parent
-BASE = json.loads((HERE / "../../samples/models/tales-gpt2/tokenizer.json").read_text())
+BASE = json.loads((HERE / "../golden/models/tales-gpt2/tokenizer.json").read_text())
 CASES = 60
 
 PARTS = [

@@ -20,7 +20,7 @@ namespace eet {
 
 inline const std::filesystem::path kSource = EET_SOURCE_DIR;
 inline const std::filesystem::path kTalesLlama = kSource / "samples/models/tales-llama";
-inline const std::filesystem::path kTalesGpt2 = kSource / "samples/models/tales-gpt2";
+inline const std::filesystem::path kTalesGpt2 = kSource / "tests/golden/models/tales-gpt2";
 inline const std::filesystem::path kShared = kSource / "../shared/data";  // not everywhere
 
 // Whether the shared test data is there; says so if not.

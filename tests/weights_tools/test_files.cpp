@@ -168,7 +168,8 @@ std::vector<std::string> differing_tensors(const Checkpoint& a, const Checkpoint
 }
 
 fs::path sample_model(const std::string& name) {
-  return fs::path(EET_SOURCE_DIR) / "samples" / "models" / name;
+  const char* folder = name == "tales-llama" ? "samples/models" : "tests/golden/models";
+  return fs::path(EET_SOURCE_DIR) / folder / name;
 }
 
 fs::path shared_model(const std::string& name) {

@@ -62,8 +62,8 @@ std::string tensor_bytes(const Checkpoint& checkpoint, const TensorSpec& spec);
 // Names of the tensors in which two checkpoints differ (bytes, types or shapes).
 std::vector<std::string> differing_tensors(const Checkpoint& a, const Checkpoint& b);
 
-// The sample models of the repository, and the data beside it, which may be absent: then a message
-// is printed and the result is empty.
+// Models of the repository (the sample, or a smaller one for tests) and of the data beside it,
+// which may be absent: then a message is printed and the result is empty.
 std::filesystem::path sample_model(const std::string& name);
 std::filesystem::path shared_model(const std::string& name);
 
