@@ -4,6 +4,7 @@
 
 #include "app/job/input/decompressor.h"
 #include "tests/fuzz/entry.h"
+#include "tests/fuzz/large_windows.h"
 
 namespace eet {
 namespace {

@@ -3,6 +3,7 @@
 #include "app/job/input/line_reader.h"
 #include "app/job/input/row_reader.h"
 #include "lib/core/error.h"
+#include "tests/fuzz/large_windows.h"
 #include "tests/fuzz/memory_file.h"
 
 namespace eet {

@@ -93,5 +93,17 @@ TEST_CASE("rows of 64 MiB are refused within 1 GiB, whatever they are made of") 
   generate("[{\"prompt\":\"" + repeated("\\n") + "\"}]");
 }
 
+TEST_CASE("memory that a compressed input asks for and does not get is told as that") {
+  SmallJob job;
+  // A window of 2 GiB.
+  const std::string frame("\x28\xB5\x2F\xFD\x00\xA8\x19\x00\x00x\n\n", 12);
+  job.input = job.dir.write("in.jsonl.zst", frame);
+  const std::string command = "ulimit -v 1500000; exec " + job.command() + " 2>";
+  CHECK(std::system((command + shell_quoted(job.dir.file("err"))).c_str()) != 0);
+  const std::string err = read_text(job.dir.file("err"));
+  CAPTURE(err);
+  CHECK(err.find("in.jsonl.zst: not enough memory to decompress it") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace eet

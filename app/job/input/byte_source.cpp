@@ -1,6 +1,7 @@
 #include "app/job/input/byte_source.h"
 
 #include <algorithm>
+#include <new>
 #include <string_view>
 
 #include "lib/core/error.h"
@@ -53,6 +54,10 @@ size_t ByteSource::decompress(std::span<char> out) {
     } catch (const CorruptData& error) {
       throw Error(concat(file_.name(), ": bad ", format, " data near byte ", used_bytes_ + 0, ": ",
                          error.what(), "; make or fetch the file again"));
+    } catch (const std::bad_alloc&) {
+      throw Error(concat(file_.name(), ": not enough memory to decompress it: ", format,
+                         " data may ask for a window of up to 2 GiB; allow more memory (ulimit -v, "
+                         "the limit of a container), or decompress the file first"));
     }
     held_ = held_.subspan(step.consumed);
     used_bytes_ += static_cast<int64_t>(step.consumed);

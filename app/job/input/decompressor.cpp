@@ -3,6 +3,7 @@
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <limits>
@@ -116,6 +117,7 @@ class ZstdDecompressor : public Decompressor {
     ZSTD_inBuffer input = {in.data(), in.size(), 0};
     ZSTD_outBuffer output = {out.data(), out.size(), 0};
     const size_t status = ZSTD_decompressStream(context_.get(), &output, &input);
+    if (ZSTD_getErrorCode(status) == ZSTD_error_memory_allocation) throw std::bad_alloc();
     if (ZSTD_isError(status) != 0) throw CorruptData(ZSTD_getErrorName(status));
     at_end_ = status == 0;  // a frame is complete and handed out
     return {input.pos, output.pos};
