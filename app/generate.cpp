@@ -15,6 +15,7 @@
 
 #include "app/complete_output.h"
 #include "app/engines.h"
+#include "app/error_text.h"
 #include "app/exit_code.h"
 #include "app/hub_cache.h"
 #include "app/job/input/request_reader.h"
@@ -199,7 +200,7 @@ bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<void()>&
   try {
     return job.run(stop) && sink.finish(on_complete, stop);
   } catch (const std::exception& error) {
-    throw Error(concat(error.what(), "; ", sink.suspend()));
+    throw Error(concat(error_text(error), "; ", sink.suspend()));
   }
 }
 

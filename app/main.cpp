@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "app/cli/usage_error.h"
+#include "app/error_text.h"
 #include "app/exit_code.h"
 #include "app/job/standard_streams.h"
 #include "app/mapped_file_errors.h"
@@ -29,7 +30,8 @@ int run(int argc, char** argv) {
     std::cerr << "eet: error: " << eet::usage_message(*app, error) << '\n';
     return eet::kExitUsage;
   } catch (const std::exception& error) {
-    std::cerr << "eet: error: " << error.what() << '\n';
+    std::cerr << "eet: error: " << eet::error_text(error) << eet::note_on_current_directory()
+              << '\n';
     return eet::kExitFatal;
   }
 }

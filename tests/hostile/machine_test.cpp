@@ -123,8 +123,8 @@ TEST_CASE("SIGTERM ends a job within a second while a text is tokenized") {
 }
 
 // A file of safetensors with one tensor of `bytes`, none of which takes room on the disk.
-void write_sparse_tensor(const std::string& path, uint64_t bytes) {
-  const std::string header = R"({"x":{"dtype":"U8","shape":[)" + std::to_string(bytes) +
+void write_sparse_tensor(const std::string& path, const std::string& name, uint64_t bytes) {
+  const std::string header = "{\"" + name + R"(":{"dtype":"U8","shape":[)" + std::to_string(bytes) +
                              R"(],"data_offsets":[0,)" + std::to_string(bytes) + "]}}";
   const uint64_t length = header.size();
   std::ofstream(path, std::ios::binary)
@@ -135,7 +135,10 @@ void write_sparse_tensor(const std::string& path, uint64_t bytes) {
 TEST_CASE("SIGTERM ends a job within a second while its model is hashed") {
   SmallJob job;
   const std::string model = job.copy_model("tales-gpt2");
-  write_sparse_tensor(model + "/more.safetensors", uint64_t{16} << 30);
+  std::filesystem::rename(model + "/model.safetensors", model + "/weights.safetensors");
+  write_sparse_tensor(model + "/more.safetensors", "h.0.attn.bias", uint64_t{16} << 30);
+  job.dir.write("model/model.safetensors.index.json",
+                R"({"weight_map":{"a":"weights.safetensors","b":"more.safetensors"}})");
   check_ends_soon(job.dir, job.command(), "1");
   CHECK_FALSE(std::filesystem::exists(job.output));
 }
@@ -172,6 +175,25 @@ TEST_CASE("SIGTERM ends a conversion within a second, and the next one is not in
   for (const auto& entry : std::filesystem::directory_iterator(dir.file(""))) {
     CHECK(entry.path().filename().string().find("partial") == std::string::npos);
   }
+}
+
+// Runs `command` in a shell, and gives what it says on stderr.
+std::string stderr_of(const TempDirectory& dir, const std::string& command) {
+  static_cast<void>(std::system(("(" + command + ") >/dev/null 2>" + dir.file("err")).c_str()));
+  return read_text(dir.file("err"));
+}
+
+TEST_CASE("a current directory that was removed is told") {
+  SmallJob job;
+  const std::string gone = shell_quoted(job.dir.file("gone"));
+  const std::string inside = "mkdir " + gone + " && cd " + gone + " && rmdir " + gone + " && exec ";
+  job.output = "relative.jsonl";
+  const std::string err = stderr_of(job.dir, inside + job.command());
+  CAPTURE(err);
+  CHECK(err.starts_with("eet: error: relative.jsonl: No such file or directory; "));
+  CHECK(err.ends_with("the current directory was removed: change to one that exists (cd)\n"));
+  job.output = job.dir.file("out.jsonl");
+  CHECK(stderr_of(job.dir, inside + job.command()).find("error") == std::string::npos);
 }
 
 }  // namespace

@@ -1,0 +1,47 @@
+#include "app/error_text.h"
+
+#include <filesystem>
+#include <new>
+#include <system_error>
+
+#include "lib/core/error.h"
+
+namespace eet {
+namespace {
+
+namespace fs = std::filesystem;
+
+const char* remedy(const std::error_code& code) {
+  if (code == std::errc::too_many_files_open) return "; allow more open files (ulimit -n)";
+  if (code == std::errc::resource_unavailable_try_again) {
+    return ": no further thread can be started; allow more processes (ulimit -u, the limit of a "
+           "container)";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string error_text(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    return "out of host memory; allow more (ulimit -v, the limit of a container), or lower "
+           "--max-num-seqs or --max-model-len";
+  }
+  if (const auto* file = dynamic_cast<const fs::filesystem_error*>(&error)) {
+    return concat(file->path1().string(), ": ", file->code().message(), remedy(file->code()));
+  }
+  if (const auto* system = dynamic_cast<const std::system_error*>(&error)) {
+    return concat(system->what(), remedy(system->code()));
+  }
+  return error.what();
+}
+
+std::string note_on_current_directory() {
+  std::error_code code;
+  const fs::path ignored = fs::current_path(code);
+  return code == std::errc::no_such_file_or_directory
+             ? "; the current directory was removed: change to one that exists (cd)"
+             : "";
+}
+
+}  // namespace eet

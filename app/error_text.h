@@ -1,0 +1,16 @@
+// What people are told about an exception.
+#pragma once
+
+#include <exception>
+#include <string>
+
+namespace eet {
+
+// The message of `error`, and what to do about the system's own errors, whose messages do not say
+// it: no memory, too many open files, no more threads.
+std::string error_text(const std::exception& error);
+
+// What may be behind any error: that the current directory was removed. Else empty.
+std::string note_on_current_directory();
+
+}  // namespace eet
