@@ -1,13 +1,13 @@
 #include "app/model_fingerprint.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 #include "app/fingerprint_cache.h"
 #include "lib/core/error.h"
 #include "lib/core/thread_pool.h"
 #include "weights_tools/formats/gguf.h"
+#include "weights_tools/formats/safetensors.h"
 
 namespace eet {
 namespace {
@@ -33,18 +33,13 @@ Hash128 hash_content(const RegularFile& file, ThreadPool& pool) {
   return hash128(hashes);
 }
 
-// The files of a model's directory that say what it computes.
+// The files of a model's directory that say what it computes: those that are read. Of an
+// index only the names of the shards count, which are here.
 std::vector<fs::path> files_of(const fs::path& model) {
   if (!fs::is_directory(model)) return gguf_files(model);
-  constexpr std::array kConfigFiles = {"config.json", "eet.json", "generation_config.json",
-                                       "model.safetensors.index.json"};
-  std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(model)) {
-    const fs::path& path = entry.path();
-    const bool wanted =
-        path.extension() == ".safetensors" ||
-        std::find(kConfigFiles.begin(), kConfigFiles.end(), path.filename()) != kConfigFiles.end();
-    if (wanted && entry.is_regular_file()) files.push_back(path);
+  std::vector<fs::path> files = safetensors_files(model);
+  for (const char* name : {"config.json", "eet.json", "generation_config.json"}) {
+    if (fs::is_regular_file(model / name)) files.push_back(model / name);
   }
   std::sort(files.begin(), files.end());
   return files;

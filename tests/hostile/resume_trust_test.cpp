@@ -41,6 +41,24 @@ TEST_CASE("a change of any byte of the weights, with the old time of change, is 
   }
 }
 
+TEST_CASE("of the weights beside a model those that are read count, in folders below it too") {
+  SmallJob job;
+  const std::string model = job.copy_model("tales-gpt2");
+  job.dir.write("model/other.safetensors", "a backup, or another format's");
+  CHECK(job.run({"--keep-journal"}).exit_code == 0);
+  job.dir.write("model/other.safetensors", "changed");
+  CHECK(served_rows(job) == 1);
+  fs::create_directory(model + "/shards");
+  fs::rename(model + "/model.safetensors", model + "/shards/1.safetensors");
+  job.dir.write("model/model.safetensors.index.json",
+                R"({"weight_map":{"a":"shards/1.safetensors"}})");
+  served_rows(job);
+  CHECK(served_rows(job) == 1);
+  overwrite(model + "/shards/1.safetensors", fs::file_size(model + "/shards/1.safetensors") - 2,
+            "x");
+  CHECK(served_rows(job) == 0);
+}
+
 TEST_CASE("a job that is resumed renders its templates with the time of its first start") {
   SmallJob job;
   job.copy_model("tales-gpt2");

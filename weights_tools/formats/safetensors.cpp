@@ -198,7 +198,8 @@ void require_inside(const std::filesystem::path& folder, const std::filesystem::
           place.string(), "; put the file itself there");
 }
 
-StoredTensors read_shards(const std::filesystem::path& index_path) {
+// The files that an index names.
+std::vector<std::filesystem::path> shards_of(const std::filesystem::path& index_path) {
   JsonObject index = JsonObject::read(index_path);
   const std::string where = index_path.string();
   const json& weight_map = index.value("weight_map");
@@ -211,10 +212,17 @@ StoredTensors read_shards(const std::filesystem::path& index_path) {
             shard.dump(-1, ' ', false, json::error_handler_t::replace));
     shards.insert(shard.get<std::string>());
   }
-  StoredTensors tensors;
+  std::vector<std::filesystem::path> files;
   for (const std::string& shard : shards) {
-    const std::filesystem::path file = index_path.parent_path() / shard;
-    require_inside(index_path.has_parent_path() ? index_path.parent_path() : ".", file);
+    files.push_back(index_path.parent_path() / shard);
+    require_inside(index_path.has_parent_path() ? index_path.parent_path() : ".", files.back());
+  }
+  return files;
+}
+
+StoredTensors read_shards(const std::vector<std::filesystem::path>& files) {
+  StoredTensors tensors;
+  for (const std::filesystem::path& file : files) {
     for (auto& [name, tensor] : read_safetensors(file)) {
       const auto [first, is_new] = tensors.emplace(name, tensor);
       require(is_new, tensor.file->path().string(), ": ", name, ": already in ",
@@ -231,14 +239,18 @@ StoredTensors read_safetensors(const std::filesystem::path& path) {
   return read_tensors(MappedFile::open(path));
 }
 
-StoredTensors read_safetensors_directory(const std::filesystem::path& directory) {
+std::vector<std::filesystem::path> safetensors_files(const std::filesystem::path& directory) {
   const std::filesystem::path single = directory / "model.safetensors";
-  if (std::filesystem::exists(single)) return read_safetensors(single);
+  if (std::filesystem::exists(single)) return {single};
   const std::filesystem::path index = directory / "model.safetensors.index.json";
   require(std::filesystem::exists(index), directory.string(),
           ": expected model.safetensors or model.safetensors.index.json; other weight formats "
           "(pytorch_model.bin) must be converted to safetensors first; give a .gguf file itself");
-  return read_shards(index);
+  return shards_of(index);
+}
+
+StoredTensors read_safetensors_directory(const std::filesystem::path& directory) {
+  return read_shards(safetensors_files(directory));
 }
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,

@@ -42,9 +42,11 @@ using StoredTensors = std::map<std::string, StoredTensor, std::less<>>;
 // tensor.
 StoredTensors read_safetensors(const std::filesystem::path& path);
 
-// The tensors of `directory`: of model.safetensors, or of the shards that
-// model.safetensors.index.json names. Shards are in the directory or below it. What an index lists
-// and no shard has is no error here.
+// The files with the weights of `directory`: model.safetensors, or the shards that
+// model.safetensors.index.json names, in the directory or below it. Throws Error.
+std::vector<std::filesystem::path> safetensors_files(const std::filesystem::path& directory);
+
+// The tensors of these files. What an index lists and no shard has is no error here.
 StoredTensors read_safetensors_directory(const std::filesystem::path& directory);
 
 // What a file to be written will hold.
