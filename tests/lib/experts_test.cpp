@@ -437,11 +437,11 @@ TEST_CASE("the memory for groups holds those of every smaller pass") {
     for (const int top_k : {1, 2, 8, 16}) {
       for (const int64_t max_rows : {1, 7, 64, 300}) {
         const size_t bytes = ops::expert_groups_bytes(experts, top_k, max_rows);
-        char* const begin = nullptr;
+        std::vector<char> memory(bytes);
         for (int64_t rows = 0; rows <= max_rows; ++rows) {
-          const ExpertGroups groups = ops::expert_groups(begin, experts, top_k, rows);
-          const auto end = reinterpret_cast<uintptr_t>(groups.pairs + groups.num_pairs());
-          CHECK(end <= bytes);
+          const ExpertGroups groups = ops::expert_groups(memory.data(), experts, top_k, rows);
+          const auto* end = reinterpret_cast<const char*>(groups.pairs + groups.num_pairs());
+          CHECK(end <= memory.data() + bytes);
         }
       }
     }
