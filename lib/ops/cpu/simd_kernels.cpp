@@ -10,8 +10,11 @@ namespace eet::simd::EET_SIMD_NAMESPACE {
 namespace {
 
 constexpr int kLanes = 16;
-using Vec = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
-using IntVec = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t)), aligned(4)));
+using Vec = float __attribute__((vector_size(kLanes * sizeof(float))));
+using IntVec = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
+// In memory, where it begins at any float. The attributes stand before the type, after which clang
+// drops `aligned`.
+using StoredVec __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias)) = float;
 
 // Rows and vectors of accumulators that fit the registers beside one row of weights.
 #if defined(__AVX512F__)
@@ -26,10 +29,10 @@ constexpr int kTileVecs = 1;
 #endif
 
 inline Vec load(const float* p) {
-  return *reinterpret_cast<const Vec*>(p);
+  return *reinterpret_cast<const StoredVec*>(p);
 }
 inline void store(float* p, Vec v) {
-  *reinterpret_cast<Vec*>(p) = v;
+  *reinterpret_cast<StoredVec*>(p) = v;
 }
 inline Vec broadcast(float x) {
   return Vec{} + x;
