@@ -137,8 +137,8 @@ Pass run(const Context& ctx, const Layer& layer, const Input& input, int tile_ro
   if (kernel == Kernel::kFastest) {
     ops::experts_up(ctx, activated, x, groups, layer.weight(ctx, true), layer.bias(ctx, true),
                     layer.activation, {.gathered = gathered, .product = product_up});
-    ops::experts_down(ctx, out, activated, groups, layer.weight(ctx, false),
-                      layer.bias(ctx, false), {.product = gathered});
+    ops::experts_down(ctx, out, activated, groups, layer.weight(ctx, false), layer.bias(ctx, false),
+                      {.product = gathered});
   } else {
     ops::cuda::dispatch(stored, [&]<typename T>() {
       const auto product = [&](const Tensor& from, bool up) {
