@@ -80,6 +80,65 @@ TEST_CASE("--chat makes a prompt the message of a user, and --system-prompt goes
                                  "<system>own<user>Hi<assistant>"});
 }
 
+TEST_CASE("a system prompt beside messages is their first where they do not begin with one") {
+  const ChatModel model;
+  json row = talk(kHi);
+  row["system"] = "Be \"brief\"";
+  json other = talk(kHi);
+  other["system_prompt"] = {{{"type", "text"}, {"text", "a"}}};
+  json own = talk(json::parse(R"([{"role": "system", "content": "own"},
+                                  {"role": "user", "content": "Hi"}])"));
+  own["system"] = "data";
+  json empty = talk(kHi);
+  empty["system"] = "";
+  json number = talk(kHi);
+  number["system"] = 5;
+  const std::vector<json> rows = {row, other, own, empty, number};
+  CHECK(prompts(model, rows, {"--system-prompt", "flag"}) ==
+        std::vector<std::string>{"<system>Be \"brief\"<user>Hi<assistant>",
+                                 "<system>a<user>Hi<assistant>", "<system>own<user>Hi<assistant>",
+                                 "<system>flag<user>Hi<assistant>",
+                                 "<system>flag<user>Hi<assistant>"});
+  const std::vector<json> out = parse_lines(run(model, rows, {}).out);
+  CHECK_FALSE(out[0].contains("system"));
+  CHECK(out[2]["system"] == "data");
+  CHECK(out[4]["system"] == 5);
+}
+
+TEST_CASE("a system prompt that no conversation takes is that row's error or data, never lost") {
+  const ChatModel model;
+  const json beside = {{"prompt", "Hi"}, {"system", "Be brief"}};
+  const json refused = parse_lines(run(model, {beside}, {"--chat"}).out)[0];
+  CHECK(refused["error"]["code"] == "unsupported_parameter");
+  CHECK(parse_lines(run(model, {beside}, {}).out)[0]["system"] == "Be brief");
+  CHECK(prompts(model, {beside}, {"--chat", "--prompt-template", "{system}: {prompt}"}) ==
+        std::vector<std::string>{"<user>Be brief: Hi<assistant>"});
+  json wrong = talk(json::array());
+  wrong["system"] = {{{"type", "image"}}};
+  wrong["id"] = "w";
+  const json bad = parse_lines(run(model, {wrong}, {}).out)[0];
+  CHECK(bad["error"]["code"] == "unsupported_messages");
+  CHECK(bad["id"] == "w");
+}
+
+TEST_CASE("add_special_tokens is false in a conversation, and true elsewhere") {
+  const ChatModel model;
+  const auto code = [&](json row, bool value, const std::vector<std::string>& flags) {
+    row["add_special_tokens"] = value;
+    const json done = parse_lines(run(model, {row}, flags).out)[0];
+    return done["error"].is_null() ? "" : done["error"]["code"].get<std::string>();
+  };
+  const json prompt = {{"prompt", "Hi"}};
+  CHECK(code(talk(kHi), false, {}).empty());
+  CHECK(code(talk(kHi), true, {}) == "unsupported_parameter");
+  CHECK(code(prompt, false, {"--chat"}).empty());
+  CHECK(code(prompt, false, {}) == "unsupported_parameter");
+  CHECK(code(prompt, true, {}).empty());
+  const json openai = {{"custom_id", "a"},
+                       {"body", {{"messages", kHi}, {"add_special_tokens", false}}}};
+  CHECK(parse_lines(run(model, {openai}, {}).out)[0]["error"].is_null());
+}
+
 TEST_CASE("a template is handed tools, documents and variables, the row's before the flag's") {
   const ChatModel model;
   json row = talk(kHi);

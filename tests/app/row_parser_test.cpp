@@ -119,6 +119,15 @@ TEST_CASE("OpenAI lines that cannot run say what is wrong and keep their id") {
   CHECK(changed("method", nullptr) == "");  // POST goes without saying
   CHECK(changed("url", "/v1/embeddings") == "invalid_url");
   CHECK(changed("url", 5) == "invalid_url");
+  CHECK(changed("url", "https://api.openai.com/v1/completions") == "");
+  CHECK(changed("url", "http://localhost:8000/v1/completions") == "");
+  CHECK(changed("url", "/completions") == "");
+  CHECK(changed("url", "https://api.openai.com/v1/embeddings") == "invalid_url");
+  CHECK(changed("url", "https://v1/completions") == "");  // of a host by the name of v1
+  CHECK(changed("url", "https:") == "invalid_url");
+  CHECK(changed("url", "https://api.openai.com") == "invalid_url");
+  // A prompt is no part of a chat.
+  CHECK(changed("url", "https://api.openai.com/v1/chat/completions") == "unsupported_parameter");
   CHECK(changed("body", "text") == "invalid_body");
   CHECK(changed("body", nullptr) == "invalid_body");
   CHECK(changed("body", {{"prompt", "p"}, {"frobnicate", 1}}) == "unsupported_parameter");

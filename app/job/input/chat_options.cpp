@@ -81,6 +81,18 @@ void take_chat_option(ChatOptions& options, const JsonMember& member) {
   }
 }
 
+bool is_special_tokens_option(std::string_view key) {
+  return key == "add_special_tokens";
+}
+
+void check_special_tokens_option(const JsonMember& member) {
+  if (is_null(member)) return;
+  const Field field(member);
+  if (truth_of(field)) {
+    field.reject("unsupported_parameter", "(as templates write special tokens themselves) false");
+  }
+}
+
 void refuse_chat_option(const JsonMember& member) {
   if (is_null(member)) return;
   const Field field(member);

@@ -26,6 +26,13 @@ bool is_chat_option(std::string_view key);
 // (invalid_parameter, unsupported_parameter).
 void take_chat_option(ChatOptions& options, const JsonMember& member);
 
+// add_special_tokens, which only means the same as elsewhere in rows without a conversation.
+bool is_special_tokens_option(std::string_view key);
+
+// For a conversation: false is what is done, as by default in vLLM, since templates write their
+// special tokens themselves. Throws BadRow (invalid_parameter, unsupported_parameter).
+void check_special_tokens_option(const JsonMember& member);
+
 // For a row without a conversation: refuses an option that would be without effect, unless its
 // value says that nothing is wanted. Throws BadRow (unsupported_parameter).
 void refuse_chat_option(const JsonMember& member);

@@ -12,6 +12,21 @@
 namespace eet {
 namespace {
 
+constexpr std::string_view kVersion = "/v1";
+
+// "/chat/completions" of "https://api.openai.com/v1/chat/completions", "/v1/chat/completions" or,
+// as Azure has it, "/chat/completions".
+std::string_view endpoint_of(std::string_view url) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!url.starts_with(scheme)) continue;
+    url.remove_prefix(scheme.size());
+    url.remove_prefix(std::min(url.find('/'), url.size()));
+    break;
+  }
+  if (url.starts_with(kVersion)) url.remove_prefix(kVersion.size());
+  return url;
+}
+
 class OpenAiRow {
  public:
   OpenAiRow(InputRow& row, Members members, const RowDefaults& defaults)
@@ -56,8 +71,9 @@ class OpenAiRow {
     constexpr std::string_view kChat = "/v1/chat/completions";
     const bool has_messages = find(body, "messages") != nullptr;
     const std::string url = text_of("url", "invalid_url", has_messages ? kChat : kCompletion);
-    row_.is_chat = url == kChat;
-    if (!row_.is_chat && url != kCompletion) {
+    const std::string_view endpoint = endpoint_of(url);
+    row_.is_chat = endpoint == kChat.substr(kVersion.size());
+    if (!row_.is_chat && endpoint != kCompletion.substr(kVersion.size())) {
       Field(*find(members_, "url")).reject("invalid_url", concat(kCompletion, " or ", kChat));
     }
   }
@@ -89,6 +105,9 @@ class OpenAiRow {
     if (is_chat_option(key)) {
       if (row_.is_chat || defaults_.chat) return take_chat_option(row_.chat, member);
       return refuse_chat_option(member);
+    }
+    if (is_special_tokens_option(key) && (row_.is_chat || defaults_.chat)) {
+      return check_special_tokens_option(member);
     }
     if (take_parameter(row_, member) || is_without_influence(key)) return;
     const Field field(member);

@@ -4,6 +4,8 @@
 #include <initializer_list>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -37,10 +39,17 @@ class PlainRow {
       : row_(row), members_(members), defaults_(defaults), options_(options) {}
 
   void parse() {
+    const std::optional<BadRow> refused = settle_system_prompt();
     take_identity();
+    if (refused) throw *refused;
     for (const JsonMember& member : members_) {
       if (is_data(member.key)) refuse_misspelt(member);
-      if (!is_consumed(member.key)) take_parameter(row_, member);
+      if (is_consumed(member.key)) continue;
+      if (is_special_tokens_option(member.key) && is_conversation()) {
+        check_special_tokens_option(member);
+      } else {
+        take_parameter(row_, member);
+      }
     }
     settle_parameters(row_, members_);
     if (options_.scored && row_.top_logprobs > 0) {
@@ -48,6 +57,7 @@ class PlainRow {
                     "top_logprobs: scores have the tokens' own log-probabilities only"});
     }
     take_prompt();
+    refuse_system_prompt_beside_prompt();
     take_chat_options();
     if (options_.scored) take_completion();
   }
@@ -64,12 +74,61 @@ class PlainRow {
 
   bool is_data(std::string_view key) const {
     if (is_consumed(key) || is_parameter(key)) return false;
+    if (system_prompt_ != nullptr && key == system_prompt_->key) return false;
     // In rows without a conversation, documents may be anything.
     return !is_chat_option(key) || (key == "documents" && !is_conversation());
   }
 
-  bool is_conversation() const {
-    return find_other("messages") != nullptr || defaults_.chat || has_messages_as_prompt();
+  bool is_conversation() const { return messages() != nullptr || defaults_.chat; }
+
+  const JsonMember* messages() const {
+    if (const JsonMember* messages = find_other("messages")) return messages;
+    return has_messages_as_prompt() ? find(members_, options_.column) : nullptr;
+  }
+
+  // A system prompt beside a conversation that has none, as in Anthropic's requests and many data
+  // sets. Beside messages that begin with one it is data.
+  const JsonMember* find_system_prompt() const {
+    if (!is_conversation() || options_.prompt_template) return nullptr;
+    for (const char* key : {"system", "system_prompt"}) {
+      const JsonMember* member = find_other(key);
+      const bool is_text = member != nullptr &&
+                           (member->raw_value.front() == '"' || member->raw_value.front() == '[');
+      if (!is_text || Field(*member).value().empty() || Field(*member).value() == "") continue;
+      if (messages() == nullptr || !begins_with_system(*messages())) return member;
+    }
+    return nullptr;
+  }
+
+  // What is wrong with the values that decide; it waits until the row has its identity.
+  std::optional<BadRow> settle_system_prompt() {
+    try {
+      system_prompt_ = find_system_prompt();
+    } catch (const BadRow& bad) {
+      return bad;
+    }
+    return std::nullopt;
+  }
+
+  static bool begins_with_system(const JsonMember& messages) {
+    const Field field(messages);
+    if (!field.value().is_array() || field.value().empty()) return false;
+    const json& first = field.value().front();
+    if (!first.is_object() || !first.contains("role")) return false;
+    return first["role"] == "system" || first["role"] == "developer";
+  }
+
+  void take_messages(const JsonMember& messages) {
+    const std::string_view list = messages.raw_value;
+    if (system_prompt_ == nullptr || !Field(messages).value().is_array()) {
+      return set_messages(row_, messages);
+    }
+    const std::string text =
+        concat(R"([{"role":"system","content":)", system_prompt_->raw_value, '}',
+               Field(messages).value().empty() ? "" : ",", list.substr(1));
+    JsonMember all = messages;
+    all.raw_value = text;
+    set_messages(row_, all);
   }
 
   // As in the conversational data sets of TRL and others.
@@ -103,6 +162,12 @@ class PlainRow {
                          " is probably meant; give a field that is none another name")});
   }
 
+  void refuse_system_prompt_beside_prompt() const {
+    if (system_prompt_ == nullptr || row_.messages) return;
+    Field(*system_prompt_)
+        .reject("unsupported_parameter", "(as it is for messages) nothing beside a prompt");
+  }
+
   void take_chat_options() {
     for (const JsonMember& member : members_) {
       if (!is_chat_option(member.key) || is_data(member.key)) continue;
@@ -132,11 +197,11 @@ class PlainRow {
     } else if (messages != nullptr) {
       refuse_beside(ids, "messages");
       refuse_beside(text, "messages");
-      set_messages(row_, *messages);
+      take_messages(*messages);
     } else if (ids != nullptr) {
       row_.prompt_ids = token_ids(Field(*ids), "invalid_prompt");
     } else if (text != nullptr && has_messages_as_prompt()) {
-      set_messages(row_, *text);
+      take_messages(*text);
     } else if (text != nullptr) {
       set_prompt(row_, Field(*text));
     } else {
@@ -176,6 +241,7 @@ class PlainRow {
   Members members_;
   const RowDefaults& defaults_;
   const PromptOptions& options_;
+  const JsonMember* system_prompt_ = nullptr;
   std::string_view id_key_ = "id";  // the field that is the id
   std::string_view text_key_;       // that is scored where there is no prompt
 };
