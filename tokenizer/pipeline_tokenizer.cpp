@@ -42,8 +42,10 @@ PipelineTokenizer::PipelineTokenizer(PipelineSpec spec)
   for (const auto& [id, token] : added) {
     if (token.special) contents.insert(token.content);
   }
+  decoder_tokens_.reserve(static_cast<size_t>(vocab_size_));
+  for (int32_t id = 0; id < vocab_size_; ++id) decoder_tokens_.push_back(find_decoder_token(id));
   special_.resize(static_cast<size_t>(vocab_size_));
-  for (const auto& [id, token] : added) special_[id] = contents.contains(*decoder_token(id));
+  for (const auto& [id, token] : added) special_[id] = contents.contains(*decoder_tokens_[id]);
 }
 
 NormalizedText PipelineTokenizer::normalize(NormalizedText text) const {
@@ -126,8 +128,7 @@ void PipelineTokenizer::encode_word(std::string_view word, std::vector<int32_t>&
   }
 }
 
-// What the decoders are given for `id`; null where it stands for no token.
-const std::string* PipelineTokenizer::decoder_token(int32_t id) const {
+const std::string* PipelineTokenizer::find_decoder_token(int32_t id) const {
   const auto normal_form = added_tokens_.normal_forms().find(id);
   if (normal_form != added_tokens_.normal_forms().end()) return &normal_form->second;
   const AddedToken* added = added_tokens_.find(id);
@@ -137,7 +138,8 @@ const std::string* PipelineTokenizer::decoder_token(int32_t id) const {
 void PipelineTokenizer::append_text(int32_t id, bool skip_special_tokens, DecodeState& state,
                                     std::string& text) const {
   if (skip_special_tokens && is_special(id)) return;
-  if (const std::string* token = decoder_token(id)) spec_.decoders.put(*token, state, text);
+  if (id < 0 || id >= vocab_size_ || decoder_tokens_[id] == nullptr) return;
+  spec_.decoders.put(*decoder_tokens_[id], state, text);
 }
 
 }  // namespace eet

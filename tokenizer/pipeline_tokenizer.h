@@ -58,11 +58,13 @@ class PipelineTokenizer final : public Tokenizer {
   void encode_segment(std::string_view text, size_t origin_bytes, std::vector<int32_t>& ids) const;
   void encode_normalized(const Word& text, std::vector<int32_t>& ids) const;
   void encode_word(std::string_view word, std::vector<int32_t>& ids) const;
-  const std::string* decoder_token(int32_t id) const;
+  const std::string* find_decoder_token(int32_t id) const;
 
   PipelineSpec spec_;
   AddedTokens added_tokens_;
   std::vector<bool> special_;  // by id
+  // By id, what the decoders are given for it; null where it stands for no token.
+  std::vector<const std::string*> decoder_tokens_;
   int32_t vocab_size_;
   mutable WordCache cache_;  // does its own locking
 };

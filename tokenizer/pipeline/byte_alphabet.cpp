@@ -43,8 +43,10 @@ void append_in_byte_alphabet(std::string& text, std::string_view bytes) {
 std::string bytes_of_token(std::string_view token) {
   static const std::vector<int> kBytes = character_bytes();
   std::string bytes;
+  bytes.reserve(token.size());
   for (size_t at = 0; at < token.size();) {
-    const char32_t character = next_code_point(token, at);
+    const auto first = static_cast<uint8_t>(token[at]);
+    const char32_t character = first < 0x80 ? token[at++] : next_code_point(token, at);
     if (character >= kBytes.size() || kBytes[character] < 0) return std::string(token);
     bytes.push_back(static_cast<char>(kBytes[character]));
   }
