@@ -171,6 +171,7 @@ void check(Devices& devices, DType type, const AttentionShape& shape,
 // n rows of lengths from `shortest` on, `step` apart.
 std::vector<int32_t> lengths(int n, int shortest, int step) {
   std::vector<int32_t> result;
+  result.reserve(static_cast<size_t>(n));
   for (int i = 0; i < n; ++i) result.push_back(shortest + i * step);
   return result;
 }

@@ -28,10 +28,10 @@ bool has_gpu(int index) {
 // Writes where there is no memory: every later call to the device fails.
 void break_gpu(int index) {
   const OpenDevice device(concat("cuda:", index), 1);
-  constexpr uintptr_t kNowhere = 4096;
-  ops::fill_normal(device.context(),
-                   TensorView(reinterpret_cast<void*>(kNowhere), DType::kF32, {1024}), 0.0F, 1.0F,
-                   1);
+  const Buffer memory = allocate(device.context(), sizeof(float), "a number");
+  constexpr int64_t kFar = int64_t{1} << 44;
+  ops::fill_normal(device.context(), TensorView(memory.as<float>() + kFar, DType::kF32, {1024}),
+                   0.0F, 1.0F, 1);
 }
 
 // An engine whose GPU breaks in its n-th step; it does not notice before it uses the GPU again.

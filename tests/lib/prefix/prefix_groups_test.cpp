@@ -62,6 +62,7 @@ int64_t spared_pages(const PrefixGroups& groups) {
 
 TEST_CASE("rows with one prefix are parted into groups as large as allowed") {
   std::vector<SequencePtr> rows;
+  rows.reserve(40);
   for (int i = 0; i < 40; ++i) rows.push_back(running({7, 3, 9}));
   const PrefixGroups groups = find_prefix_groups(rows, 16);
   check_groups(rows, groups, 16);
