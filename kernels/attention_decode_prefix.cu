@@ -10,6 +10,10 @@
 
 #include "kernels/attention_decode_mma.cuh"
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+#pragma nv_diag_suppress 177  // what is unused where there are no bulk copies
+#endif
+
 namespace eet::kernels {
 namespace {
 
@@ -293,10 +297,14 @@ struct PrefixState : WarpState<T, kDim, kHeadTiles> {
 
 // A warp with columns of heads of 128 takes 152 registers, of the 128 of each warp of a full block.
 __device__ __forceinline__ void take_registers() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("setmaxnreg.inc.sync.aligned.u32 152;\n");
+#endif
 }
 __device__ __forceinline__ void give_registers() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   asm volatile("setmaxnreg.dec.sync.aligned.u32 56;\n");
+#endif
 }
 
 // Of the warps with columns.
@@ -386,69 +394,69 @@ __device__ __forceinline__ void merge_done(const PrefixArgs<T>& args, const Pref
 template <typename T, int kDim>
 __global__ void __launch_bounds__(kThreads, 1)
     decode_prefix_kernel(const __grid_constant__ PrefixArgs<T> args) {
-#if __CUDA_ARCH__ >= 900
-  extern __shared__ __align__(1024) uint4 shared[];  // as the copies' swizzle wants it
-  __shared__ Pipeline<kDim> pipeline;
-  __shared__ float2 stats[kPrefixColumns * kDecodeWarps];
-  const int thread = static_cast<int>(threadIdx.x);
-  const int lane = thread % 32;
-  const uint32_t stages = shared_address(shared);
-  uint4* room = shared + stages_bytes(kDim) / static_cast<int>(sizeof(uint4));
-  if (thread == 0) pipeline.init();
-  __syncthreads();
-  if (thread / 32 >= kWarps) {
-    if constexpr (kDim > 64) give_registers();
-    // Of what is older than the kernel before.
-    if (thread / 32 == kWarps) bring_items(pipeline, stages, args, lane);
+  if constexpr (kHasBulkCopies) {
+    extern __shared__ __align__(1024) uint4 shared[];  // as the copies' swizzle wants it
+    __shared__ Pipeline<kDim> pipeline;
+    __shared__ float2 stats[kPrefixColumns * kDecodeWarps];
+    const int thread = static_cast<int>(threadIdx.x);
+    const int lane = thread % 32;
+    const uint32_t stages = shared_address(shared);
+    uint4* room = shared + stages_bytes(kDim) / static_cast<int>(sizeof(uint4));
+    if (thread == 0) pipeline.init();
+    __syncthreads();
+    if (thread / 32 >= kWarps) {
+      if constexpr (kDim > 64) give_registers();
+      // Of what is older than the kernel before.
+      if (thread / 32 == kWarps) bring_items(pipeline, stages, args, lane);
+      wait_for_previous_kernel();
+      return;
+    }
+    if constexpr (kDim > 64) take_registers();
     wait_for_previous_kernel();
-    return;
-  }
-  if constexpr (kDim > 64) take_registers();
-  wait_for_previous_kernel();
 
-  const int warp = thread / 32 % kDecodeWarps;
-  const int first_column = thread / kDecodeThreads * kWarpColumns;
-  const PagePlaces places(lane);
-  const RowLanes row_lanes(args.row_shift, lane);
-  const float scale_log2 = args.decode.heads.scale * kLog2E;
-  int num_pages = 0;
+    const int warp = thread / 32 % kDecodeWarps;
+    const int first_column = thread / kDecodeThreads * kWarpColumns;
+    const PagePlaces places(lane);
+    const RowLanes row_lanes(args.row_shift, lane);
+    const float scale_log2 = args.decode.heads.scale * kLog2E;
+    int num_pages = 0;
 #pragma unroll 1
-  for (int i = 0;; ++i) {
-    const int place = i % Pipeline<kDim>::kItems;
-    wait_for(&pipeline.item_ready[place], i / Pipeline<kDim>::kItems % 2);
-    const PrefixItem<kDim>& item = pipeline.items[place];
-    if (item.num_rows == 0) return;
-    sync_columns();  // all have taken the queries before
-    fill_queries<T, kDim>(room, args, item);
-    sync_columns();
-    PrefixState<T, kDim> state;
-    state.init(shared_address(room + first_column * (kDim / 8)), lane);
-#pragma unroll 1
-    for (int page = 0; page < item.num_pages; ++page) {
-      const uint32_t keys = pipeline.wait_for_page(stages, num_pages);
-#pragma unroll 1
-      for (int t = 0; t < kTilesPerWarp; ++t) {
-        const uint32_t tile = keys + (t * kDecodeWarps + warp) * kChunkBytes;
-        float scores[kHeadTiles][4];
-        state.score(scores, tile, places, kDim);
-        uint32_t weights[kHeadTiles][2];
-        state.soften(weights, scores, scale_log2, row_lanes);
-        state.accumulate(weights, tile + Pipeline<kDim>::kHalf, places, kDim);
-      }
-      pipeline.leave_page(num_pages++, lane);
-    }
-    // Where rows are done the stages become the place in which the warps meet.
-    float* merged = reinterpret_cast<float*>(shared);
-    if (item.has_done) sync_columns();
-    leave_results(state, args, item, merged, stats, warp, first_column, lane);
-    if (item.has_done) {
+    for (int i = 0;; ++i) {
+      const int place = i % Pipeline<kDim>::kItems;
+      wait_for(&pipeline.item_ready[place], i / Pipeline<kDim>::kItems % 2);
+      const PrefixItem<kDim>& item = pipeline.items[place];
+      if (item.num_rows == 0) return;
+      sync_columns();  // all have taken the queries before
+      fill_queries<T, kDim>(room, args, item);
       sync_columns();
-      merge_done(args, item, merged, stats);
+      PrefixState<T, kDim> state;
+      state.init(shared_address(room + first_column * (kDim / 8)), lane);
+#pragma unroll 1
+      for (int page = 0; page < item.num_pages; ++page) {
+        const uint32_t keys = pipeline.wait_for_page(stages, num_pages);
+#pragma unroll 1
+        for (int t = 0; t < kTilesPerWarp; ++t) {
+          const uint32_t tile = keys + (t * kDecodeWarps + warp) * kChunkBytes;
+          float scores[kHeadTiles][4];
+          state.score(scores, tile, places, kDim);
+          uint32_t weights[kHeadTiles][2];
+          state.soften(weights, scores, scale_log2, row_lanes);
+          state.accumulate(weights, tile + Pipeline<kDim>::kHalf, places, kDim);
+        }
+        pipeline.leave_page(num_pages++, lane);
+      }
+      // Where rows are done the stages become the place in which the warps meet.
+      float* merged = reinterpret_cast<float*>(shared);
+      if (item.has_done) sync_columns();
+      leave_results(state, args, item, merged, stats, warp, first_column, lane);
+      if (item.has_done) {
+        sync_columns();
+        merge_done(args, item, merged, stats);
+      }
+      __syncwarp();
+      if (lane == 0) arrive(&pipeline.item_done[place]);
     }
-    __syncwarp();
-    if (lane == 0) arrive(&pipeline.item_done[place]);
   }
-#endif
 }
 
 template <typename T, int kDim>
