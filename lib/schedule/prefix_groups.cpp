@@ -11,16 +11,15 @@ namespace {
 constexpr double kPagesOfState = 0.3;
 constexpr int64_t kSpareAtLeast = 8;  // the eighth of the pages read
 
-// Pages that the row's prompt fills, which others may have too. Those of a row that may become too
-// long for a group count as its own.
-std::span<const int32_t> prompt_pages(const Sequence& sequence) {
+// Pages that may be a group's: none of a row that may become too long for one.
+std::span<const int32_t> group_pages(const Sequence& sequence) {
   if (sequence.max_positions() > kMaxPrefixContext) return {};
-  return std::span(sequence.pages).first(static_cast<size_t>(sequence.prompt_len() / kPageSize));
+  return sequence.prompt_pages();
 }
 
 int32_t common_pages(const Sequence& a, const Sequence& b) {
-  const std::span<const int32_t> pages = prompt_pages(a);
-  const std::span<const int32_t> others = prompt_pages(b);
+  const std::span<const int32_t> pages = group_pages(a);
+  const std::span<const int32_t> others = group_pages(b);
   const size_t most = std::min(pages.size(), others.size());
   const auto end = pages.begin() + static_cast<std::ptrdiff_t>(most);
   return static_cast<int32_t>(std::mismatch(pages.begin(), end, others.begin()).first -
@@ -73,8 +72,8 @@ PrefixGroups find_prefix_groups(const std::vector<SequencePtr>& rows, int max_ro
   std::vector<int32_t> order(rows.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-    const std::span<const int32_t> pages = prompt_pages(*rows[static_cast<size_t>(a)]);
-    const std::span<const int32_t> others = prompt_pages(*rows[static_cast<size_t>(b)]);
+    const std::span<const int32_t> pages = group_pages(*rows[static_cast<size_t>(a)]);
+    const std::span<const int32_t> others = group_pages(*rows[static_cast<size_t>(b)]);
     return std::lexicographical_compare(pages.begin(), pages.end(), others.begin(), others.end());
   });
   std::vector<int32_t> common(rows.size(), 0);

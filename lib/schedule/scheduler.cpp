@@ -8,15 +8,6 @@
 #include "lib/sampling/sampling_params.h"
 
 namespace eet {
-namespace {
-
-// Pages that other rows may have too: the prompt fills them.
-std::span<const int32_t> pages_read_alike(const Sequence& sequence) {
-  const auto whole = static_cast<size_t>(sequence.prompt_len() / kPageSize);
-  return std::span(sequence.pages).first(whole);
-}
-
-}  // namespace
 
 Scheduler::Scheduler(const SchedulerOptions& options, int64_t num_pages)
     : options_(options),
@@ -40,7 +31,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, int64_t num_pages)
 void Scheduler::drop_finished_rows() {
   std::erase_if(live_, [&](const SequencePtr& sequence) {
     const bool finished = sequence->ended || sequence->num_issued >= sequence->params.max_tokens;
-    if (finished) readers_.remove(pages_read_alike(*sequence));
+    if (finished) readers_.remove(sequence->prompt_pages());
     return finished;
   });
 }
@@ -180,7 +171,7 @@ std::vector<SequencePtr> Scheduler::start_rows(bool device_idle) {
   }
   prompt_passes_.assign(std::make_move_iterator(plan.passes.begin()),
                         std::make_move_iterator(plan.passes.end()));
-  for (const SequencePtr& sequence : rows) readers_.add(pages_read_alike(*sequence));
+  for (const SequencePtr& sequence : rows) readers_.add(sequence->prompt_pages());
   live_.insert(live_.end(), rows.begin(), rows.end());
   prompts_under_way_ = rows;
   return rows;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/contract/slot_state.h"
@@ -39,6 +40,10 @@ struct Sequence {
 
   int32_t num_samples() const { return request.params.num_samples(); }
   int32_t prompt_len() const { return static_cast<int32_t>(fed_tokens(request)); }
+  // Pages that other rows may have too: the prompt fills them.
+  std::span<const int32_t> prompt_pages() const {
+    return std::span(pages).first(static_cast<size_t>(prompt_len() / kPageSize));
+  }
   // The first position whose next token is scored; prompt_len() where none is.
   int32_t first_scored() const {
     return request.score_from ? *request.score_from - 1 : prompt_len();
