@@ -141,6 +141,13 @@ class Tensor {
     write_bytes(elements.data(), elements.size());
   }
 
+  // Those of a matrix's last row.
+  std::vector<uint8_t> read_last_row_bytes() const {
+    const std::vector<uint8_t> bytes = read_bytes();
+    const auto row_bytes = static_cast<ptrdiff_t>(view_.dim(1)) * dtype_size(view_.dtype);
+    return {bytes.end() - row_bytes, bytes.end()};
+  }
+
   // The elements as fp32, after all work issued so far; checks the guard zones.
   std::vector<float> read() const {
     const std::vector<uint8_t> bytes = read_bytes();

@@ -61,9 +61,7 @@ void check_qk_norm(Devices& devices, DType type, const QkCase& heads, const QkWi
 
   const Tensor alone(ctx, type, {1, row}, {values.end() - row, values.end()});
   ops::qk_norm(ctx, alone, shape, norm);
-  const std::vector<uint8_t> bytes = qkv.read_bytes();
-  const auto row_bytes = static_cast<size_t>(row) * dtype_size(type);
-  CHECK(alone.read_bytes() == std::vector<uint8_t>(bytes.end() - row_bytes, bytes.end()));
+  CHECK(alone.read_bytes() == qkv.read_last_row_bytes());
 }
 
 TEST_CASE("qk_norm matches double precision, by heads and whole projections") {
