@@ -145,6 +145,9 @@ void launch(const ExpertArgs<T>& args, cudaStream_t stream) {
     case 128:
       if (is_hopper() && !args.product.portable) return launch_expert_wgmma(args, stream);
       return launch<T, Tiling<128, 2, 4, 4, 3, 1, kParts>>(args, stream);
+    case 192:
+      if (is_hopper() && !args.product.portable) return launch_expert_wgmma(args, stream);
+      return launch<T, Tiling<192, 2, 4, 4, 2, 1, kParts>>(args, stream);
     default:
       check_precondition(false, "experts: tiles of ", args.groups.tile_rows, " pairs");
   }

@@ -174,7 +174,7 @@ __device__ __forceinline__ float apply_gate(float gate, float up, float limit) {
   }
 }
 
-// expert_gemm_wgmma.cu, for tiles of 128 pairs where is_hopper().
+// expert_gemm_wgmma.cu, for tiles of up to 192 pairs where is_hopper().
 template <typename T>
 void launch_expert_wgmma(const ExpertArgs<T>& args, cudaStream_t stream);
 

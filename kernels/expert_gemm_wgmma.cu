@@ -1,8 +1,9 @@
 // Products of many pairs with their experts' matrices, by Hopper's warpgroup products.
 //
-// Two warpgroups share a tile of 128 pairs and have 128 lines of the weight each. Operands come by
-// cp.async, since the rows of the pairs lie anywhere. Each result is the same chain of 16-wide
-// products as in expert_gemm.cu.
+// Two warpgroups share a tile of up to 192 pairs and have 128 lines of the weight each: the more
+// pairs, the fewer bytes come from L2 for a product. A tile that is not full is multiplied in 64s
+// of pairs. Operands come by cp.async, since the rows of the pairs lie anywhere. Each result is the
+// same chain of 16-wide products as in expert_gemm.cu.
 #include <algorithm>
 
 #include "kernels/expert_epilogue.cuh"
@@ -17,8 +18,7 @@ constexpr int kAlignment = 1024;  // the swizzle repeats; dynamic shared memory 
 
 template <int kPartCount>
 struct Tiling {
-  static constexpr int kPairTiles = 16;
-  static constexpr int kTileRows = 8 * kPairTiles;
+  static constexpr int kTileRows = 192;
   static constexpr int kGroups = 2;
   static constexpr int kThreads = kGroupThreads * kGroups;
   static constexpr int kParts = kPartCount;
@@ -34,6 +34,12 @@ struct Tiling {
   static_assert(kStageBytes % kAlignment == 0);
 };
 
+// A tile of up to kPairs pairs.
+template <typename Tiling, int kPairs>
+struct Part : Tiling {
+  static constexpr int kPairTiles = kPairs / 8;
+};
+
 // Starts the products of a warpgroup with a chunk.
 template <typename T, typename Shape>
 __device__ __forceinline__ void multiply_chunk(TileSums<Shape>& sums, uint32_t stage, int group) {
@@ -45,9 +51,9 @@ __device__ __forceinline__ void multiply_chunk(TileSums<Shape>& sums, uint32_t s
 #pragma unroll
     for (int tile = 0; tile < Shape::kParts * Shape::kLineTiles; ++tile) {
       const uint32_t first_line = lines + static_cast<uint32_t>(tile * kTileLines * kLineBytes);
-      multiply<T, Shape::kTileRows>(sums[tile / Shape::kLineTiles][tile % Shape::kLineTiles],
-                                    tile_descriptor((first_line + 32 * step) / 16),
-                                    tile_descriptor((pairs + 32 * step) / 16));
+      multiply<T, 8 * Shape::kPairTiles>(sums[tile / Shape::kLineTiles][tile % Shape::kLineTiles],
+                                         tile_descriptor((first_line + 32 * step) / 16),
+                                         tile_descriptor((pairs + 32 * step) / 16));
     }
   }
   commit_products();
@@ -84,23 +90,33 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   int full = 0;  // the stage to be read next
   for (int flat = static_cast<int>(blockIdx.x); flat < num_flat;
        flat += static_cast<int>(gridDim.x)) {
-    TileSums<Shape> sums = {};
-#pragma unroll 1
-    for (int chunk = 0; chunk < num_chunks; ++chunk) {
-      wait_copies<kStages - 3>();
-      publish_to_products();
-      __syncthreads();  // this chunk has arrived, and all but the one before it have been read
-      const int stage = __shfl_sync(0xFFFFFFFFU, full, 0);
-      multiply_chunk<T, Shape>(sums, memory + static_cast<uint32_t>(stage * Shape::kStageBytes),
-                               group);
-      fill_next();
-      wait_products<1>();
-      full = (full + 1) % kStages;
-    }
-    wait_products<0>();
     const FlatTile tile(args, flat, out_tiles, Shape::kTileWidth);
-    finish_tile<T, Shape>(sums, args, tile, tile.first_row + group * Shape::kPartLines + 16 * warp,
-                          0, lane);
+    const auto work = [&]<int kPairs>() {
+      using TilePart = Part<Shape, kPairs>;
+      TileSums<TilePart> sums = {};
+#pragma unroll 1
+      for (int chunk = 0; chunk < num_chunks; ++chunk) {
+        wait_copies<kStages - 3>();
+        publish_to_products();
+        __syncthreads();  // this chunk has arrived, and all but the one before it have been read
+        const int stage = __shfl_sync(0xFFFFFFFFU, full, 0);
+        multiply_chunk<T, TilePart>(
+            sums, memory + static_cast<uint32_t>(stage * Shape::kStageBytes), group);
+        fill_next();
+        wait_products<1>();
+        full = (full + 1) % kStages;
+      }
+      wait_products<0>();
+      finish_tile<T, TilePart>(sums, args, tile,
+                               tile.first_row + group * Shape::kPartLines + 16 * warp, 0, lane);
+    };
+    if (tile.pairs.count <= 64) {
+      work.template operator()<64>();
+    } else if (tile.pairs.count <= 128) {
+      work.template operator()<128>();
+    } else {
+      work.template operator()<192>();
+    }
   }
   wait_copies<0>();
 #endif

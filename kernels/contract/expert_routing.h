@@ -62,10 +62,11 @@ struct ExpertGroups {
 };
 
 // The pairs in a tile: the smallest size that most experts' pairs fit into, so that few weights are
-// read twice and few products are of nothing. The choice changes no bit of a result.
+// read twice and few products are of nothing. The choice changes no bit of a result. Tiles that are
+// not full cost less from 64 pairs to 64 (expert_gemm_wgmma.cu).
 constexpr int expert_tile_rows(int64_t num_rows, int top_k, int num_experts) {
   const int64_t usual = std::min(num_rows, 2 * ceil_div<int64_t>(num_rows * top_k, num_experts));
-  return usual <= 16 ? 16 : usual <= 32 ? 32 : usual <= 64 ? 64 : 128;
+  return usual <= 16 ? 16 : usual <= 32 ? 32 : usual <= 64 ? 64 : usual <= 128 ? 128 : 192;
 }
 inline constexpr int kMinExpertTileRows = 16;
 

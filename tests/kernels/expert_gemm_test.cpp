@@ -13,7 +13,7 @@
 namespace eet::test {
 namespace {
 
-constexpr int kTileRows[] = {16, 32, 64, 128};
+constexpr int kTileRows[] = {16, 32, 64, 128, 192};
 
 struct Shape {
   int num_experts;
