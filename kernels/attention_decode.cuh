@@ -127,6 +127,9 @@ struct PlainRules {
   static constexpr bool kContinues = false;  // rows whose first pages were attended before
   static constexpr int kMaxGroup = kMaxPlainGroup;
   static constexpr int kMaxHeadDim = kMaxPlainHeadDim;
+
+  // Splits of the row that were done by an earlier kernel.
+  static __device__ __forceinline__ int num_done(const DecodeWork&) { return 0; }
 };
 
 // Floats of a query head's state in a warp: its weighted values, the sums of eight groups of lanes,
@@ -136,7 +139,7 @@ __host__ __device__ constexpr int prefix_state_stride(int head_dim) {
 }
 
 // The plain variant behind decode_prefix_kernel, which attended the whole pages that a row shares
-// with others. A split of which it did all is done; of another it left the state of each warp.
+// with others. Splits of which it did all are done; of another it left the state of each warp.
 struct PrefixRules : PlainRules {
   static constexpr bool kContinues = true;
   static constexpr int kTokensPerSplit = kMinPagesPerSplit * kPageSize;
@@ -150,6 +153,10 @@ struct PrefixRules : PlainRules {
   }
   static __device__ __forceinline__ bool is_done(const DecodeWork& work, int prefix_end) {
     return prefix_end == work.end && work.split + 1 < work.num_splits;
+  }
+  // 0 of a row that has ended.
+  __device__ __forceinline__ int num_done(const DecodeWork& work) const {
+    return max(min(pages[work.row] / kMinPagesPerSplit, work.num_splits - 1), 0);
   }
   template <typename T>
   __device__ __forceinline__ float* state_of(const DecodeArgs<T>& args, const DecodeWork& work,
@@ -181,6 +188,8 @@ struct LayerRules {
   static constexpr int kMaxGroup = kHeadsPerBlock;
   static constexpr int kMaxHeadDim = kMaxAttentionHeadDim;
 
+  static __device__ __forceinline__ int num_done(const RuledWork&) { return 0; }
+
   ScoreRules scores;
   int head_blocks;  // that a key head's query heads are parted into
   Rope rope;        // of a row that is appended
@@ -190,6 +199,15 @@ struct LayerRules {
 template <int kTile, typename T>
 __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args, const PlainRules&) {
   return find_work(args);
+}
+// The first splits of the grid are those that are not done: they start first.
+template <int kTile, typename T>
+__device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args,
+                                                const PrefixRules& rules) {
+  DecodeWork work = find_work(args);
+  work.split += rules.num_done(work);
+  set_context(work, work.context_len);
+  return work;
 }
 template <int kTile, typename T>
 __device__ __forceinline__ RuledWork find_work(const DecodeArgs<T>& args, const LayerRules& rules) {
@@ -311,21 +329,26 @@ __device__ __forceinline__ void join_head(const DecodeArgs<T>& args, const Rules
 }
 
 // Called by a block that has stored its results. The last block of a row and its heads joins what
-// all of them stored: a kernel of its own for that would run in every layer, split rows or not.
+// all splits came to: a kernel of its own for that would run in every layer, split rows or not.
 template <typename T, typename Rules>
 __device__ __forceinline__ void join_splits(const DecodeArgs<T>& args, const Rules& rules,
                                             const typename Rules::Work& work) {
   if (work.num_splits <= 1) return;
-  __shared__ bool is_last;
-  __threadfence();  // the results are there for all
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    const unsigned last = static_cast<unsigned>(work.num_splits) - 1;
-    is_last = atomicInc(arrivals_of(args, work), last) == last;
+  const int num_left = work.num_splits - rules.num_done(work);
+  if (num_left > 1) {
+    __shared__ bool is_last;
+    __threadfence();  // the results are there for all
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      const auto last = static_cast<unsigned>(num_left - 1);
+      is_last = atomicInc(arrivals_of(args, work), last) == last;
+    }
+    __syncthreads();
+    if (!is_last) return;
+    __threadfence();  // and read after the others' arrivals
+  } else {
+    __syncthreads();  // the block's results are there for the block
   }
-  __syncthreads();
-  if (!is_last) return;
-  __threadfence();  // and read after the others' arrivals
   for (int head = static_cast<int>(threadIdx.x) / 32; head < work.group; head += kDecodeWarps) {
     join_head(args, rules, work, head, head_index(args, work, head), work.num_splits);
   }

@@ -80,17 +80,23 @@ struct WarpState {
   // [k][n]: dimensions 16k + g (0, 1) and + 8 (2, 3) of heads 8n + 2t and + 1.
   float values[kDim / 16][kHeadTiles][4];
 
-  __device__ __forceinline__ void init(uint32_t room, int lane) {
+  __device__ __forceinline__ void take_queries(uint32_t room, int lane) {
+#pragma unroll
+    for (int n = 0; n < kHeadTiles; ++n) {
+#pragma unroll
+      for (int quad = 0; quad < kDim / 32; ++quad) {
+        QueryRoom<kDim, kHeadTiles>::load(queries[quad][n], room, n, quad, lane);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void clear() {
 #pragma unroll
     for (int n = 0; n < kHeadTiles; ++n) {
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         maximum[n][i] = kNegativeInfinity;
         sum[n][i] = 0.0F;
-      }
-#pragma unroll
-      for (int quad = 0; quad < kDim / 32; ++quad) {
-        QueryRoom<kDim, kHeadTiles>::load(queries[quad][n], room, n, quad, lane);
       }
 #pragma unroll
       for (int k = 0; k < kDim / 16; ++k) {
@@ -189,13 +195,6 @@ struct WarpState {
 
   // Makes the scores' maxima the ones in use.
   __device__ __forceinline__ void raise(const float (&scores)[kHeadTiles][4], float scale_log2) {
-    raise_some(scores, scale_log2, [](int, int) { return true; });
-  }
-
-  // Those of heads 8n + 2t + i where is_raised(n, i).
-  template <typename IsRaised>
-  __device__ __forceinline__ void raise_some(const float (&scores)[kHeadTiles][4], float scale_log2,
-                                             const IsRaised& is_raised) {
 #pragma unroll
     for (int n = 0; n < kHeadTiles; ++n) {
 #pragma unroll
@@ -205,7 +204,6 @@ struct WarpState {
         for (int offset = 4; offset < 32; offset *= 2) {
           peak = fmaxf(peak, __shfl_xor_sync(0xFFFFFFFFU, peak, offset));
         }
-        if (!is_raised(n, i)) continue;
         const float new_maximum = fmaxf(maximum[n][i], peak);
         const float rescale = exp2_fast(maximum[n][i] - new_maximum);
         maximum[n][i] = new_maximum;
@@ -235,7 +233,7 @@ struct WarpState {
     }
   }
 
-  // Takes up the state of a warp that PrefixState::store() left. What other columns hold does not
+  // Takes up the state of a warp that ChainStates::store() left. What other columns hold does not
   // matter, but for their maxima, which are those of scores of 0.
   __device__ __forceinline__ void load(const float* state, int group, int head_dim, int lane) {
 #pragma unroll
@@ -248,14 +246,10 @@ struct WarpState {
         const float* from = state + head * prefix_state_stride(head_dim);
         maximum[n][i] = __ldcg(from + head_dim + 8);
         sum[n][i] = __ldcg(from + head_dim + lane / 4);
-        const auto* parts = reinterpret_cast<const float4*>(from + lane / 4 * (kDim / 8));
 #pragma unroll
-        for (int k = 0; k < kDim / 16; k += 2) {
-          const float4 part = __ldcg(parts + k / 2);
-          values[k][n][i] = part.x;
-          values[k][n][2 + i] = part.y;
-          values[k + 1][n][i] = part.z;
-          values[k + 1][n][2 + i] = part.w;
+        for (int k = 0; k < kDim / 16; ++k) {
+          values[k][n][i] = __ldcg(from + 16 * k + lane / 4);
+          values[k][n][2 + i] = __ldcg(from + 16 * k + 8 + lane / 4);
         }
       }
     }
@@ -412,11 +406,6 @@ __global__ void __launch_bounds__(kDecodeThreads,
   bool continues = false;  // what decode_prefix_kernel began
   if constexpr (Rules::kContinues) {
     const int prefix_end = rules.prefix_end(work);
-    if (rules.is_done(work, prefix_end)) {
-      wait_for_previous_kernel();
-      join_splits(args, rules, work);
-      return;
-    }
     continues = prefix_end > work.begin;
     if (continues) work.begin = prefix_end;
   }
@@ -435,6 +424,11 @@ __global__ void __launch_bounds__(kDecodeThreads,
             shared_address(arrived[warp]), first_token, num_newest, lane);
   if constexpr (kAppends) wait_for_previous_kernel();
 
+  WarpState<T, kDim, kHeadTiles> state;
+  state.clear();
+  if constexpr (Rules::kContinues) {  // first, so that it comes while queries do
+    if (continues) state.load(rules.state_of(args, work, warp), work.group, head_dim, lane);
+  }
   decltype(turn_of(args, work, rules, 0, 0)) turn{};
   if constexpr (kAppends) {
     const int newest = work.context_len - 1;
@@ -450,11 +444,7 @@ __global__ void __launch_bounds__(kDecodeThreads,
              args.qkv + work.row * qkv_stride(args.heads) + queries_offset(work, head_dim), turn,
              work.group, head_dim);
   __syncthreads();
-  WarpState<T, kDim, kHeadTiles> state;
-  state.init(shared_address(query_pieces), lane);
-  if constexpr (Rules::kContinues) {
-    if (continues) state.load(rules.state_of(args, work, warp), work.group, head_dim, lane);
-  }
+  state.take_queries(shared_address(query_pieces), lane);
 
   const LanePlaces places(lane);
   const float scale_log2 = args.heads.scale * kLog2E;

@@ -1,32 +1,39 @@
 // Decode attention of rows that begin with the same pages, in fp16 and bf16 (compute capability
-// 9.0): first the shared pages, each read once for the queries of many rows, then the rows, each
+// 9.0a): first the shared pages, each read once for the queries of many rows, then the rows, each
 // from the state that its part of the shared pages came to. A row's bits are those of the plain
-// variant: the same warps take the same tiles in the same order, and the queries of other rows are
-// other columns of the products.
+// variant: the tiles of each of its warps make a chain of products here too, in the same order, and
+// the queries of other rows are other rows of the products.
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
 #include <algorithm>
 
 #include "kernels/attention_decode_mma.cuh"
+#include "kernels/hopper.cuh"
+#include "kernels/skinny_gemm.h"
 
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
-#pragma nv_diag_suppress 177  // what is unused where there are no bulk copies
+// For other GPUs the kernel has no body, which leaves what it is made of without a use.
+#if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#pragma nv_diag_suppress 177
 #endif
 
 namespace eet::kernels {
 namespace {
 
-// A warp has every fourth tile of a page, as in the plain variant, for 16 of the columns.
-constexpr int kHeadTiles = 2;
-constexpr int kWarpColumns = 8 * kHeadTiles;
-constexpr int kWarps = kDecodeWarps * kPrefixColumns / kWarpColumns;
-// Behind those are four warps, of which the first finds work and brings pages: four, since
-// registers are given to and taken from as many.
-constexpr int kThreads = 32 * (kWarps + 4);
+// A warpgroup has the chains of two warps of the plain variant, that is two neighbouring tiles of
+// every four, for all columns, which are the rows of its products.
+constexpr int kGroupThreads = 128;
+constexpr int kChains = 2;
+constexpr int kGroups = kDecodeWarps / kChains;
+constexpr int kWarps = kGroups * kGroupThreads / 32;
+static_assert(kPrefixColumns == 64);
+// Behind those is a warpgroup of which one warp finds work and brings pages: a whole one, since
+// registers are given to and taken from as many warps.
+constexpr int kThreads = 32 * kWarps + kGroupThreads;
 constexpr int kPagesPerSplit = kMinPagesPerSplit;
-constexpr int kTilesPerWarp = kPageSize / kTileTokens / kDecodeWarps;  // of a page
-constexpr int kPageChunkBytes = 128 * kPageSize;                       // 64 dimensions of a page
+constexpr int kTilesPerChain = kPageSize / kTileTokens / kDecodeWarps;  // of a page
+constexpr int kPageChunkBytes = 128 * kPageSize;                        // 64 dimensions of a page
+static_assert(kTilesPerChain == 2);
 static_assert(kMaxPrefixContext <= kPagesPerSplit * kPageSize * kMaxSplits);
 
 // A stage holds the keys and the values of a page.
@@ -50,18 +57,19 @@ struct PrefixArgs {
   SharedPrefixes prefixes;
   PrefixRules rules;
   int row_shift;  // a row has 2^row_shift columns
-  int num_items;  // with those that have no rows or pages
 };
 
-// A split of a group's shared pages, of one key head. A block computes one after another, and its
-// last warp finds them and brings their pages ahead of the others.
+// A split of a group's shared pages, of one key head. A block computes as many as any other, one
+// after another in the order of groups, key heads and splits, so that most have the queries of the
+// one before. One more warp finds them and brings their pages ahead of the others.
 template <int kDim>
 struct PrefixItem {
   int num_rows;  // 0: there are no more
   int num_pages;
   int kv_head;
   int split;
-  bool has_done;  // rows whose split ends with the shared pages
+  bool has_done;  // there are rows whose split ends with the shared pages
+  bool is_first;  // others before it had other rows or another key head
   int rows[kPrefixColumns];
   int context_lens[kPrefixColumns];
 
@@ -136,174 +144,332 @@ struct Pipeline {
   }
 };
 
-// The last warp's work.
-template <typename T, int kDim>
-__device__ void bring_items(Pipeline<kDim>& pipeline, uint32_t stages, const PrefixArgs<T>& args,
-                            int lane) {
-  const SharedPrefixes& prefixes = args.prefixes;
-  const PagedKv<T>& kv = args.decode.kv;
-  const int num_kv_heads = args.decode.heads.num_kv_heads;
-  int num_items = 0;
-  int num_pages = 0;
-  bool has_done = false;  // the item before
-  for (int index = static_cast<int>(blockIdx.x); index < args.num_items;
-       index += static_cast<int>(gridDim.x)) {
-    const int group = index / num_kv_heads % prefixes.num_groups;
-    const int split = index / num_kv_heads / prefixes.num_groups;
-    const int first = prefixes.starts[group];
-    const int num_rows = prefixes.starts[group + 1] - first;
-    if (num_rows == 0) continue;
-    const int leader = prefixes.rows[first];
-    const int pages_left = prefixes.pages[leader] - split * kPagesPerSplit;
-    if (pages_left <= 0) continue;
+// The splits of a group's shared pages.
+__device__ __forceinline__ int splits_of_group(const SharedPrefixes& prefixes, int group) {
+  if (group >= prefixes.num_groups) return 0;
+  const int first = prefixes.starts[group];
+  if (first == prefixes.starts[group + 1]) return 0;
+  return ceil_div(prefixes.pages[prefixes.rows[first]], kPagesPerSplit);
+}
 
-    if (num_items >= Pipeline<kDim>::kItems) {
-      pipeline.wait_until_done(num_items - Pipeline<kDim>::kItems);
+// The work of the warp that brings pages: item by item, by all lanes.
+template <typename T, int kDim>
+class Bringer {
+ public:
+  __device__ __forceinline__ Bringer(Pipeline<kDim>& pipeline, uint32_t stages,
+                                     const PrefixArgs<T>& args, int lane)
+      : pipeline_(pipeline), stages_(stages), args_(args), lane_(lane) {}
+
+  __device__ __forceinline__ void run() {
+    const int num_kv_heads = args_.decode.heads.num_kv_heads;
+    for (int left = seek(); left > 0; --left) {
+      bring();
+      is_first_ = false;
+      if (++split_ < num_splits_) continue;
+      is_first_ = true;
+      split_ = 0;
+      if (++kv_head_ < num_kv_heads) continue;
+      kv_head_ = 0;
+      if (left == 1) break;
+      do {
+        num_splits_ = splits_of_group(args_.prefixes, ++group_);
+      } while (num_splits_ == 0);
     }
-    PrefixItem<kDim>& item = pipeline.items[num_items % Pipeline<kDim>::kItems];
-    if (lane == 0) {
+    PrefixItem<kDim>& last = next_place();
+    if (lane_ == 0) {
+      last.num_rows = 0;
+      arrive(&pipeline_.item_ready[num_items_ % Pipeline<kDim>::kItems]);
+    }
+  }
+
+ private:
+  // Goes to the block's first item. Returns how many it has.
+  __device__ __forceinline__ int seek() {
+    const SharedPrefixes& prefixes = args_.prefixes;
+    const int num_kv_heads = args_.decode.heads.num_kv_heads;
+    int num_items = 0;  // of all blocks
+    for (int base = 0; base < prefixes.num_groups; base += 32) {
+      num_items += __reduce_add_sync(0xFFFFFFFFU, splits_of_group(prefixes, base + lane_));
+    }
+    num_items *= num_kv_heads;
+    const int share = ceil_div(num_items, static_cast<int>(gridDim.x));
+    const int begin = static_cast<int>(blockIdx.x) * share;
+    int before = 0;  // items of the groups before
+    for (int base = 0; begin < num_items; base += 32) {
+      const int splits_of_lane = splits_of_group(prefixes, base + lane_);
+      for (int i = 0; i < 32; ++i) {
+        group_ = base + i;
+        num_splits_ = __shfl_sync(0xFFFFFFFFU, splits_of_lane, i);
+        if (begin < before + num_splits_ * num_kv_heads) {
+          kv_head_ = (begin - before) / num_splits_;
+          split_ = (begin - before) % num_splits_;
+          return min(share, num_items - begin);
+        }
+        before += num_splits_ * num_kv_heads;
+      }
+    }
+    return 0;
+  }
+
+  __device__ __forceinline__ PrefixItem<kDim>& next_place() {
+    if (num_items_ >= Pipeline<kDim>::kItems) {
+      pipeline_.wait_until_done(num_items_ - Pipeline<kDim>::kItems);
+    }
+    return pipeline_.items[num_items_ % Pipeline<kDim>::kItems];
+  }
+
+  __device__ __forceinline__ void bring() {
+    const SharedPrefixes& prefixes = args_.prefixes;
+    const PagedKv<T>& kv = args_.decode.kv;
+    const int first = prefixes.starts[group_];
+    const int num_rows = prefixes.starts[group_ + 1] - first;
+    const int leader = prefixes.rows[first];
+    const int num_pages = min(prefixes.pages[leader] - split_ * kPagesPerSplit, kPagesPerSplit);
+    PrefixItem<kDim>& item = next_place();
+    if (lane_ == 0) {
       item.num_rows = num_rows;
-      item.num_pages = min(pages_left, kPagesPerSplit);
-      item.kv_head = index % num_kv_heads;
-      item.split = split;
+      item.num_pages = num_pages;
+      item.kv_head = kv_head_;
+      item.split = split_;
+      item.is_first = is_first_;
     }
-    for (int i = lane; i < num_rows; i += 32) {
+    for (int i = lane_; i < num_rows; i += 32) {
       item.rows[i] = prefixes.rows[first + i];
       item.context_lens[i] = kv.context_lens[item.rows[i]];
     }
-    const int32_t* pages = row_pages(kv, leader) + split * kPagesPerSplit;
-    const int page_of_lane = lane < min(pages_left, kPagesPerSplit) ? pages[lane] : 0;
+    const int32_t* pages = row_pages(kv, leader) + split_ * kPagesPerSplit;
+    const int page_of_lane = lane_ < num_pages ? pages[lane_] : 0;
     __syncwarp();
-    bool is_any_done = false;
-    for (int i = lane; i < num_rows; i += 32) {
-      is_any_done = is_any_done || item.is_done(item.row(i, args.decode.group));
+    bool has_done = false;
+    for (int i = lane_; i < num_rows; i += 32) {
+      has_done = has_done || item.is_done(item.row(i, args_.decode.group));
     }
-    is_any_done = __any_sync(0xFFFFFFFFU, is_any_done);
-    if (lane == 0) {
-      item.has_done = is_any_done;
-      arrive(&pipeline.item_ready[num_items % Pipeline<kDim>::kItems]);
+    has_done = __any_sync(0xFFFFFFFFU, has_done);
+    if (lane_ == 0) {
+      item.has_done = has_done;
+      arrive(&pipeline_.item_ready[num_items_ % Pipeline<kDim>::kItems]);
     }
-    // Where the stages are the place in which warps meet, pages wait.
-    if (has_done) pipeline.wait_until_done(num_items - 1);
-    has_done = is_any_done;
-    for (int i = 0; i < min(pages_left, kPagesPerSplit); ++i) {
-      pipeline.start_page(stages, args.maps, index % num_kv_heads,
-                          __shfl_sync(0xFFFFFFFFU, page_of_lane, i), num_pages++, lane);
+    for (int i = 0; i < num_pages; ++i) {
+      pipeline_.start_page(stages_, args_.maps, kv_head_, __shfl_sync(0xFFFFFFFFU, page_of_lane, i),
+                           num_pages_++, lane_);
     }
-    ++num_items;
+    ++num_items_;
   }
-  if (num_items >= Pipeline<kDim>::kItems) {
-    pipeline.wait_until_done(num_items - Pipeline<kDim>::kItems);
-  }
-  if (lane == 0) {
-    pipeline.items[num_items % Pipeline<kDim>::kItems].num_rows = 0;
-    arrive(&pipeline.item_ready[num_items % Pipeline<kDim>::kItems]);
-  }
+
+  Pipeline<kDim>& pipeline_;
+  uint32_t stages_;
+  const PrefixArgs<T>& args_;
+  int lane_;
+  // The next item.
+  int group_ = 0;
+  int num_splits_ = 0;  // of the group
+  int kv_head_ = 0;
+  int split_ = 0;
+  bool is_first_ = true;
+  int num_items_ = 0;  // brought so far
+  int num_pages_ = 0;
+};
+
+// A column's place: in lane 4g + t of warp w of a warpgroup, h of 2 is column 16w + 8h + g.
+__device__ __forceinline__ int column_of(int warp, int lane, int h) {
+  return 16 * warp + 8 * h + lane / 4;
 }
 
-// Which lanes and which of their columns belong to the same row as this lane's, where maxima are
-// raised together.
+// Which lanes have columns of the same row as this lane's: there maxima are raised together.
 class RowLanes {
  public:
-  __device__ __forceinline__ RowLanes(int row_shift, int lane) : row_shift_(row_shift) {
-    const int pair = lane % 4;
-    mask_ = row_shift <= 1   ? 0x11111111U << pair
-            : row_shift == 2 ? 0x33333333U << (pair & 2)
-                             : 0xFFFFFFFFU;
-  }
+  __device__ __forceinline__ RowLanes(int row_shift, int lane)
+      : has_both_(row_shift == 4),
+        mask_(row_shift >= 3
+                  ? 0xFFFFFFFFU
+                  : ((1U << (4 << row_shift)) - 1) << 4 * (lane / 4 >> row_shift << row_shift)) {}
 
-  // exceeds: of columns 8n + 2 * (lane % 4) + i. Makes it that of any of the row's.
-  __device__ __forceinline__ void join(bool (&exceeds)[kHeadTiles][2]) const {
-    bool any[kHeadTiles][2];
+  // exceeds: of the lane's columns. Makes it that of any of the row's.
+  __device__ __forceinline__ void join(bool (&exceeds)[2]) const {
 #pragma unroll
-    for (int n = 0; n < kHeadTiles; ++n) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        any[n][i] = (__ballot_sync(0xFFFFFFFFU, exceeds[n][i]) & mask_) != 0;
-      }
+    for (int h = 0; h < 2; ++h) {
+      exceeds[h] = (__ballot_sync(0xFFFFFFFFU, exceeds[h]) & mask_) != 0;
     }
-#pragma unroll
-    for (int n = 0; n < kHeadTiles; ++n) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        exceeds[n][i] = any[n][i];
-        if (row_shift_ >= 1) exceeds[n][i] |= any[n][1 - i];
-        if (row_shift_ == 4) exceeds[n][i] |= any[1 - n][0] || any[1 - n][1];
-      }
-    }
+    if (has_both_) exceeds[0] = exceeds[1] = exceeds[0] || exceeds[1];
   }
 
  private:
-  int row_shift_;
+  bool has_both_;
   uint32_t mask_;
 };
 
-// As LanePlaces, with fewer registers and more instructions.
-class PagePlaces {
- public:
-  __device__ __forceinline__ explicit PagePlaces(int lane)
-      : key_(16 * place(lane / 8 % 2 * 8 + lane % 8, lane / 16)),
-        value_(16 * place(lane / 16 * 8 + lane % 8, lane / 8 % 2)) {}
-  __device__ __forceinline__ uint32_t key(int k) const {
-    return (key_ ^ 32 * (k % 4)) + k / 4 * kPageChunkBytes;
-  }
-  __device__ __forceinline__ uint32_t value(int k) const {
-    return (value_ ^ 32 * (k % 4)) + k / 4 * kPageChunkBytes;
-  }
-
- private:
-  uint32_t key_;
-  uint32_t value_;
-};
-
+// The online softmax of a warpgroup's chains, WarpState of each, with rows and columns of the
+// products exchanged.
 template <typename T, int kDim>
-struct PrefixState : WarpState<T, kDim, kHeadTiles> {
-  using Base = WarpState<T, kDim, kHeadTiles>;
+struct ChainStates {
+  static constexpr float kSlack = WarpState<T, kDim, 1>::kSlack;
+  static constexpr int kScoreTiles = kChains * kTileTokens / 8;
 
-  // As WarpState::soften(), row by row.
-  __device__ __forceinline__ void soften(uint32_t (&weights)[kHeadTiles][2],
-                                         const float (&scores)[kHeadTiles][4], float scale_log2,
-                                         const RowLanes& row) {
-    bool exceeds[kHeadTiles][2];
-    bool any = false;
+  uint32_t queries[kDim / 16][4];
+  float maximum[kChains][2];  // in use, of the lane's columns
+  float sum[kChains][2][2];   // of tokens 2t + i and 2t + i + 8 of tiles
+  // [j][2h + i]: dimension 8j + 2t + i.
+  float values[kChains][kDim / 8][4];
+
+  // room: as fill_queries() leaves it.
+  __device__ __forceinline__ void take_queries(uint32_t room, int warp, int lane) {
+    const int column = 16 * warp + lane % 16;
 #pragma unroll
-    for (int n = 0; n < kHeadTiles; ++n) {
+    for (int k = 0; k < kDim / 16; ++k) {
+      load_matrices(queries[k],
+                    room + 16 * (column * (kDim / 8) + ((2 * k + lane / 16) ^ column % 8)));
+    }
+  }
+
+  __device__ __forceinline__ void clear() {
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const float peak = fmaxf(scores[n][i], scores[n][2 + i]) * scale_log2;
-        exceeds[n][i] = peak > this->maximum[n][i] + Base::kSlack;
-        any = any || exceeds[n][i];
+    for (int c = 0; c < kChains; ++c) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        maximum[c][h] = kNegativeInfinity;
+        sum[c][h][0] = sum[c][h][1] = 0.0F;
+      }
+#pragma unroll
+      for (int j = 0; j < kDim / 8; ++j) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) values[c][j][i] = 0.0F;
       }
     }
-    if (__any_sync(0xFFFFFFFFU, any)) {
-      row.join(exceeds);
-      this->raise_some(scores, scale_log2, [&](int n, int i) { return exceeds[n][i]; });
-    }
-    this->weigh(weights, scores, scale_log2);
   }
 
-  // Leaves column 8n + 2 * (lane % 4) + i for WarpState::load(). state: of its head.
-  __device__ __forceinline__ void store(float* state, int n, int i, int lane) const {
-    if (lane < 4) state[kDim + 8] = this->maximum[n][i];
-    state[kDim + lane / 4] = this->sum[n][i];
-    auto* parts = reinterpret_cast<float4*>(state + lane / 4 * (kDim / 8));
+  // Starts the scores of a tile of each chain, in two chains of products each as in
+  // WarpState::score(): token 8j + 2t + i of both tiles in [j][2h + i].
+  __device__ __forceinline__ void start_scores(float (&even)[kScoreTiles][4],
+                                               float (&odd)[kScoreTiles][4], uint32_t keys) const {
 #pragma unroll
-    for (int k = 0; k < kDim / 16; k += 2) {
-      parts[k / 2] = make_float4(this->values[k][n][i], this->values[k][n][2 + i],
-                                 this->values[k + 1][n][i], this->values[k + 1][n][2 + i]);
+    for (int j = 0; j < kScoreTiles; ++j) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) even[j][i] = odd[j][i] = 0.0F;
+    }
+    begin_products();
+#pragma unroll
+    for (int k = 0; k < kDim / 16; ++k) {
+      const uint32_t chunk = keys + k / 4 * kPageChunkBytes + 32 * (k % 4);
+      multiply<T, 8 * kScoreTiles, false>(k % 2 == 0 ? even : odd, queries[k],
+                                          tile_descriptor(chunk / 16));
+    }
+    commit_products();
+  }
+
+  // Starts to add a tile of weighted values to each chain.
+  __device__ __forceinline__ void start_values(const uint32_t (&weights)[kChains][4],
+                                               uint32_t tiles) {
+    begin_products();
+#pragma unroll
+    for (int c = 0; c < kChains; ++c) {
+      multiply<T, kDim, true>(
+          values[c], weights[c],
+          transposed_descriptor((tiles + c * kChunkBytes) / 16, kPageChunkBytes));
+    }
+    commit_products();
+  }
+
+  // As WarpState::soften(), row by row.
+  __device__ __forceinline__ void soften(uint32_t (&weights)[kChains][4],
+                                         float (&scores)[kScoreTiles][4],
+                                         const float (&odd)[kScoreTiles][4], float scale_log2,
+                                         const RowLanes& row) {
+#pragma unroll
+    for (int j = 0; j < kScoreTiles; ++j) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) scores[j][i] += odd[j][i];
+    }
+#pragma unroll
+    for (int c = 0; c < kChains; ++c) {
+      float peaks[2];
+      bool exceeds[2];
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        peaks[h] = kNegativeInfinity;
+#pragma unroll
+        for (int i = 2 * h; i < 2 * h + 2; ++i) {
+          peaks[h] = fmaxf(peaks[h], fmaxf(scores[2 * c][i], scores[2 * c + 1][i]) * scale_log2);
+        }
+        exceeds[h] = peaks[h] > maximum[c][h] + kSlack;
+      }
+      if (__any_sync(0xFFFFFFFFU, exceeds[0] || exceeds[1])) {
+        row.join(exceeds);
+        raise(c, peaks, exceeds);
+      }
+      weigh(weights[c], c, scores, scale_log2);
+    }
+  }
+
+  // Makes the scores' maxima the ones in use, where so told.
+  __device__ __forceinline__ void raise(int c, const float (&peaks)[2], const bool (&raised)[2]) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      float peak = peaks[h];
+      peak = fmaxf(peak, __shfl_xor_sync(0xFFFFFFFFU, peak, 1));
+      peak = fmaxf(peak, __shfl_xor_sync(0xFFFFFFFFU, peak, 2));
+      if (!raised[h]) continue;
+      const float new_maximum = fmaxf(maximum[c][h], peak);
+      const float rescale = exp2_fast(maximum[c][h] - new_maximum);
+      maximum[c][h] = new_maximum;
+      sum[c][h][0] *= rescale;
+      sum[c][h][1] *= rescale;
+#pragma unroll
+      for (int j = 0; j < kDim / 8; ++j) {
+        values[c][j][2 * h] *= rescale;
+        values[c][j][2 * h + 1] *= rescale;
+      }
+    }
+  }
+
+  // Turns a chain's scores into weights by the maxima in use.
+  __device__ __forceinline__ void weigh(uint32_t (&weights)[4], int c,
+                                        const float (&scores)[kScoreTiles][4], float scale_log2) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      float weight[2][2];  // of tokens 8j + 2t + i
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          weight[j][i] = exp2_fast(fmaf(scores[2 * c + j][2 * h + i], scale_log2, -maximum[c][h]));
+        }
+        weights[2 * j + h] = pack<T>(weight[j][0], weight[j][1]);
+      }
+#pragma unroll
+      for (int i = 0; i < 2; ++i) sum[c][h][i] += weight[0][i] + weight[1][i];
+    }
+  }
+
+  // The sum of all tokens of a chain, added in the order of WarpState::write().
+  __device__ __forceinline__ float total(int c, int h) const {
+    float all = sum[c][h][0] + sum[c][h][1];
+    all += __shfl_xor_sync(0xFFFFFFFFU, all, 1);
+    all += __shfl_xor_sync(0xFFFFFFFFU, all, 2);
+    return all;
+  }
+
+  // Leaves a chain of one of the lane's columns for WarpState::load(). state: of its head.
+  __device__ __forceinline__ void store(float* state, int c, int h, int lane) const {
+    const int t = lane % 4;
+    if (t == 0) state[kDim + 8] = maximum[c][h];
+    auto* pairs = reinterpret_cast<float2*>(state) + t;
+    pairs[kDim / 2] = make_float2(sum[c][h][0], sum[c][h][1]);
+#pragma unroll
+    for (int j = 0; j < kDim / 8; ++j) {
+      pairs[4 * j] = make_float2(values[c][j][2 * h], values[c][j][2 * h + 1]);
     }
   }
 };
 
-// A warp with columns of heads of 128 takes 152 registers, of the 128 of each warp of a full block.
+// A warp with columns takes 224 registers, of the 168 of each warp of a full block.
 __device__ __forceinline__ void take_registers() {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  asm volatile("setmaxnreg.inc.sync.aligned.u32 152;\n");
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 232;\n");
 #endif
 }
 __device__ __forceinline__ void give_registers() {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  asm volatile("setmaxnreg.dec.sync.aligned.u32 56;\n");
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 40;\n");
 #endif
 }
 
@@ -318,7 +484,7 @@ __device__ __forceinline__ void fill_queries(uint4* room, const PrefixArgs<T>& a
                                              const PrefixItem<kDim>& item) {
   constexpr int kHeadPieces = kDim / 8;
   const DecodeArgs<T>& decode = args.decode;
-#pragma unroll 2
+#pragma unroll
   for (int i = static_cast<int>(threadIdx.x); i < kPrefixColumns * kHeadPieces; i += 32 * kWarps) {
     const int column = i / kHeadPieces;
     const int piece = i % kHeadPieces;
@@ -337,144 +503,210 @@ __device__ __forceinline__ void fill_queries(uint4* room, const PrefixArgs<T>& a
   }
 }
 
-// Leaves what a warp has of an item: in `merged` and `stats`, [rows, kDecodeWarps, group], of rows
-// that are done, and as a state of the others.
+// Leaves the states of rows that are not done.
 template <typename T, int kDim>
-__device__ __forceinline__ void leave_results(const PrefixState<T, kDim>& state,
-                                              const PrefixArgs<T>& args,
-                                              const PrefixItem<kDim>& item, float* merged,
-                                              float2* stats, int warp, int first_column, int lane) {
-  const int group = args.decode.group;
+__device__ __forceinline__ void leave_states(const ChainStates<T, kDim>& state,
+                                             const PrefixArgs<T>& args,
+                                             const PrefixItem<kDim>& item, int group, int warp,
+                                             int lane) {
+  const int heads = args.decode.group;
 #pragma unroll
-  for (int n = 0; n < kHeadTiles; ++n) {
+  for (int h = 0; h < 2; ++h) {
+    const int column = column_of(warp, lane, h);
+    const int index = column >> args.row_shift;
+    const int head = column - (index << args.row_shift);
+    if (index >= item.num_rows || head >= heads) continue;
+    const DecodeWork row = item.row(index, heads);
+    if (row.split >= row.num_splits || item.is_done(row)) continue;
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float total = state.sum[n][i];
-#pragma unroll
-      for (int offset = 4; offset < 32; offset *= 2) {
-        total += __shfl_xor_sync(0xFFFFFFFFU, total, offset);
-      }
-      const int column = first_column + 8 * n + 2 * (lane % 4) + i;
-      const int index = column >> args.row_shift;
-      const int head = column - (index << args.row_shift);
-      if (index >= item.num_rows || head >= group) continue;
-      const DecodeWork row = item.row(index, group);
-      if (row.split >= row.num_splits) continue;
-      if (!item.is_done(row)) {
-        float* states = args.rules.state_of(args.decode, row, warp);
-        state.store(states + head * prefix_state_stride(kDim), n, i, lane);
-        continue;
-      }
-      const int place = (index * kDecodeWarps + warp) * group + head;
-      if (lane < 4) stats[place] = make_float2(state.maximum[n][i], total);
-      float* to = merged + place * merged_stride(kDim) + lane / 4;
-#pragma unroll
-      for (int k = 0; k < kDim / 16; ++k) {
-        to[16 * k] = state.values[k][n][i];
-        to[16 * k + 8] = state.values[k][n][2 + i];
-      }
+    for (int c = 0; c < kChains; ++c) {
+      float* states = args.rules.state_of(args.decode, row, kChains * group + c);
+      state.store(states + head * prefix_state_stride(kDim), c, h, lane);
     }
   }
 }
 
-// Joins what the warps left of rows that are done.
+// Joins the chains of rows that are done and stores them, with the arithmetic of merge_head(): the
+// first warpgroup adds up its chains, and the second goes on from there. room: of the queries,
+// which all have taken; stats: [kPrefixColumns, kDecodeWarps].
 template <typename T, int kDim>
-__device__ __forceinline__ void merge_done(const PrefixArgs<T>& args, const PrefixItem<kDim>& item,
-                                           const float* merged, const float2* stats) {
-  const int group = args.decode.group;
-  for (int i = static_cast<int>(threadIdx.x) / 32; i < item.num_rows * group; i += kWarps) {
-    const DecodeWork row = item.row(i / group, group);
+__device__ __forceinline__ void store_done(const ChainStates<T, kDim>& state,
+                                           const PrefixArgs<T>& args, const PrefixItem<kDim>& item,
+                                           float4* room, float2* stats, int group, int warp,
+                                           int lane) {
+  const DecodeArgs<T>& decode = args.decode;
+#pragma unroll
+  for (int c = 0; c < kChains; ++c) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const float total = state.total(c, h);
+      if (lane % 4 != 0) continue;
+      stats[column_of(warp, lane, h) * kDecodeWarps + kChains * group + c] =
+          make_float2(state.maximum[c][h], total);
+    }
+  }
+  sync_columns();
+  float weights[2][kChains];
+  float2* joined_stats[2];  // null where there is nothing to store
+  float* joined_values[2];
+  float2 joined[2];
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    const int column = column_of(warp, lane, h);
+    const float2* parts = stats + column * kDecodeWarps;
+    float maximum = kNegativeInfinity;
+#pragma unroll
+    for (int w = 0; w < kDecodeWarps; ++w) maximum = fmaxf(maximum, parts[w].x);
+    float sum = 0.0F;
+#pragma unroll
+    for (int w = 0; w < kDecodeWarps; ++w) {
+      sum = fmaf(exp2_fast(parts[w].x - maximum), parts[w].y, sum);
+    }
+#pragma unroll
+    for (int c = 0; c < kChains; ++c) {
+      weights[h][c] = exp2_fast(parts[kChains * group + c].x - maximum);
+    }
+    joined[h] = make_float2(maximum, sum);
+    joined_stats[h] = nullptr;
+    const int index = column >> args.row_shift;
+    const int head = column - (index << args.row_shift);
+    if (index >= item.num_rows || head >= decode.group) continue;
+    const DecodeWork row = item.row(index, decode.group);
     if (row.split >= row.num_splits || !item.is_done(row)) continue;
-    const int place = i / group * kDecodeWarps * group;
-    merge_head(args.decode, PlainRules{}, row, i % group, merged + place * merged_stride(kDim),
-               stats + place, group);
+    const int64_t partial = head_index(decode, row, head) * decode.max_splits + row.split;
+    joined_stats[h] = decode.partial_stats + partial;
+    joined_values[h] = decode.partial_values + partial * kDim + 2 * (lane % 4);
+  }
+  constexpr int kHalf = kDim / 16;  // of the values' tiles of 8 dimensions
+  float4* mine = room + 32 * warp + lane;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    if (half > 0) sync_columns();  // the half before has been taken
+    if (group > 0) sync_columns();
+#pragma unroll
+    for (int j = half * kHalf; j < (half + 1) * kHalf; ++j) {
+      float4& place = mine[j % kHalf * kGroupThreads];
+      float4 sums = group > 0 ? place : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+#pragma unroll
+      for (int c = 0; c < kChains; ++c) {
+        sums.x = fmaf(weights[0][c], state.values[c][j][0], sums.x);
+        sums.y = fmaf(weights[0][c], state.values[c][j][1], sums.y);
+        sums.z = fmaf(weights[1][c], state.values[c][j][2], sums.z);
+        sums.w = fmaf(weights[1][c], state.values[c][j][3], sums.w);
+      }
+      if (group == 0) {
+        place = sums;
+        continue;
+      }
+      if (joined_stats[0] != nullptr) {
+        *reinterpret_cast<float2*>(joined_values[0] + 8 * j) = make_float2(sums.x, sums.y);
+      }
+      if (joined_stats[1] != nullptr) {
+        *reinterpret_cast<float2*>(joined_values[1] + 8 * j) = make_float2(sums.z, sums.w);
+      }
+    }
+    if (group == 0) sync_columns();
+  }
+  if (group == 0 || lane % 4 != 0) return;
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    if (joined_stats[h] != nullptr) *joined_stats[h] = joined[h];
   }
 }
 
 template <typename T, int kDim>
 __global__ void __launch_bounds__(kThreads, 1)
     decode_prefix_kernel(const __grid_constant__ PrefixArgs<T> args) {
-  if constexpr (kHasBulkCopies) {
-    extern __shared__ __align__(1024) uint4 shared[];  // as the copies' swizzle wants it
-    __shared__ Pipeline<kDim> pipeline;
-    __shared__ float2 stats[kPrefixColumns * kDecodeWarps];
-    const int thread = static_cast<int>(threadIdx.x);
-    const int lane = thread % 32;
-    const uint32_t stages = shared_address(shared);
-    uint4* room = shared + stages_bytes(kDim) / static_cast<int>(sizeof(uint4));
-    if (thread == 0) pipeline.init();
-    __syncthreads();
-    if (thread / 32 >= kWarps) {
-      if constexpr (kDim > 64) give_registers();
-      // Of what is older than the kernel before.
-      if (thread / 32 == kWarps) bring_items(pipeline, stages, args, lane);
-      wait_for_previous_kernel();
-      return;
-    }
-    if constexpr (kDim > 64) take_registers();
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  extern __shared__ __align__(1024) uint4 shared[];  // as the copies' swizzle wants it
+  __shared__ Pipeline<kDim> pipeline;
+  __shared__ float2 stats[kPrefixColumns * kDecodeWarps];
+  const int thread = static_cast<int>(threadIdx.x);
+  const int lane = thread % 32;
+  const uint32_t stages = shared_address(shared);
+  uint4* room = shared + stages_bytes(kDim) / static_cast<int>(sizeof(uint4));
+  if (thread == 0) pipeline.init();
+  __syncthreads();
+  if (thread / 32 >= kWarps) {
+    give_registers();
+    // Of what is older than the kernel before.
+    if (thread / 32 == kWarps) Bringer<T, kDim>(pipeline, stages, args, lane).run();
     wait_for_previous_kernel();
+    return;
+  }
+  take_registers();
+  wait_for_previous_kernel();
 
-    const int warp = thread / 32 % kDecodeWarps;
-    const int first_column = thread / kDecodeThreads * kWarpColumns;
-    const PagePlaces places(lane);
-    const RowLanes row_lanes(args.row_shift, lane);
-    const float scale_log2 = args.decode.heads.scale * kLog2E;
-    int num_pages = 0;
+  // The same in all lanes, and known to be: descriptors are made in uniform registers.
+  const int group = __shfl_sync(0xFFFFFFFFU, thread / kGroupThreads, 0);
+  const int warp = thread % kGroupThreads / 32;
+  const int first_tiles = kChains * group * kChunkBytes;
+  constexpr int kNextTiles = kDecodeWarps * kChunkBytes;
+  const RowLanes row_lanes(args.row_shift, lane);
+  const float scale_log2 = args.decode.heads.scale * kLog2E;
+  ChainStates<T, kDim> state;
+  int num_pages = 0;
 #pragma unroll 1
-    for (int i = 0;; ++i) {
-      const int place = i % Pipeline<kDim>::kItems;
-      wait_for(&pipeline.item_ready[place], i / Pipeline<kDim>::kItems % 2);
-      const PrefixItem<kDim>& item = pipeline.items[place];
-      if (item.num_rows == 0) return;
-      sync_columns();  // all have taken the queries before
+  for (int i = 0;; ++i) {
+    const int place = i % Pipeline<kDim>::kItems;
+    wait_for(&pipeline.item_ready[place], i / Pipeline<kDim>::kItems % 2);
+    const PrefixItem<kDim>& item = pipeline.items[place];
+    if (item.num_rows == 0) return;
+    if (item.is_first) {
+      sync_columns();  // nobody reads the room
       fill_queries<T, kDim>(room, args, item);
       sync_columns();
-      PrefixState<T, kDim> state;
-      state.init(shared_address(room + first_column * (kDim / 8)), lane);
-#pragma unroll 1
-      for (int page = 0; page < item.num_pages; ++page) {
-        const uint32_t keys = pipeline.wait_for_page(stages, num_pages);
-#pragma unroll 1
-        for (int t = 0; t < kTilesPerWarp; ++t) {
-          const uint32_t tile = keys + (t * kDecodeWarps + warp) * kChunkBytes;
-          float scores[kHeadTiles][4];
-          state.score(scores, tile, places, kDim);
-          uint32_t weights[kHeadTiles][2];
-          state.soften(weights, scores, scale_log2, row_lanes);
-          state.accumulate(weights, tile + Pipeline<kDim>::kHalf, places, kDim);
-        }
-        pipeline.leave_page(num_pages++, lane);
-      }
-      // Where rows are done the stages become the place in which the warps meet.
-      float* merged = reinterpret_cast<float*>(shared);
-      if (item.has_done) sync_columns();
-      leave_results(state, args, item, merged, stats, warp, first_column, lane);
-      if (item.has_done) {
-        sync_columns();
-        merge_done(args, item, merged, stats);
-      }
-      __syncwarp();
-      if (lane == 0) arrive(&pipeline.item_done[place]);
+      state.take_queries(shared_address(room), warp, lane);
     }
+    state.clear();
+    float scores[ChainStates<T, kDim>::kScoreTiles][4];
+    float odd[ChainStates<T, kDim>::kScoreTiles][4];
+    uint32_t weights[kChains][4];
+    uint32_t tiles = pipeline.wait_for_page(stages, num_pages) + first_tiles;
+    state.start_scores(scores, odd, tiles);
+    wait_products<0>();
+    const int pages_end = num_pages + item.num_pages;
+#pragma unroll 1
+    while (num_pages < pages_end) {
+      state.soften(weights, scores, odd, scale_log2, row_lanes);
+      state.start_values(weights, tiles + Pipeline<kDim>::kHalf);
+      state.start_scores(scores, odd, tiles + kNextTiles);
+      wait_products<0>();
+      state.soften(weights, scores, odd, scale_log2, row_lanes);
+      state.start_values(weights, tiles + Pipeline<kDim>::kHalf + kNextTiles);
+      // Behind the last page its scores once more, which nobody reads: a branch would part the
+      // products.
+      const int page = num_pages++;
+      tiles = pipeline.wait_for_page(stages, min(num_pages, pages_end - 1)) + first_tiles;
+      state.start_scores(scores, odd, tiles);
+      wait_products<0>();
+      pipeline.leave_page(page, lane);
+    }
+    leave_states(state, args, item, group, warp, lane);
+    if (item.has_done) {
+      store_done(state, args, item, reinterpret_cast<float4*>(room), stats, group, warp, lane);
+    }
+    __syncwarp();
+    if (lane == 0) arrive(&pipeline.item_done[place]);
   }
+#endif
 }
 
 template <typename T, int kDim>
 void launch(const DecodeArgs<T>& args, const SharedPrefixes& prefixes, float* states, dim3 grid,
             cudaStream_t stream) {
   const PrefixRules rules{{}, prefixes.pages, states};
-  PrefixArgs<T> prefix_args = {
-      .decode = args,
-      .maps = page_maps(args.kv, args.heads, kPageSize),
-      .prefixes = prefixes,
-      .rules = rules,
-      .row_shift = 0,
-      .num_items = static_cast<int>(grid.x * grid.z) * prefixes.num_groups};
+  PrefixArgs<T> prefix_args = {.decode = args,
+                               .maps = page_maps(args.kv, args.heads, kPageSize),
+                               .prefixes = prefixes,
+                               .rules = rules,
+                               .row_shift = 0};
   while (1 << prefix_args.row_shift < args.group) ++prefix_args.row_shift;
   const auto prefix_kernel = decode_prefix_kernel<T, kDim>;
   CUDA_CHECK(cudaFuncSetAttribute(prefix_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   shared_bytes(kDim)));
-  const int num_blocks = std::min(prefix_args.num_items, num_multiprocessors());
+  const int num_blocks =
+      std::min(static_cast<int>(grid.x * grid.z) * prefixes.num_groups, num_multiprocessors());
   launch_overlapped(prefix_kernel, num_blocks, kThreads, shared_bytes(kDim), stream, prefix_args);
   const auto row_kernel = args.group <= 8 ? decode_mma_kernel<T, kDim, 1, true, PrefixRules>
                                           : decode_mma_kernel<T, kDim, 2, true, PrefixRules>;
@@ -486,7 +718,7 @@ void launch(const DecodeArgs<T>& args, const SharedPrefixes& prefixes, float* st
 bool suits_decode_prefix(const AttentionHeads& heads) {
   const bool has_shape = (heads.head_dim == 64 || heads.head_dim == 128) &&
                          heads.num_heads <= kMaxPlainGroup * heads.num_kv_heads;
-  return has_shape && is_hopper_code(decode_prefix_kernel<__nv_bfloat16, 128>);
+  return has_shape && is_hopper();
 }
 
 template <typename T>

@@ -167,6 +167,13 @@ __device__ __forceinline__ uint64_t tile_descriptor(uint32_t address_16) {
   return kSwizzle128 | kStride | kLeading | address_16;
 }
 
+// The same of a tile whose rows are the operand's columns, in chunks of 64 `chunk_bytes` apart.
+__device__ __forceinline__ uint64_t transposed_descriptor(uint32_t address_16, int chunk_bytes) {
+  constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
+  constexpr uint64_t kStride = uint64_t{1024 >> 4} << 32;  // bytes between groups of eight rows
+  return kSwizzle128 | kStride | static_cast<uint64_t>(chunk_bytes >> 4) << 16 | address_16;
+}
+
 // Makes what this thread wrote to shared memory, by stores or by cp.async that it waited for, known
 // to the products that any thread issues after a barrier.
 __device__ __forceinline__ void publish_to_products() {
@@ -188,6 +195,12 @@ __device__ __forceinline__ void wait_products() {
 // t of warp w of the warpgroup, sums[j][2h + i] is row 16w + 8h + g, column 8j + 2t + i.
 template <typename T, int kColumns>
 __device__ __forceinline__ void multiply(float (&sums)[kColumns / 8][4], uint64_t a, uint64_t b);
+
+// The same where lanes have `a` as mma_16x8x16() wants it, of rows 16w to 16w + 15, and do not
+// change it before the products are done. kTransposed: b has transposed_descriptor().
+template <typename T, int kColumns, bool kTransposed>
+__device__ __forceinline__ void multiply(float (&sums)[kColumns / 8][4], const uint32_t (&a)[4],
+                                         uint64_t b);
 
 #define EET_F4(d, j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
 #define EET_F8(d, j) EET_F4(d, j), EET_F4(d, j + 1)
@@ -242,8 +255,25 @@ __device__ __forceinline__ void multiply(float (&sums)[kColumns / 8][4], uint64_
   EET_WGMMA(T, NAME, 256, EET_FIRST128, 128, 129, EET_F64(d, 0), EET_F64(d, 16))
 EET_WGMMAS(__half, "f16")
 EET_WGMMAS(__nv_bfloat16, "bf16")
-#undef EET_WGMMAS
-#undef EET_WGMMA
+
+// TRANSPOSED: 0 or 1. A, B: where they stand among the operands.
+#define EET_WGMMA_LANES(T, NAME, COLUMNS, TRANSPOSED, PLACES, A, B, ...)                           \
+  template <>                                                                                      \
+  __device__ __forceinline__ void multiply<T, COLUMNS, TRANSPOSED>(                                \
+      float(&d)[COLUMNS / 8][4], const uint32_t(&a)[4], uint64_t b) {                              \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" #COLUMNS "k16.f32." NAME "." NAME " {" PLACES \
+                 "}, {" A "}, %" #B ", 1, 1, 1, " #TRANSPOSED ";\n"                                \
+                 : __VA_ARGS__                                                                     \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                            \
+  }
+#define EET_WGMMAS_LANES(T, NAME)                                                         \
+  EET_WGMMA_LANES(T, NAME, 32, 0, EET_FIRST16, EET_P4(16, 17, 18, 19), 20, EET_F16(d, 0)) \
+  EET_WGMMA_LANES(T, NAME, 64, 1, EET_FIRST32, EET_P4(32, 33, 34, 35), 36, EET_F32(d, 0)) \
+  EET_WGMMA_LANES(T, NAME, 128, 1, EET_FIRST64, EET_P4(64, 65, 66, 67), 68, EET_F64(d, 0))
+EET_WGMMAS_LANES(__half, "f16")
+EET_WGMMAS_LANES(__nv_bfloat16, "bf16")
+#undef EET_WGMMAS_LANES
+#undef EET_WGMMA_LANES
 #undef EET_FIRST128
 #undef EET_FIRST112
 #undef EET_FIRST96

@@ -7,9 +7,9 @@
 
 namespace eet {
 
-// Query heads of one key head that are attended together over pages that their rows share: as many
-// as a block of the kernel has registers for.
-inline constexpr int kPrefixColumns = 48;
+// Query heads of one key head that are attended together over pages that their rows share: the rows
+// of a warpgroup's product.
+inline constexpr int kPrefixColumns = 64;
 
 // Columns of a row: its query heads of a key head, filled up to a power of two.
 EET_HOST_DEVICE constexpr int prefix_columns_of_row(int group) {

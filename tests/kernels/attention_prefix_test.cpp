@@ -210,6 +210,17 @@ TEST_CASE("prefixes may end anywhere in a row that is split, and rows may have e
   }
 }
 
+TEST_CASE("a block that has many splits goes from rows to rows and from head to head") {
+  Devices* devices = gpu_or_skip();
+  if (devices == nullptr) return;
+  std::vector<Group> groups;
+  for (const int pages : {8, 9, 40, 1, 16, 25, 33, 24, 7, 64, 17, 32, 5, 50}) {
+    groups.push_back({pages, lengths(3, pages * kPageSize + 1, 77)});
+  }
+  check(*devices, DType::kBF16, heads(16, 8, 128), groups);
+  check(*devices, DType::kF16, heads(28, 7, 64), groups);
+}
+
 TEST_CASE("rows without rotation and long shared contexts are read once") {
   Devices* devices = gpu_or_skip();
   if (devices == nullptr) return;
