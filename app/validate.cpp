@@ -67,7 +67,7 @@ void check_row(InputRow& row, const ModelConfig& config, const JobPlan& plan,
   std::optional<RowError> error = check_request(request, config, plan.shape);
   if (!error) {
     row.params.max_tokens = tokens_that_fit(request, plan.shape);
-    error = check_pages(request, plan.shape, prompt_policy, plan.memory.num_pages);
+    error = check_pages(request, plan.shape, prompt_policy, plan.memory.num_slabs);
   }
   if (error) row.fail(std::move(*error));
   row.prompt_ids = std::move(request.prompt);
@@ -101,7 +101,7 @@ void forecast(const GenerateOptions& job, const InputSurvey& survey, const Token
     speed = calibrate(*engine, tokenizer, survey.sample, job.format);
   }
   const auto simulate = [&](const EngineOptions& options) {
-    return simulate_job(survey.shapes, options, plan.shape, plan.memory.num_pages, speed.lengths,
+    return simulate_job(survey.shapes, options, plan.shape, plan.memory.num_slabs, speed.lengths,
                         speed.prefill, speed.decode, plan.devices.size());
   };
   plan.course = simulate(job.engine);

@@ -17,7 +17,7 @@ SchedulerOptions scheduler_options(const EngineOptions& options, const EngineSha
           .max_num_seqs = max_num_seqs,
           .max_batched_tokens = shape.max_batched_tokens,
           .sort_window = options.rows_sorted_together(max_num_seqs),
-          .kv_window = shape.kv_window,
+          .page_groups = shape.page_groups,
           .share_prefixes = options.share_prefixes,
           .short_context = shape.short_context};
 }
@@ -48,7 +48,7 @@ struct Engine::Impl {
   Impl(const ModelConfig& config, const TensorLoader& loader, const EngineOptions& opts)
       : options(opts),
         runner(config, loader, opts),
-        scheduler(scheduler_options(opts, runner.shape()), runner.num_pages()) {}
+        scheduler(scheduler_options(opts, runner.shape()), runner.num_slabs()) {}
 
   std::optional<RowError> check_score_from(const Request& request) const;
   bool issue();
@@ -169,7 +169,7 @@ std::optional<RowError> Engine::check(const Request& request) const {
     return error;
   if (auto error = impl_->check_score_from(request)) return error;
   return check_pages(request, impl_->runner.shape(), impl_->options.prompt_policy,
-                     impl_->scheduler.pages().num_pages(), impl_->runner.num_pages_alone());
+                     impl_->scheduler.pages().num_slabs(), impl_->runner.num_slabs_alone());
 }
 
 void Engine::add_request(Request request) {

@@ -10,6 +10,7 @@
 #include "lib/sampling/sampler.h"
 #include "lib/sampling/scorer.h"
 #include "lib/sampling/top_logprobs.h"
+#include "lib/schedule/page_needs.h"
 
 namespace eet {
 namespace {
@@ -67,7 +68,7 @@ EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options
     shape.short_context = longrope->original_max_position_embeddings;
   }
 
-  shape.kv_window = config.kv_window();
+  shape.page_groups = page_groups(config, shape.max_model_len);
   const int64_t bytes = weight_bytes(device.context(), config, shape.dtype, shape.max_model_len,
                                      /*from_checkpoint=*/true);
   const int64_t free_bytes = device.memory().free_bytes;
@@ -87,36 +88,52 @@ int64_t host_kv_budget(const ModelConfig& config, const EngineOptions& options,
   return (device.memory().total_bytes / options.engines_on_cpu - weights) / 2;
 }
 
-// As choose_num_pages, where `free_bytes` of the device's memory are left.
-int64_t pages_that_fit(const ModelConfig& config, const EngineOptions& options,
+// Slabs that max_num_seqs rows of max_model_len positions can use. In a group with a window each
+// row has a ring of pages; beside these are the prompts that a pass feeds, and the one that is kept
+// for the rows after it.
+int64_t useful_slabs(const EngineShape& shape) {
+  const int64_t of_row = PagePool::pages_for(shape.max_model_len);
+  std::vector<int64_t> pages;
+  for (const PageGroup& group : shape.page_groups.groups) {
+    const PageRule rule = page_rule(group.window, shape.max_batched_tokens);
+    int64_t of_rows = shape.max_num_seqs * of_row;
+    if (rule.window > 0) {
+      of_rows = std::min(of_rows, shape.max_num_seqs * rule.ring + 2 * rule.prompt_ring);
+    }
+    pages.push_back(of_rows);
+  }
+  return shape.page_groups.slabs_for(pages);
+}
+
+// As choose_num_slabs, where `free_bytes` of the device's memory are left.
+int64_t slabs_that_fit(const ModelConfig& config, const EngineOptions& options,
                        const EngineShape& shape, const OpenDevice& device, int64_t free_bytes) {
   const OpenDevice::Memory memory = {free_bytes, device.memory().total_bytes};
   const auto share = static_cast<int64_t>(options.gpu_memory_utilization *
                                           static_cast<double>(memory.total_bytes));
   const int64_t used = memory.total_bytes - memory.free_bytes;
-  const int64_t page_bytes = KvCache::page_bytes(config, shape.dtype);
+  const int64_t slab_bytes = KvCache::slab_bytes(config, shape.dtype, shape.page_groups);
   // The host's memory is not ours alone: half of what the weights leave of all there is, which
   // other programs do not change, and no more than half of what is free.
   const int64_t host_budget = std::min(host_kv_budget(config, options, shape, device),
                                        free_bytes / 2 / options.engines_on_cpu);
   const int64_t budget = device.context().on_cuda() ? share - used : host_budget;
-  const int64_t useful = shape.max_num_seqs * PagePool::pages_for(shape.max_model_len);
-  const int64_t pages = std::min(useful, budget / page_bytes);
-  require(pages >= 1, "not enough memory on ", device.description(),
-          " for the KV cache: one page needs ", page_bytes / kMiB, " MiB, ", budget / kMiB,
+  const int64_t slabs = std::min(useful_slabs(shape), budget / slab_bytes);
+  require(slabs >= 1, "not enough memory on ", device.description(),
+          " for the KV cache: one page needs ", slab_bytes / kMiB, " MiB, ", budget / kMiB,
           " MiB are left of ", memory.total_bytes / kMiB,
           "; lower --max-num-batched-tokens or --max-num-seqs, or raise --gpu-memory-utilization");
-  return pages;
+  return slabs;
 }
 
 }  // namespace
 
-int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
+int64_t choose_num_slabs(const ModelConfig& config, const EngineOptions& options,
                          const EngineShape& shape, const OpenDevice& device) {
-  return pages_that_fit(config, options, shape, device, device.memory().free_bytes);
+  return slabs_that_fit(config, options, shape, device, device.memory().free_bytes);
 }
 
-int64_t pages_without_others(const ModelConfig& config, const EngineOptions& options,
+int64_t slabs_without_others(const ModelConfig& config, const EngineOptions& options,
                              const EngineShape& shape, const OpenDevice& device) {
   const OpenDevice::Memory memory = device.memory();
   const int64_t weights = weight_bytes(device.context(), config, shape.dtype, shape.max_model_len,
@@ -126,8 +143,8 @@ int64_t pages_without_others(const ModelConfig& config, const EngineOptions& opt
                                                     static_cast<double>(memory.total_bytes)) -
                                    weights
                              : host_kv_budget(config, options, shape, device);
-  const int64_t useful = shape.max_num_seqs * PagePool::pages_for(shape.max_model_len);
-  return std::min(useful, budget / KvCache::page_bytes(config, shape.dtype));
+  return std::min(useful_slabs(shape),
+                  budget / KvCache::slab_bytes(config, shape.dtype, shape.page_groups));
 }
 
 PassLimits pass_limits(const EngineShape& shape) {
@@ -147,7 +164,8 @@ std::vector<MemoryItem> memory_ledger(const ModelConfig& config, const EngineOpt
   for (MemoryItem& item : ActivationMemory::memory(ctx, config, pass_limits(shape))) {
     ledger.push_back(std::move(item));
   }
-  ledger.push_back(PassInputs::memory(shape.max_batched_tokens, rows, shape.max_model_len));
+  ledger.push_back(PassInputs::memory(shape.max_batched_tokens, rows, shape.max_model_len,
+                                      shape.page_groups.groups.size()));
   ledger.push_back({"sampling and scoring",
                     Sampler::memory_bytes(ctx, config.vocab_size, rows, shape.max_model_len,
                                           replays_prompts(options.prompt_policy)) +
@@ -166,8 +184,9 @@ MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& o
   estimate.ledger = memory_ledger(config, options, shape, device, from_checkpoint);
   int64_t free_bytes = device.memory().free_bytes;
   for (const MemoryItem& item : estimate.ledger) free_bytes -= item.bytes;
-  estimate.num_pages = pages_that_fit(config, options, shape, device, free_bytes);
-  estimate.ledger.push_back(KvCache::memory(config, shape.dtype, estimate.num_pages));
+  estimate.num_slabs = slabs_that_fit(config, options, shape, device, free_bytes);
+  estimate.ledger.push_back(
+      KvCache::memory(config, shape.dtype, shape.page_groups, estimate.num_slabs));
   return estimate;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "lib/cache/page_groups.h"
 #include "lib/core/memory.h"
 #include "lib/device.h"
 #include "lib/engine_options.h"
@@ -17,7 +18,7 @@ struct EngineShape {
   int max_num_seqs = 0;
   int max_batched_tokens = 0;  // of one pass; at least max_num_seqs
   int64_t max_model_len = 0;
-  int64_t kv_window = 0;  // positions back that any layer reads; 0: all
+  PageGroups page_groups = {};
   // Of a model that turns otherwise beyond it (longrope): where rows end whose prompt fits in it.
   // 0: no such border.
   int64_t short_context = 0;
@@ -27,16 +28,16 @@ struct EngineShape {
 EngineShape choose_shape(const ModelConfig& config, const EngineOptions& options,
                          const OpenDevice& device);
 
-// Pages of the KV cache: what is left of the memory's share once all else is allocated, but no more
-// than max_num_seqs rows of max_model_len can use. Throws Error when that is less than one row of
-// one page.
-int64_t choose_num_pages(const ModelConfig& config, const EngineOptions& options,
+// Slabs of the KV cache (PageGroups): what is left of the memory's share once all else is
+// allocated, but no more than max_num_seqs rows of max_model_len can use. Throws Error when that is
+// none.
+int64_t choose_num_slabs(const ModelConfig& config, const EngineOptions& options,
                          const EngineShape& shape, const OpenDevice& device);
 
-// Pages that the cache would have if nothing else used the device: no fewer than
-// choose_num_pages(). A row that needs more has an error on this machine, whatever else runs; one
+// Slabs that the cache would have if nothing else used the device: no fewer than
+// choose_num_slabs(). A row that needs more has an error on this machine, whatever else runs; one
 // that needs more than there are now, but not more than this, must not.
-int64_t pages_without_others(const ModelConfig& config, const EngineOptions& options,
+int64_t slabs_without_others(const ModelConfig& config, const EngineOptions& options,
                              const EngineShape& shape, const OpenDevice& device);
 
 // The largest passes of an engine of this shape.
@@ -51,10 +52,10 @@ std::vector<MemoryItem> memory_ledger(const ModelConfig& config, const EngineOpt
 // What an engine of this shape would take for a checkpoint, without taking it.
 struct MemoryEstimate {
   std::vector<MemoryItem> ledger;  // as Engine::memory(), pages as an idle device holds them
-  int64_t num_pages = 0;           // of the KV cache
+  int64_t num_slabs = 0;           // of the KV cache
 };
 
-// Throws Error as choose_num_pages does.
+// Throws Error as choose_num_slabs does.
 MemoryEstimate estimate_memory(const ModelConfig& config, const EngineOptions& options,
                                const EngineShape& shape, const OpenDevice& device,
                                bool from_checkpoint = true);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/schedule/page_needs.h"
 #include "lib/schedule/prompt_passes.h"
 #include "lib/schedule/sequence.h"
 
@@ -44,24 +45,25 @@ int32_t tokens_that_fit(const Request& request, const EngineShape& shape) {
 }
 
 std::optional<RowError> check_pages(const Request& request, const EngineShape& shape,
-                                    PromptPolicy prompt_policy, int64_t num_pages,
-                                    int64_t num_pages_without_others) {
+                                    PromptPolicy prompt_policy, int64_t num_slabs,
+                                    int64_t num_slabs_without_others) {
   const int64_t prompt_len = fed_tokens(request);
-  const int64_t max_positions = prompt_len + tokens_that_fit(request, shape) - 1;
-  const int32_t num_samples = request.params.num_samples();
-  const int64_t needed = page_needs(num_samples, prompt_len, max_positions,
-                                    !replays_prompts(prompt_policy), ring_pages(shape.kv_window))
-                             .of_samples(num_samples);
-  if (needed <= num_pages) return std::nullopt;
+  const SampleExtent row = {.prompt_len = prompt_len,
+                            .max_positions = prompt_len + tokens_that_fit(request, shape) - 1};
+  const PageRules rules(shape.page_groups, shape.max_batched_tokens,
+                        !replays_prompts(prompt_policy));
+  const int64_t needed =
+      shape.page_groups.slabs_for(rules.pages_of_row(row, request.params.num_samples()));
+  if (needed <= num_slabs) return std::nullopt;
+  const char* unit = shape.page_groups.groups.size() == 1 ? " pages" : " slabs";
   // What a row gets must not depend on what else runs on the machine.
-  require(needed > num_pages_without_others, "not enough memory for a row of ", needed * kPageSize,
-          " positions of KV cache: there are ", num_pages * kPageSize, ", and ",
-          num_pages_without_others * kPageSize,
+  require(needed > num_slabs_without_others, "not enough memory for a row of ", row.max_positions,
+          " positions: it needs ", needed, unit, " of KV cache; there are ", num_slabs, ", and ",
+          num_slabs_without_others,
           " if no other program used the device; end those programs, or lower --max-model-len");
   return RowError{"does_not_fit",
-                  concat("prompt and max_tokens need ", needed * kPageSize,
-                         " positions of KV cache; there are ", num_pages * kPageSize,
-                         "; lower max_tokens, n or --max-num-seqs")};
+                  concat("prompt and max_tokens need ", needed, unit, " of KV cache; there are ",
+                         num_slabs, "; lower max_tokens, n or --max-num-seqs")};
 }
 
 }  // namespace eet

@@ -23,11 +23,11 @@ std::optional<RowError> check_request(const Request& request, const ModelConfig&
 // accepts.
 int32_t tokens_that_fit(const Request& request, const EngineShape& shape);
 
-// Why the request can never have pages enough (does_not_fit) in a cache of `num_pages` pages, for
+// Why the request can never have pages enough (does_not_fit) in a cache of `num_slabs` slabs, for
 // all its samples. For a request that check_request() accepts. Throws Error when it could in one of
-// `num_pages_without_others`: that is the machine's fault, not the row's.
+// `num_slabs_without_others`: that is the machine's fault, not the row's.
 std::optional<RowError> check_pages(const Request& request, const EngineShape& shape,
-                                    PromptPolicy prompt_policy, int64_t num_pages,
-                                    int64_t num_pages_without_others = 0);
+                                    PromptPolicy prompt_policy, int64_t num_slabs,
+                                    int64_t num_slabs_without_others = 0);
 
 }  // namespace eet

@@ -14,14 +14,14 @@ namespace {
 
 class Simulation {
  public:
-  Simulation(const std::vector<RowShape>& rows, const SchedulerOptions& options, int64_t num_pages,
+  Simulation(const std::vector<RowShape>& rows, const SchedulerOptions& options, int64_t num_slabs,
              const OutputLengths& lengths, const PassCosts& prefill, const PassCosts& decode,
              size_t first_row, size_t stride)
       : rows_(rows),
         lengths_(lengths.seen_tokens),
         prefill_(prefill),
         decode_(decode),
-        scheduler_(options, num_pages),
+        scheduler_(options, num_slabs),
         stride_(stride),
         next_row_(first_row) {}
 
@@ -168,7 +168,7 @@ void add_engine(SimulatedJob& job, const SimulatedJob& engine) {
 }  // namespace
 
 SimulatedJob simulate_job(const std::vector<RowShape>& rows, const EngineOptions& options,
-                          const EngineShape& shape, int64_t num_pages, const OutputLengths& lengths,
+                          const EngineShape& shape, int64_t num_slabs, const OutputLengths& lengths,
                           const PassCosts& prefill, const PassCosts& decode, size_t num_engines) {
   const auto max_num_seqs = static_cast<size_t>(shape.max_num_seqs);
   const SchedulerOptions scheduler_options = {
@@ -177,12 +177,12 @@ SimulatedJob simulate_job(const std::vector<RowShape>& rows, const EngineOptions
       .max_num_seqs = max_num_seqs,
       .max_batched_tokens = shape.max_batched_tokens,
       .sort_window = options.rows_sorted_together(max_num_seqs),
-      .kv_window = shape.kv_window,
+      .page_groups = shape.page_groups,
       .share_prefixes = options.share_prefixes,
       .short_context = shape.short_context};
   SimulatedJob job;
   for (size_t engine = 0; engine < num_engines; ++engine) {
-    add_engine(job, Simulation(rows, scheduler_options, num_pages, lengths, prefill, decode, engine,
+    add_engine(job, Simulation(rows, scheduler_options, num_slabs, lengths, prefill, decode, engine,
                                num_engines)
                         .run());
   }

@@ -36,7 +36,7 @@ struct SimulatedJob {
 // Feeds `rows` in their order, as far ahead as a job does. Several engines each get their share of
 // the rows; the time is that of the slowest one.
 SimulatedJob simulate_job(const std::vector<RowShape>& rows, const EngineOptions& options,
-                          const EngineShape& shape, int64_t num_pages, const OutputLengths& lengths,
+                          const EngineShape& shape, int64_t num_slabs, const OutputLengths& lengths,
                           const PassCosts& prefill, const PassCosts& decode,
                           size_t num_engines = 1);
 

@@ -163,15 +163,6 @@ void ModelConfig::set_uniform_layers(const LayerConfig& layer, int64_t count) {
   layers.assign(static_cast<size_t>(count), 0);
 }
 
-int64_t ModelConfig::kv_window() const {
-  int64_t window = 0;
-  for (const LayerConfig& kind : layer_kinds) {
-    if (kind.attention.window == 0) return 0;
-    window = std::max(window, kind.attention.window);
-  }
-  return window;
-}
-
 void validate(const ModelConfig& config, const std::string& where) {
   const Checker check{where};
   check.between("vocab_size", config.vocab_size, 1, kMaxVocabSize);

@@ -189,8 +189,6 @@ struct ModelConfig {
     for (const LayerConfig& kind : layer_kinds) result = std::max<int64_t>(result, size(kind));
     return result;
   }
-  // Positions back that any layer reads, the newest included; 0: all.
-  int64_t kv_window() const;
   // Keys and values of all layers for one token.
   int64_t kv_bytes_per_token(DType type) const {
     return 2 * num_layers() * attention().kv_size() * static_cast<int64_t>(dtype_size(type));

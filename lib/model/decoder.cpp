@@ -86,7 +86,8 @@ void Decoder::embed(const ForwardBatch& batch) {
   }
 }
 
-void Decoder::run_layer(int64_t i, const ForwardBatch& batch, const KvCache& cache) {
+void Decoder::run_layer(int64_t i, ForwardBatch batch, const KvCache& cache) {
+  batch.block_tables += static_cast<int64_t>(cache.group_of(i)) * batch.block_table_group_stride;
   const LayerConfig& config = config_.layer(i);
   const LayerWeights& layer = weights_.layers[i];
   const bool norms_residual = config.norms == NormPlacement::kResidual;

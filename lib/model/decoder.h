@@ -43,7 +43,7 @@ class Decoder {
   };
 
   void embed(const ForwardBatch& batch);
-  void run_layer(int64_t i, const ForwardBatch& batch, const KvCache& cache);
+  void run_layer(int64_t i, ForwardBatch batch, const KvCache& cache);
   void add_pending(TensorView out, const Norm& norm, const int32_t* tokens = nullptr);
   void add_pending();
   void finish_block(const Norm& post_norm, const Norm& residual_norm, const LayerConfig& layer);

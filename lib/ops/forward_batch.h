@@ -30,8 +30,11 @@ struct ForwardBatch {
   const int32_t* pad_counts = nullptr;  // [num_rows]; likewise
   const int32_t* context_lens = nullptr;  // [num_rows], cached tokens once this pass has appended
                                           // its own; 0 for an ended row (its output is zeros)
-  const int32_t* block_tables = nullptr;  // [max_num_seqs, block_table_stride] page ids
+  // [max_num_seqs, block_table_stride] page numbers. The decoder gets those of all page groups one
+  // after another, and layers those of their own.
+  const int32_t* block_tables = nullptr;
   int block_table_stride = 0;
+  int64_t block_table_group_stride = 0;  // from a group's tables to the next group's
   // Of a decode step: rows that begin with the same pages, which may be read together. It changes
   // no bit.
   SharedPrefixes prefixes;

@@ -44,26 +44,29 @@ size_t PassInputs::block_bytes(int max_tokens, int max_rows) {
 }
 
 // One row more than slots are given out: the idle slot's, which no pass reads pages from.
-size_t PassInputs::table_bytes(int max_rows, int64_t max_model_len) {
-  return static_cast<size_t>(max_rows + 1) * PagePool::pages_for(max_model_len) * sizeof(int32_t);
+size_t PassInputs::table_bytes(int max_rows, int64_t max_model_len, size_t num_page_groups) {
+  return num_page_groups * static_cast<size_t>(max_rows + 1) * PagePool::pages_for(max_model_len) *
+         sizeof(int32_t);
 }
 
-MemoryItem PassInputs::memory(int max_tokens, int max_rows, int64_t max_model_len) {
+MemoryItem PassInputs::memory(int max_tokens, int max_rows, int64_t max_model_len,
+                              size_t num_page_groups) {
   return {"batch inputs and block tables",
           static_cast<int64_t>(block_bytes(max_tokens, max_rows) +
-                               table_bytes(max_rows, max_model_len))};
+                               table_bytes(max_rows, max_model_len, num_page_groups))};
 }
 
 PassInputs::PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len,
-                       const RopeConfig* longrope, int prefix_group_rows)
+                       size_t num_page_groups, const RopeConfig* longrope, int prefix_group_rows)
     : ctx_(ctx),
       layout_(make_layout(max_tokens, max_rows)),
       longrope_(longrope),
       prefix_group_rows_(prefix_group_rows),
       max_model_len_(max_model_len),
-      block_table_stride_(static_cast<int>(PagePool::pages_for(max_model_len))) {
+      block_table_stride_(static_cast<int>(PagePool::pages_for(max_model_len))),
+      block_table_group_stride_(int64_t{max_rows + 1} * block_table_stride_) {
   const size_t block = block_bytes(max_tokens, max_rows);
-  const size_t tables = table_bytes(max_rows, max_model_len);
+  const size_t tables = table_bytes(max_rows, max_model_len, num_page_groups);
   device_ = allocate(ctx, block, "pass inputs");
   block_tables_ = allocate(ctx, tables, "block tables");
   staging_ = allocate_staging(ctx, block * kPassPlaces, "pass input staging");
@@ -71,11 +74,14 @@ PassInputs::PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t
   for (auto& fence : copied_) fence = std::make_unique<Fence>(ctx);
 }
 
-void PassInputs::set_pages(int slot, const std::vector<int32_t>& pages) {
-  const int64_t first = static_cast<int64_t>(slot) * block_table_stride_;
-  std::copy(pages.begin(), pages.end(), table_staging_.as<int32_t>() + first);
-  upload(ctx_, block_tables_.as<int32_t>() + first, table_staging_.as<int32_t>() + first,
-         pages.size() * sizeof(int32_t));
+void PassInputs::set_pages(int slot, const std::vector<SequencePages>& pages) {
+  int64_t first = static_cast<int64_t>(slot) * block_table_stride_;
+  for (const SequencePages& group : pages) {
+    std::copy(group.table.begin(), group.table.end(), table_staging_.as<int32_t>() + first);
+    upload(ctx_, block_tables_.as<int32_t>() + first, table_staging_.as<int32_t>() + first,
+           group.table.size() * sizeof(int32_t));
+    first += block_table_group_stride_;
+  }
 }
 
 int32_t* PassInputs::begin_block() {
@@ -101,6 +107,7 @@ ForwardBatch PassInputs::view() const {
   batch.context_lens = base + layout_.context_lens;
   batch.block_tables = block_tables_.as<int32_t>();
   batch.block_table_stride = block_table_stride_;
+  batch.block_table_group_stride = block_table_group_stride_;
   batch.prefixes = {.pages = base + layout_.prefix_pages,
                     .rows = base + layout_.prefix_rows,
                     .starts = base + layout_.prefix_starts};

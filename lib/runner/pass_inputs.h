@@ -21,10 +21,10 @@ class PassInputs {
   // `longrope`: the rotation of a model whose long prompts turn by rows of their own, else null.
   // `prefix_group_rows`: rows that may read their common pages together, or 0.
   PassInputs(const Context& ctx, int max_tokens, int max_rows, int64_t max_model_len,
-             const RopeConfig* longrope, int prefix_group_rows);
+             size_t num_page_groups, const RopeConfig* longrope, int prefix_group_rows);
 
-  // Makes `pages` the row of `slot` in the block tables.
-  void set_pages(int slot, const std::vector<int32_t>& pages);
+  // Makes `pages` the row of `slot` in the block tables of each group.
+  void set_pages(int slot, const std::vector<SequencePages>& pages);
 
   // Batch of a prompt pass. A sequence whose last prompt token it feeds, unless it is scored, gets
   // logits, and its followers after it.
@@ -40,7 +40,8 @@ class PassInputs {
   void fill_decode_step(const ForwardBatch& batch, const SlotTables& tables);
 
   // What one takes on the device.
-  static MemoryItem memory(int max_tokens, int max_rows, int64_t max_model_len);
+  static MemoryItem memory(int max_tokens, int max_rows, int64_t max_model_len,
+                           size_t num_page_groups);
 
  private:
   // Offsets, in int32 elements, of the arrays in a block.
@@ -58,7 +59,7 @@ class PassInputs {
   };
   static Layout make_layout(int64_t max_tokens, int64_t max_rows);
   static size_t block_bytes(int max_tokens, int max_rows);
-  static size_t table_bytes(int max_rows, int64_t max_model_len);
+  static size_t table_bytes(int max_rows, int64_t max_model_len, size_t num_page_groups);
   int32_t* begin_block();  // a staging block whose last copy is done
   // Uploads elements [first, end) of it.
   void end_block(const int32_t* block, int64_t first, int64_t end);
@@ -76,8 +77,9 @@ class PassInputs {
   int prefix_group_rows_;
   int64_t max_model_len_;
   int block_table_stride_;
+  int64_t block_table_group_stride_;
   Buffer device_;
-  Buffer block_tables_;   // [max_rows, block_table_stride]
+  Buffer block_tables_;   // [page groups, max_rows + 1, block_table_stride]
   Buffer staging_;        // kPassPlaces blocks
   Buffer table_staging_;  // as block_tables_; a slot's row is written only once its last user ended
   std::array<std::unique_ptr<Fence>, kPassPlaces> copied_;

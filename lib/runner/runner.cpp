@@ -46,20 +46,22 @@ Runner::Runner(const ModelConfig& config, const TensorLoader& loader, const Engi
     : config_(config),
       device_(options.device, options.num_threads),
       shape_((validate(config_), choose_shape(config_, options, device_))),
-      num_pages_alone_(pages_without_others(config_, options, shape_, device_)),
+      num_slabs_alone_(slabs_without_others(config_, options, shape_, device_)),
       weights_(place(ctx_, config_, shape_, loader, options.seed)),
       decoder_(ctx_, config_, weights_.weights, pass_limits(shape_)),
       inputs_(ctx_, shape_.max_batched_tokens, shape_.max_num_seqs, shape_.max_model_len,
-              config_.longrope(), prefix_group_rows(config_, decoder_)),
+              shape_.page_groups.groups.size(), config_.longrope(),
+              prefix_group_rows(config_, decoder_)),
       sampler_(ctx_, config_.vocab_size, shape_.max_num_seqs, shape_.max_model_len,
                replays_prompts(options.prompt_policy)),
       scorer_(ctx_, config_.vocab_size, shape_.max_batched_tokens),
       top_logprobs_(ctx_, config_.vocab_size, shape_.max_num_seqs),
-      cache_(ctx_, config_, shape_.dtype, choose_num_pages(config_, options, shape_, device_)) {
+      cache_(ctx_, config_, shape_.dtype, shape_.page_groups, shape_.max_model_len,
+             choose_num_slabs(config_, options, shape_, device_)) {
   decoder_.tune();
   synchronize(ctx_);
   ledger_ = memory_ledger(config_, options, shape_, device_, /*from_checkpoint=*/loader != nullptr);
-  ledger_.push_back(KvCache::memory(config_, shape_.dtype, cache_.num_pages()));
+  ledger_.push_back(KvCache::memory(config_, shape_.dtype, shape_.page_groups, cache_.num_slabs()));
   collected_at_ = Clock::now();
   stats_.load_seconds = seconds_between(started_at_, collected_at_);
   stats_.decode_steps_by_rows.resize(shape_.max_num_seqs + 1);
@@ -115,8 +117,12 @@ void Runner::share_prompt(const Sequence& leader) {
 
 // Gives a row its own copy of the page in which the tokens that it shares end.
 void Runner::copy_shared_page(const Sequence& sequence, int32_t shared_tokens) {
-  if (sequence.copied_page < 0) return;
-  cache_.copy_page(sequence.copied_page, sequence.pages[shared_tokens / kPageSize]);
+  for (size_t group = 0; group < sequence.pages.size(); ++group) {
+    const SequencePages& pages = sequence.pages[group];
+    if (pages.copied_page < 0) continue;
+    const auto entry = static_cast<size_t>(shared_tokens / kPageSize);
+    cache_.copy_page(group, pages.copied_page, pages.table[entry]);
+  }
 }
 
 // Gives the rows that begin in this pass what they have of other rows: the page to copy, and marks

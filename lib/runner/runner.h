@@ -66,8 +66,8 @@ class Runner {
 
   const ModelConfig& config() const { return config_; }
   const EngineShape& shape() const { return shape_; }
-  int64_t num_pages() const { return cache_.num_pages(); }
-  int64_t num_pages_alone() const { return num_pages_alone_; }  // as pages_without_others()
+  int64_t num_slabs() const { return cache_.num_slabs(); }
+  int64_t num_slabs_alone() const { return num_slabs_alone_; }  // as slabs_without_others()
   EngineStats& stats() { return stats_; }
   const std::vector<MemoryItem>& memory() const { return ledger_; }
   int64_t peak_device_bytes() const;  // measured, 0 on the CPU
@@ -91,7 +91,7 @@ class Runner {
   const Context& ctx_ = device_.context();
   const int64_t free_bytes_at_start_ = device_.memory().free_bytes;
   EngineShape shape_;
-  const int64_t num_pages_alone_;
+  const int64_t num_slabs_alone_;
   const KeyCounter keys_{config_};
   PlacedWeights weights_;
   Decoder decoder_;

@@ -1,7 +1,10 @@
 #include "lib/schedule/batch_planner.h"
 
 #include <algorithm>
+#include <functional>
 #include <tuple>
+
+#include "lib/schedule/prefix_sources.h"
 
 namespace eet {
 
@@ -26,8 +29,53 @@ SequencePtr BatchPlanner::first() {
   return sorted_.empty() ? nullptr : sorted_.front();
 }
 
-BatchPlanner::Group BatchPlanner::next_group(size_t max_samples, int64_t free_pages) {
+SampleExtent BatchPlanner::extent(const Sequence& sequence, const Start& start) const {
+  SampleExtent extent = extent_of(sequence);
+  extent.shared_tokens = start.shared_tokens;
+  extent.lends = start.lends;
+  return extent;
+}
+
+std::vector<int64_t> BatchPlanner::pages_of(const Sequence& sequence, const Start& start) const {
+  return rules_.pages_of_row(extent(sequence, start), sequence.num_samples());
+}
+
+// Of the prompt of a row that lends it, by group.
+std::vector<int64_t> BatchPlanner::first_intact(const Sequence& sequence,
+                                                const Start& start) const {
+  SampleExtent lender = extent(sequence, start);
+  lender.lends = true;
+  std::vector<int64_t> first;
+  for (const PageRule& rule : rules_.groups()) {
+    first.push_back(page_needs(rule, lender).first_intact());
+  }
+  return first;
+}
+
+bool BatchPlanner::can_share(int32_t shared_tokens, std::span<const int64_t> kept) const {
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (rules_.groups()[i].first_visible(shared_tokens) < kept[i]) return false;
+  }
+  return true;
+}
+
+BatchPlanner::Group BatchPlanner::next_group(size_t max_samples, const PagePool& pool,
+                                             std::span<const int64_t> kept) {
   Group group;
+  PrefixSources sources;
+  std::vector<std::vector<int64_t>> intact;                 // of the group's rows
+  std::vector<int64_t> settled(rules_.groups().size(), 0);  // pages of all rows but the last
+  const auto with = [](std::vector<int64_t> pages, const std::vector<int64_t>& more) {
+    std::transform(pages.begin(), pages.end(), more.begin(), pages.begin(), std::plus<>());
+    return pages;
+  };
+  // All rows' pages, where the last one lends its prompt or not.
+  const auto pages_if = [&](bool last_lends) {
+    if (group.rows == 0) return settled;
+    Start last = group.starts.back();
+    last.lends = last_lends;
+    return with(settled, pages_of(*sorted_[group.rows - 1], last));
+  };
   while (group.samples < max_samples) {
     if (group.rows == sorted_.size()) {
       // A batch of sorted rows that is short by what the next window holds would pad more than it
@@ -36,26 +84,43 @@ BatchPlanner::Group BatchPlanner::next_group(size_t max_samples, int64_t free_pa
       sort_next_window();
     }
     const Sequence& sequence = *sorted_[group.rows];
+    Start start{.shared_tokens = sequence.shared_tokens};
+    const int32_t source = sources.source_of(start.shared_tokens);
+    if (!can_share(start.shared_tokens, source < 0 ? kept : intact[static_cast<size_t>(source)])) {
+      start.shared_tokens = 0;
+    }
+    const std::vector<int64_t> before = pages_if(start.shared_tokens > 0);
     const auto samples = static_cast<size_t>(sequence.num_samples());
-    const int64_t pages =
-        page_needs(sequence.num_samples(), sequence.prompt_len(), sequence.max_positions(),
-                   share_prompts_, ring_pages_, sequence.shared_tokens / kPageSize)
-            .of_samples(sequence.num_samples());
-    if (samples > max_samples - group.samples || pages > free_pages) break;
-    free_pages -= pages;
+    if (samples > max_samples - group.samples) break;
+    group.lacks_pages = !pool.fits(with(before, pages_of(sequence, start)));
+    if (group.lacks_pages) break;
+    settled = before;
+    if (group.rows > 0) group.starts.back().lends = start.shared_tokens > 0;
+    sources.add(start.shared_tokens);
+    intact.push_back(first_intact(sequence, start));
     ++group.rows;
     group.samples += samples;
-    group.prompt_tokens += sequence.prompt_len() - sequence.shared_tokens;
+    group.prompt_tokens += sequence.prompt_len() - start.shared_tokens;
+    group.starts.push_back(start);
+  }
+  // What the next row shares is not known before its window is sorted.
+  const bool wanted = group.rows == sorted_.size() || sorted_[group.rows]->shared_tokens > 0;
+  if (group.rows > 0 && prefixes_ && wanted) {
+    group.starts.back().lends = pool.fits(pages_if(/*last_lends=*/true));
   }
   return group;
 }
 
-std::vector<SequencePtr> BatchPlanner::take(size_t rows) {
-  const auto end = sorted_.begin() + static_cast<std::ptrdiff_t>(rows);
-  std::vector<SequencePtr> group(sorted_.begin(), end);
+std::vector<SequencePtr> BatchPlanner::take(const Group& group) {
+  const auto end = sorted_.begin() + static_cast<std::ptrdiff_t>(group.rows);
+  std::vector<SequencePtr> rows(sorted_.begin(), end);
   sorted_.erase(sorted_.begin(), end);
-  if (prefixes_ && !group.empty()) last_taken_ = group.back();
-  return group;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i]->shared_tokens = group.starts[i].shared_tokens;
+    rows[i]->lends = group.starts[i].lends;
+  }
+  if (prefixes_ && !rows.empty()) last_taken_ = rows.back();
+  return rows;
 }
 
 const std::vector<int64_t>& BatchPlanner::saved_tokens_by_level() const {

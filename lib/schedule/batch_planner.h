@@ -5,8 +5,11 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "lib/schedule/page_needs.h"
 #include "lib/schedule/prefix_order.h"
 #include "lib/schedule/sequence.h"
 
@@ -23,10 +26,8 @@ class BatchPlanner {
   //               end; by prompt among equals
   enum class Order { kByPrompt, kByOutput };
 
-  // `share_prompts`: the samples of a row have the pages of its prompt in common. `ring_pages` as
-  // in page_needs().
-  BatchPlanner(Order order, size_t window, bool share_prompts = true, int64_t ring_pages = 0)
-      : order_(order), window_(window), share_prompts_(share_prompts), ring_pages_(ring_pages) {}
+  BatchPlanner(Order order, size_t window, PageRules rules)
+      : order_(order), window_(window), rules_(std::move(rules)) {}
 
   // Lets rows share the beginnings of their prompts with the row before them in the order, and
   // sorts them by those instead where that saves more.
@@ -39,17 +40,30 @@ class BatchPlanner {
   // The first row of the order; null where none waits.
   SequencePtr first();
 
+  // How a row would start.
+  struct Start {
+    int32_t shared_tokens = 0;  // with the row before it: as many as that row's pages still hold
+    bool lends = false;         // its prompt's pages are kept for the row after it
+  };
+
   // The rows that could start next: the first ones in order whose samples are at most `max_samples`
-  // and need no more than `free_pages`, beside those that the first one shares.
+  // and whose pages, beside those that they share, are free in `pool`. `kept`: of each group, the
+  // first page that is kept of the prompt before theirs.
   struct Group {
     size_t rows = 0;
     size_t samples = 0;         // of these rows
     int64_t prompt_tokens = 0;  // to be computed: each row's once, without those it shares
+    std::vector<Start> starts;  // of these rows
+    bool lacks_pages = false;   // another row waits for nothing but pages
   };
-  Group next_group(size_t max_samples, int64_t free_pages);
+  Group next_group(size_t max_samples, const PagePool& pool, std::span<const int64_t> kept = {});
 
-  // Takes the first `rows` of the order; no more than next_group() gave.
-  std::vector<SequencePtr> take(size_t rows);
+  // Takes the rows that next_group() gave, to start so.
+  std::vector<SequencePtr> take(const Group& group);
+
+  // Whether pages of a prompt from page kept[group] of each group on hold what a row needs that
+  // shares its first `shared_tokens` tokens.
+  bool can_share(int32_t shared_tokens, std::span<const int64_t> kept) const;
 
   // The row taken last can be shared with no longer. To be called only while none waits.
   void forget_last() { last_taken_ = nullptr; }
@@ -59,11 +73,13 @@ class BatchPlanner {
 
  private:
   void sort_next_window();
+  SampleExtent extent(const Sequence& sequence, const Start& start) const;
+  std::vector<int64_t> pages_of(const Sequence& sequence, const Start& start) const;
+  std::vector<int64_t> first_intact(const Sequence& sequence, const Start& start) const;
 
   Order order_;
   size_t window_;
-  bool share_prompts_;
-  int64_t ring_pages_;
+  PageRules rules_;
   std::optional<PrefixOrder> prefixes_;
   std::deque<SequencePtr> waiting_;
   std::deque<SequencePtr> sorted_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/contract/kv_layout.h"
+#include "lib/schedule/prefix_sources.h"
 
 namespace eet {
 namespace {
@@ -81,20 +82,6 @@ std::vector<PromptPass> plan_padded(const std::vector<SequencePtr>& batch, int32
   return cutter.take();
 }
 
-// Rows share with the row before them, which may share in turn: a token comes from the nearest row
-// before that shares less.
-std::vector<int32_t> find_sources(const std::vector<SequencePtr>& batch) {
-  std::vector<int32_t> sources;
-  std::vector<int32_t> path;  // candidates: each shares more than those before it
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const int32_t shared = batch[i]->shared_tokens;
-    while (!path.empty() && batch[path.back()]->shared_tokens >= shared) path.pop_back();
-    sources.push_back(path.empty() || shared == 0 ? -1 : path.back());
-    path.push_back(static_cast<int32_t>(i));
-  }
-  return sources;
-}
-
 // Rows that copy a page come in a later wave than the row that begins it.
 std::vector<std::vector<SequencePtr>> find_waves(const std::vector<SequencePtr>& batch,
                                                  const std::vector<int32_t>& sources) {
@@ -123,7 +110,11 @@ PromptPlan plan_prompts(const std::vector<SequencePtr>& batch, PromptPolicy poli
   const auto [shortest, longest] = std::minmax_element(batch.begin(), batch.end(), by_length);
   PromptPlan plan;
   if (batch.empty()) return plan;
-  plan.sources = find_sources(batch);
+  PrefixSources sources;
+  for (const SequencePtr& sequence : batch) {
+    plan.sources.push_back(sources.source_of(sequence->shared_tokens));
+    sources.add(sequence->shared_tokens);
+  }
 
   // How many tokens of a prompt the passes feed.
   int32_t fed = (*longest)->prompt_len();

@@ -24,9 +24,8 @@ struct SchedulerOptions {
   size_t max_num_seqs = 1;
   int max_batched_tokens = 1;  // of one prompt pass
   size_t sort_window = 1;
-  int64_t kv_window = 0;  // positions back that any layer reads; 0: all
-  // Rows share the pages of prefixes that their prompts have in common. Only packed prompts do, and
-  // only where no page is written again behind a window.
+  PageGroups page_groups = {};
+  // Rows share the pages of prefixes that their prompts have in common. Only packed prompts do.
   bool share_prefixes = false;
   int64_t short_context = 0;  // as in PrefixRules
 };
@@ -46,9 +45,12 @@ struct SchedulerOptions {
 // They are computed once: the pages that the prompt of the row started last fills are kept, however
 // early it ends, as far as the next row in order shares them. That row would need as many of its
 // own, so that keeping them keeps nobody waiting.
+//
+// Where layers have windows, pages are given back once the window has left them, also those of
+// prompts, and others are written again (PageNeeds): but not while another row may yet share them.
 class Scheduler {
  public:
-  Scheduler(const SchedulerOptions& options, int64_t num_pages);
+  Scheduler(const SchedulerOptions& options, int64_t num_slabs);
 
   void add(SequencePtr sequence) { planner_.add(std::move(sequence)); }
   size_t num_waiting() const { return planner_.num_waiting(); }
@@ -89,11 +91,13 @@ class Scheduler {
   using Key = std::pair<uint64_t, int32_t>;
 
   std::vector<SequencePtr> with_samples(const std::vector<SequencePtr>& rows) const;
-  void place(Sequence& sequence, int64_t num_shared, std::span<const int32_t> shared_pages);
+  void place(Sequence& sequence, const SampleExtent& extent,
+             const std::vector<SequencePages>* source);
   void place_rows(const std::vector<SequencePtr>& fed, const PromptPlan& plan);
   BatchPlanner::Group next_group();
-  void keep_pages(std::vector<int32_t> pages);
-  void keep_no_more_than(int64_t num_pages);
+  void keep_prompt(const Sequence& sequence);
+  void keep_no_more_than(int32_t shared_tokens);
+  bool kept_hold(int32_t shared_tokens) const;
   void give_back_behind_windows();
   bool worth_starting(const BatchPlanner::Group& group) const;
   void drop_finished_rows();
@@ -102,16 +106,19 @@ class Scheduler {
   // Whether one sample of a row feeds the prompt for all; replayed prompts are fed by each.
   bool share_prompts_;
   bool share_prefixes_;
-  int64_t ring_pages_;  // as in page_needs()
+  PageRules rules_;
   PagePool pages_;
   PageReaders readers_;  // live rows, of the pages that their prompts fill
   BatchPlanner planner_;
   std::vector<int> free_slots_;  // the lowest last
   std::map<Key, SequencePtr> running_;
   std::deque<PromptPass> prompt_passes_;
-  std::vector<SequencePtr> prompts_under_way_;  // of prompt_passes_, and followers
-  std::vector<SequencePtr> live_;               // started, and with tokens still to be issued
-  std::vector<int32_t> kept_pages_;             // of the prompt started last, from its beginning
+  std::vector<SequencePtr> live_;  // started, and with tokens still to be issued
+  // Of the prompt started last, where it is kept: its block tables, whose entries [first, end) are
+  // owned.
+  std::vector<SequencePages> kept_;
+  std::vector<int64_t> kept_first_;  // by group
+  bool filling_ = false;             // more rows may join the batch that starts (static)
 };
 
 }  // namespace eet

@@ -168,7 +168,7 @@ TEST_CASE("on the CPU a row's log-probabilities keep their bits in any batch of 
 
 // Rows of different lengths see different windows and slopes.
 TEST_CASE("on the CPU a row's log-probabilities keep their bits with windows, QK-norm and ALiBi") {
-  for (const char* name : {"gemma3-text", "falcon-rw-kind"}) {
+  for (const char* name : {"gemma3-text", "gpt-oss", "falcon-rw-kind"}) {
     CAPTURE(name);
     check_all_arrangements({golden_model(name), on_device("cpu", DType::kF32), true});
   }

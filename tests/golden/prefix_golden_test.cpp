@@ -79,8 +79,14 @@ constexpr const char* kModels[] = {"samples/models/tales-llama",
                                    "tests/golden/models/llama-gqa4-hd128-llama3",
                                    "tests/golden/models/qwen2-gqa7-hd64-old"};
 
+// More of those that have windows in some layers, and in all.
+constexpr const char* kWindowModels[] = {
+    "tests/golden/models/gpt-oss", "tests/golden/models/cohere2", "tests/golden/models/olmo3",
+    "tests/golden/models/exaone4", "tests/golden/models/mistral-window"};
+
 TEST_CASE("on the CPU rows that share prefixes have the bits that they have alone") {
   for (const char* model : kModels) check_model(model, on_device("cpu", DType::kF32), true);
+  for (const char* model : kWindowModels) check_model(model, on_device("cpu", DType::kF32), true);
 }
 
 // In fp32 cuBLASLt's products have up to three classes of bits over the number of rows

@@ -43,6 +43,15 @@ ModelConfig config_with_experts(bool shared) {
   return config;
 }
 
+// Two layers of three with windows, shorter than a row may be.
+ModelConfig config_with_windows() {
+  ModelConfig config = config_of(/*gated_mlp=*/true);
+  config.layer_kinds.push_back(config.layer_kinds.front());
+  config.layer_kinds.back().attention.window = 100;
+  config.layers = {1, 0, 1};
+  return config;
+}
+
 int64_t sum_of(const std::vector<MemoryItem>& ledger) {
   return std::accumulate(ledger.begin(), ledger.end(), int64_t{0},
                          [](int64_t sum, const MemoryItem& item) { return sum + item.bytes; });
@@ -50,7 +59,7 @@ int64_t sum_of(const std::vector<MemoryItem>& ledger) {
 
 TEST_CASE("the estimate of an engine's memory is what it takes, to the byte") {
   const ModelConfig configs[] = {config_of(false), config_of(true), config_with_experts(false),
-                                 config_with_experts(true)};
+                                 config_with_experts(true), config_with_windows()};
   for (size_t kind = 0; kind < std::size(configs); ++kind) {
     for (const int rows : {1, 32}) {
       const ModelConfig& config = configs[kind];

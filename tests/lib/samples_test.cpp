@@ -202,15 +202,16 @@ TEST_CASE("samples share the pages that their prompt fills, and give each back o
   scheduler.add(make_family(0, 2 * kPageSize + 10, 20, 3));
   const std::vector<SequencePtr> rows = scheduler.start_rows(true);
   REQUIRE(rows.size() == 3);
-  CHECK(scheduler.pages().num_free() == 20 - 2 - 3);
+  CHECK(scheduler.pages().num_free_slabs() == 20 - 2 - 3);
   std::set<int32_t> pages;
   std::set<int> slots;
   for (const SequencePtr& sequence : rows) {
-    REQUIRE(sequence->pages.size() == 3);
-    CHECK(sequence->pages[0] == rows[0]->pages[0]);
-    CHECK(sequence->pages[1] == rows[0]->pages[1]);
+    const std::vector<int32_t>& table = sequence->pages[0].table;
+    REQUIRE(table.size() == 3);
+    CHECK(table[0] == rows[0]->pages[0].table[0]);
+    CHECK(table[1] == rows[0]->pages[0].table[1]);
     CHECK(sequence->position == 2 * kPageSize + 10);
-    pages.insert(sequence->pages.begin(), sequence->pages.end());
+    pages.insert(table.begin(), table.end());
     slots.insert(sequence->slot);
     CHECK(scheduler.find(0, sequence->sample) == sequence);
   }
@@ -222,12 +223,12 @@ TEST_CASE("samples share the pages that their prompt fills, and give each back o
   CHECK(scheduler.decode_rows().size() == 3);
 
   scheduler.end(*rows[0]);
-  CHECK(scheduler.pages().num_free() == 20 - 2 - 2);
+  CHECK(scheduler.pages().num_free_slabs() == 20 - 2 - 2);
   scheduler.end(*rows[2]);
-  CHECK(scheduler.pages().num_free() == 20 - 2 - 1);
+  CHECK(scheduler.pages().num_free_slabs() == 20 - 2 - 1);
   CHECK(scheduler.has_running());
   scheduler.end(*rows[1]);
-  CHECK(scheduler.pages().num_free() == 20);
+  CHECK(scheduler.pages().num_free_slabs() == 20);
   CHECK_FALSE(scheduler.has_running());
 }
 
@@ -244,26 +245,29 @@ TEST_CASE("the samples of a row start together, once there are slots and pages f
   scheduler.end(*first[1]);
   CHECK(scheduler.start_rows(true).size() == 3);
 
-  BatchPlanner planner(BatchPlanner::Order::kByPrompt, 8);
+  const auto planner_of = [](bool share_prompts) {
+    return BatchPlanner(BatchPlanner::Order::kByPrompt, 8, PageRules({}, 1024, share_prompts));
+  };
+  BatchPlanner planner = planner_of(true);
   planner.add(make_family(0, 2 * kPageSize, 2, 4));  // two shared pages and four of their own
-  CHECK(planner.next_group(8, 5).rows == 0);
-  CHECK(planner.next_group(8, 6).samples == 4);
-  BatchPlanner unshared(BatchPlanner::Order::kByPrompt, 8, /*share_prompts=*/false);
+  CHECK(planner.next_group(8, PagePool({}, 5)).rows == 0);
+  CHECK(planner.next_group(8, PagePool({}, 6)).samples == 4);
+  BatchPlanner unshared = planner_of(false);
   unshared.add(make_family(0, 2 * kPageSize, 2, 4));
-  CHECK(unshared.next_group(8, 11).rows == 0);
-  CHECK(unshared.next_group(8, 12).samples == 4);
+  CHECK(unshared.next_group(8, PagePool({}, 11)).rows == 0);
+  CHECK(unshared.next_group(8, PagePool({}, 12)).samples == 4);
 }
 
 TEST_CASE("a page is free when its last owner has given it back") {
-  PagePool pool(3);
-  const std::vector<int32_t> pages = pool.take(2);
-  pool.share(pages);
-  pool.give_back(pages);
-  CHECK(pool.num_free() == 1);
-  pool.give_back(pages);
-  CHECK(pool.num_free() == 3);
-  CHECK_THROWS(pool.give_back(pages));
-  CHECK_THROWS(pool.share(pages));
+  PagePool pool({}, 3);
+  const std::vector<int32_t> pages = pool.take(0, 2);
+  pool.share(0, pages);
+  pool.give_back(0, pages);
+  CHECK(pool.num_free_slabs() == 1);
+  pool.give_back(0, pages);
+  CHECK(pool.num_free_slabs() == 3);
+  CHECK_THROWS(pool.give_back(0, pages));
+  CHECK_THROWS(pool.share(0, pages));
 }
 
 }  // namespace eet::test

@@ -15,6 +15,8 @@ using namespace eet;
 
 namespace {
 
+const PageRules kPlainRules({}, 1024, /*share_prompts=*/true);
+
 SequencePtr make_sequence(uint64_t row, int prompt_len, int max_tokens = 1) {
   auto sequence = std::make_shared<Sequence>();
   sequence->request.row = row;
@@ -56,53 +58,54 @@ void check_passes(const PromptPlan& plan, const std::vector<int>& fed, int max_t
 }  // namespace
 
 TEST_CASE("pages are handed out once and come back") {
-  PagePool pool(5);
-  const auto a = pool.take(3);
-  const auto b = pool.take(2);
+  PagePool pool({}, 5);
+  const auto a = pool.take(0, 3);
+  const auto b = pool.take(0, 2);
   std::set<int32_t> all(a.begin(), a.end());
   all.insert(b.begin(), b.end());
   CHECK(all.size() == 5);
-  CHECK(pool.num_free() == 0);
-  CHECK_THROWS(pool.take(1));
-  pool.give_back(a);
-  CHECK(pool.num_free() == 3);
+  CHECK(pool.num_free_slabs() == 0);
+  CHECK_THROWS(pool.take(0, 1));
+  pool.give_back(0, a);
+  CHECK(pool.num_free_slabs() == 3);
   CHECK(PagePool::pages_for(0) == 0);
   CHECK(PagePool::pages_for(kPageSize) == 1);
   CHECK(PagePool::pages_for(kPageSize + 1) == 2);
 }
 
 TEST_CASE("groups come longest prompt first within the window, in order of arrival among equals") {
-  BatchPlanner planner(BatchPlanner::Order::kByPrompt, 4);
+  BatchPlanner planner(BatchPlanner::Order::kByPrompt, 4, kPlainRules);
+  const PagePool pool({}, 100);
   const std::vector<int> lengths = {3, 9, 9, 1, 50};  // the last is outside the first window
   for (size_t i = 0; i < lengths.size(); ++i) planner.add(make_sequence(i, lengths[i]));
   std::vector<uint64_t> order;
   while (planner.num_waiting() > 0) {
-    const BatchPlanner::Group group = planner.next_group(3, 100);
+    const BatchPlanner::Group group = planner.next_group(3, pool);
     REQUIRE(group.rows > 0);
-    for (const auto& sequence : planner.take(group.rows)) order.push_back(sequence->request.row);
+    for (const auto& sequence : planner.take(group)) order.push_back(sequence->request.row);
   }
   CHECK(order == std::vector<uint64_t>{1, 2, 0, 3, 4});
 }
 
 TEST_CASE("rows that may generate most come first under refill, and groups cross windows") {
-  BatchPlanner planner(BatchPlanner::Order::kByOutput, 3);
+  BatchPlanner planner(BatchPlanner::Order::kByOutput, 3, kPlainRules);
   planner.add(make_sequence(0, 5, 10));
   planner.add(make_sequence(1, 9, 10));
   planner.add(make_sequence(2, 1, 70));
   planner.add(make_sequence(3, 1, 90));
-  const BatchPlanner::Group group = planner.next_group(4, 100);
+  const BatchPlanner::Group group = planner.next_group(4, PagePool({}, 100));
   CHECK(group.rows == 4);
   CHECK(group.prompt_tokens == 16);
   std::vector<uint64_t> order;
-  for (const auto& sequence : planner.take(4)) order.push_back(sequence->request.row);
+  for (const auto& sequence : planner.take(group)) order.push_back(sequence->request.row);
   CHECK(order == std::vector<uint64_t>{2, 1, 0, 3});
 }
 
 TEST_CASE("a group never needs more pages than are free") {
-  BatchPlanner planner(BatchPlanner::Order::kByPrompt, 64);
+  BatchPlanner planner(BatchPlanner::Order::kByPrompt, 64, kPlainRules);
   for (int i = 0; i < 10; ++i) planner.add(make_sequence(i, kPageSize, 2));  // two pages each
-  CHECK(planner.next_group(64, 7).rows == 3);
-  CHECK(planner.next_group(64, 1).rows == 0);
+  CHECK(planner.next_group(64, PagePool({}, 7)).rows == 3);
+  CHECK(planner.next_group(64, PagePool({}, 1)).rows == 0);
   CHECK(planner.num_waiting() == 10);
 }
 
@@ -134,8 +137,9 @@ std::vector<size_t> simulate(const SchedulerOptions& options, int64_t num_pages,
       for (const SequencePtr& sequence : scheduler.decode_rows()) {
         CHECK(sequence->slot < static_cast<int>(options.max_num_seqs));
         slots.insert(sequence->slot);
-        pages.insert(sequence->pages.begin(), sequence->pages.end());
-        num_pages_taken += sequence->pages.size();
+        const std::vector<int32_t>& table = sequence->pages.front().table;
+        pages.insert(table.begin(), table.end());
+        num_pages_taken += table.size();
         ++sequence->position;
         sampled.push_back(sequence);
       }
@@ -149,7 +153,7 @@ std::vector<size_t> simulate(const SchedulerOptions& options, int64_t num_pages,
       if (++generated[row] == outputs[row]) scheduler.end(*sequence);
     }
   }
-  CHECK(scheduler.pages().num_free() == num_pages);
+  CHECK(scheduler.pages().num_free_slabs() == num_pages);
   for (size_t i = 0; i < outputs.size(); ++i) CHECK(generated[i] == outputs[i]);
   return rows_of_steps;
 }

@@ -20,7 +20,7 @@ SequencePtr running(std::vector<int32_t> pages, int32_t max_tokens = 50) {
   sequence->position = sequence->prompt_len();
   static int32_t own = 1'000'000;
   for (int i = 0; i < 2; ++i) pages.push_back(own++);
-  sequence->pages = std::move(pages);
+  sequence->pages = {{.table = std::move(pages)}};
   return sequence;
 }
 
@@ -41,8 +41,9 @@ void check_groups(const std::vector<SequencePtr>& rows, const PrefixGroups& grou
       CHECK_EQ(groups.pages[static_cast<size_t>(row)], pages);
       const Sequence& sequence = *rows[static_cast<size_t>(row)];
       CHECK_LE(pages, sequence.prompt_len() / kPageSize);
-      CHECK(std::equal(sequence.pages.begin(), sequence.pages.begin() + pages,
-                       rows[static_cast<size_t>(first)]->pages.begin()));
+      const std::vector<int32_t>& table = sequence.pages.front().table;
+      CHECK(std::equal(table.begin(), table.begin() + pages,
+                       rows[static_cast<size_t>(first)]->pages.front().table.begin()));
     }
   }
   for (size_t row = 0; !groups.empty() && row < rows.size(); ++row) {

@@ -2,7 +2,6 @@
 // prefix is computed once, and pages come back.
 #include <doctest/doctest.h>
 
-#include <map>
 #include <numeric>
 #include <set>
 #include <string>
@@ -10,168 +9,10 @@
 
 #include "lib/schedule/scheduler.h"
 #include "tests/lib/prefix/prompt_forest.h"
+#include "tests/lib/scheduled_job.h"
 
 namespace eet::test {
 namespace {
-
-// What a token's keys and values depend on: all tokens up to it.
-uint64_t mix(uint64_t before, uint64_t token) {
-  return (before ^ (token + 0x9E3779B97F4A7C15U)) * 0xD1342543DE82EF95U + 1;
-}
-
-// Plays the device: writes what passes write, and checks that they read what their row expects.
-class Device {
- public:
-  // Rows of other kinds have other keys for the same tokens.
-  explicit Device(int64_t short_context) : short_context_(short_context) {}
-
-  void run(const PromptPass& pass) {
-    for (const PromptSegment& segment : pass) {
-      if (segment.continues_prefix()) copy_page(*segment.sequence, segment.first);
-    }
-    for (const PromptSegment& segment : pass) {
-      for (int32_t p = segment.first; p < segment.end(); ++p) write(*segment.sequence, p);
-    }
-    for (const PromptSegment& segment : pass) {
-      read(*segment.sequence, segment.end());
-      if (!segment.ends_prompt()) continue;
-      for (const SequencePtr& follower : segment.sequence->followers) {
-        copy_page(*follower, follower->prompt_len());
-      }
-    }
-  }
-
-  void step(const Sequence& sequence) {
-    write(sequence, sequence.position);
-    read(sequence, sequence.position + 1);
-  }
-
- private:
-  using Page = std::vector<uint64_t>;
-
-  void copy_page(const Sequence& sequence, int32_t shared) {
-    if (sequence.copied_page < 0) return;
-    pages_[sequence.pages[static_cast<size_t>(shared / kPageSize)]] = pages_[sequence.copied_page];
-  }
-
-  // Expected content, position by position.
-  const std::vector<uint64_t>& expected(const Sequence& sequence) {
-    const Request& request = sequence.request;
-    std::vector<uint64_t>& row = expected_[{request.row, sequence.sample}];
-    if (!row.empty()) return row;
-    uint64_t all = static_cast<int64_t>(request.prompt.size()) > short_context_ ? 1 : 0;
-    for (int64_t p = 0; p < sequence.max_positions(); ++p) {
-      const uint64_t generated = (request.row + 1) * 1000 + static_cast<uint64_t>(sequence.sample);
-      all = mix(all, p < sequence.prompt_len()
-                         ? static_cast<uint64_t>(request.prompt[static_cast<size_t>(p)])
-                         : generated);
-      row.push_back(all);
-    }
-    return row;
-  }
-
-  void write(const Sequence& sequence, int32_t position) {
-    Page& page = pages_[sequence.pages[static_cast<size_t>(position / kPageSize)]];
-    page.resize(kPageSize);
-    page[static_cast<size_t>(position % kPageSize)] =
-        expected(sequence)[static_cast<size_t>(position)];
-  }
-
-  void read(const Sequence& sequence, int32_t context_len) {
-    bool intact = true;
-    for (int32_t p = 0; p < context_len; ++p) {
-      const Page& page = pages_[sequence.pages[static_cast<size_t>(p / kPageSize)]];
-      intact &= !page.empty() && page[static_cast<size_t>(p % kPageSize)] ==
-                                     expected(sequence)[static_cast<size_t>(p)];
-    }
-    CHECK(intact);
-  }
-
-  int64_t short_context_;
-  std::map<int32_t, Page> pages_;
-  std::map<std::pair<uint64_t, int32_t>, std::vector<uint64_t>> expected_;
-};
-
-struct Outcome {
-  int64_t computed = 0;  // prompt tokens that passes fed
-  int64_t shared = 0;    // prompt tokens that they did not
-  int64_t most_rows = 0;
-};
-
-// A job: rows are added as far ahead as the engine is fed.
-class Play {
- public:
-  Play(const SchedulerOptions& options, int64_t num_pages)
-      : scheduler_(options, num_pages),
-        num_pages_(num_pages),
-        device_(options.short_context > 0 ? options.short_context : INT64_MAX) {}
-
-  // Rows end before their max_tokens where `ends_early` says so.
-  template <typename EndsEarly>
-  Outcome run(const std::vector<SequencePtr>& rows, EndsEarly ends_early) {
-    size_t next = 0;
-    while (next < rows.size() || scheduler_.num_waiting() > 0 || scheduler_.has_running()) {
-      while (next < rows.size() && scheduler_.num_waiting() < scheduler_.sort_window()) {
-        scheduler_.add(rows[next++]);
-      }
-      for (const SequencePtr& row : scheduler_.start_rows(true)) started_.push_back(row);
-      if (const auto pass = scheduler_.next_prompt_pass()) {
-        feed(*pass);
-      } else {
-        const std::vector<SequencePtr> decoded = scheduler_.decode_rows();
-        CHECK(scheduler_.repeated_tokens() == repeated_tokens(decoded));
-        for (const SequencePtr& sequence : decoded) {
-          device_.step(*sequence);
-          ++sequence->position;
-          ++sequence->num_issued;
-        }
-      }
-      end_rows(ends_early);
-    }
-    CHECK(scheduler_.pages().num_free() == num_pages_);
-    return outcome_;
-  }
-
- private:
-  void feed(const PromptPass& pass) {
-    device_.run(pass);
-    for (const PromptSegment& segment : pass) {
-      Sequence& sequence = *segment.sequence;
-      outcome_.computed += segment.count;
-      if (segment.first == sequence.shared_tokens) outcome_.shared += sequence.shared_tokens;
-      if (!segment.ends_prompt()) continue;
-      ++sequence.num_issued;
-      for (const SequencePtr& follower : sequence.followers) ++follower->num_issued;
-    }
-  }
-
-  template <typename EndsEarly>
-  void end_rows(EndsEarly ends_early) {
-    outcome_.most_rows = std::max(outcome_.most_rows, static_cast<int64_t>(started_.size()));
-    std::erase_if(started_, [&](const SequencePtr& row) {
-      if (row->num_issued < row->params.max_tokens && !ends_early()) return false;
-      scheduler_.end(*row);
-      return true;
-    });
-  }
-
-  static int64_t repeated_tokens(const std::vector<SequencePtr>& rows) {
-    std::set<int32_t> pages;
-    int64_t repeated = 0;
-    for (const SequencePtr& row : rows) {
-      for (int32_t page = 0; page < row->prompt_len() / kPageSize; ++page) {
-        repeated += pages.insert(row->pages[static_cast<size_t>(page)]).second ? 0 : kPageSize;
-      }
-    }
-    return repeated;
-  }
-
-  Scheduler scheduler_;
-  int64_t num_pages_;
-  Device device_;
-  std::vector<SequencePtr> started_;
-  Outcome outcome_;
-};
 
 SequencePtr make_row(uint64_t row, std::vector<int32_t> prompt, int max_tokens, int samples = 1) {
   auto sequence = std::make_shared<Sequence>();
@@ -237,8 +78,9 @@ TEST_CASE("rows read what they expect from pages they share, and every page come
     if (seed % 4 == 3) options.short_context = 300;
     const std::vector<SequencePtr> rows = random_rows(forest, 40);
     // Little memory: a row of 4 samples needs up to 16 pages.
-    const Outcome outcome =
-        Play(options, forest.uniform(16, 50)).run(rows, [&] { return forest.uniform(0, 60) == 0; });
+    const JobOutcome outcome = ScheduledJob(options, forest.uniform(16, 50)).run(rows, [&] {
+      return forest.uniform(0, 60) == 0;
+    });
     CHECK(outcome.computed + outcome.shared == prompt_tokens(rows));
     shared += outcome.shared;
   }
@@ -261,7 +103,7 @@ TEST_CASE("a prefix is computed once, in memory for one row as in memory for all
                                          .sort_window = 12,
                                          .share_prefixes = true};
           const std::vector<SequencePtr> copies = rows_with_prefix(30, prefix, own, 10);
-          const Outcome outcome = Play(options, num_pages).run(copies, kNever);
+          const JobOutcome outcome = ScheduledJob(options, num_pages).run(copies, kNever);
           // A row that has the memory alone has no page for the part that it would copy.
           const int whole = prefix / kPageSize * kPageSize;
           CHECK(outcome.shared >= 29 * whole);
@@ -276,10 +118,13 @@ TEST_CASE("rows that share run together in memory that would not hold them other
   // Nine pages each, of which eight are shared.
   const SchedulerOptions sharing{
       .max_num_seqs = 64, .max_batched_tokens = 4096, .sort_window = 64, .share_prefixes = true};
-  CHECK(Play(sharing, 8 + 40 + 1).run(rows_with_prefix(64, 1024, 60, 20), kNever).most_rows >= 40);
+  CHECK(
+      ScheduledJob(sharing, 8 + 40 + 1).run(rows_with_prefix(64, 1024, 60, 20), kNever).most_rows >=
+      40);
   SchedulerOptions apart = sharing;
   apart.share_prefixes = false;
-  CHECK(Play(apart, 8 + 40 + 1).run(rows_with_prefix(64, 1024, 60, 20), kNever).most_rows == 5);
+  CHECK(ScheduledJob(apart, 8 + 40 + 1).run(rows_with_prefix(64, 1024, 60, 20), kNever).most_rows ==
+        5);
 }
 
 TEST_CASE("prompts of several levels are fed in one pass a level") {
@@ -309,13 +154,14 @@ TEST_CASE("prompts of several levels are fed in one pass a level") {
 
 TEST_CASE("rows are sorted by prefix where that saves more than starting long outputs late costs") {
   const auto order = [](const std::vector<SequencePtr>& all, BatchPlanner::Order by) {
-    BatchPlanner planner(by, 64);
+    BatchPlanner planner(by, 64, PageRules({}, 4096, /*share_prompts=*/true));
+    const PagePool pool({}, 1000);
     planner.share_prefixes(
         {.max_num_seqs = 4, .outputs_matter = by == BatchPlanner::Order::kByOutput});
     for (const SequencePtr& row : all) planner.add(row);
     std::vector<uint64_t> taken;
     while (planner.num_waiting() > 0) {
-      for (const SequencePtr& row : planner.take(planner.next_group(64, 1000).rows)) {
+      for (const SequencePtr& row : planner.take(planner.next_group(64, pool))) {
         taken.push_back(row->request.row);
       }
     }
@@ -353,10 +199,10 @@ TEST_CASE("a window goes on with the prefix that the one before it ended with") 
     prompt.push_back(-i);
     rows.push_back(make_row(static_cast<uint64_t>(i), std::move(prompt), 3));
   }
-  CHECK(Play(options, 40).run(rows, kNever).computed == 4 * 256 + 64);
+  CHECK(ScheduledJob(options, 40).run(rows, kNever).computed == 4 * 256 + 64);
 }
 
-TEST_CASE("only packed prompts share prefixes, and none whose pages are written again") {
+TEST_CASE("only packed prompts share prefixes") {
   for (const PromptPolicy policy : {PromptPolicy::kPadded, PromptPolicy::kSerial}) {
     const SchedulerOptions options{.prompt_policy = policy,
                                    .max_num_seqs = 8,
@@ -367,14 +213,73 @@ TEST_CASE("only packed prompts share prefixes, and none whose pages are written 
     for (const SequencePtr& row : rows_with_prefix(8, 256, 5, 3)) scheduler.add(row);
     for (const SequencePtr& row : scheduler.start_rows(true)) CHECK(row->shared_tokens == 0);
   }
-  const SchedulerOptions windows{.max_num_seqs = 8,
-                                 .max_batched_tokens = 4096,
-                                 .sort_window = 8,
-                                 .kv_window = 200,
+}
+
+// Layers of all positions and of two windows, in slabs that hold several pages of some.
+PageGroups mixed_groups(int64_t short_window, int64_t long_window) {
+  return page_groups({{.window = 0, .num_layers = 2},
+                      {.window = short_window, .num_layers = 5},
+                      {.window = long_window, .num_layers = 1}});
+}
+
+TEST_CASE("rows read what they expect behind windows, too, and every page comes back") {
+  int64_t shared = 0;
+  for (uint32_t seed = 0; seed < 120; ++seed) {
+    CAPTURE(seed);
+    PromptForest forest(seed, seed % 3 == 0 ? 3 : 5000, 900);
+    const int window = forest.uniform(1, 400);
+    SchedulerOptions options{.schedule = seed % 2 ? Schedule::kStatic : Schedule::kRefill,
+                             .max_num_seqs = static_cast<size_t>(forest.uniform(4, 16)),
+                             .max_batched_tokens = forest.uniform(60, 600),
+                             .sort_window = static_cast<size_t>(forest.uniform(1, 40)),
+                             .page_groups = mixed_groups(window, window + forest.uniform(1, 300)),
+                             .share_prefixes = true};
+    if (seed % 5 == 4) options.page_groups = page_groups({{.window = window, .num_layers = 3}});
+    if (seed % 4 == 3) options.short_context = 300;
+    const std::vector<SequencePtr> rows = random_rows(forest, 40);
+    // Little memory: a row of 4 samples needs up to 36 pages of each group.
+    const JobOutcome outcome = ScheduledJob(options, forest.uniform(66, 150)).run(rows, [&] {
+      return forest.uniform(0, 60) == 0;
+    });
+    CHECK(outcome.computed + outcome.shared == prompt_tokens(rows));
+    shared += outcome.shared;
+  }
+  CHECK(shared > 120 * 1000);
+}
+
+TEST_CASE("with windows a prefix is computed once, in groups of rows of any size") {
+  for (const int window : {1, 100, 129, 700}) {
+    for (const Schedule schedule : {Schedule::kRefill, Schedule::kStatic}) {
+      for (const size_t max_num_seqs : {size_t{1}, size_t{7}}) {
+        CAPTURE(window);
+        const SchedulerOptions options{.schedule = schedule,
+                                       .max_num_seqs = max_num_seqs,
+                                       .max_batched_tokens = 400,
+                                       .sort_window = 12,
+                                       .page_groups = mixed_groups(window, window + 50),
+                                       .share_prefixes = true};
+        // Outputs that go far beyond the window, and the pages of the prompt.
+        const JobOutcome outcome =
+            ScheduledJob(options, 300).run(rows_with_prefix(30, 400, 30, 300), kNever);
+        CHECK(outcome.shared == 29 * 400);
+      }
+    }
+  }
+}
+
+TEST_CASE("a prompt longer than its ring of pages shares what the ring still holds") {
+  const SchedulerOptions options{.max_num_seqs = 6,
+                                 .max_batched_tokens = 256,
+                                 .sort_window = 12,
+                                 .page_groups = mixed_groups(100, 150),
                                  .share_prefixes = true};
-  Scheduler scheduler(windows, 100);
-  for (const SequencePtr& row : rows_with_prefix(8, 256, 5, 3)) scheduler.add(row);
-  for (const SequencePtr& row : scheduler.start_rows(true)) CHECK(row->shared_tokens == 0);
+  // A long document and questions: all of it. A short one in front of long texts: it has been
+  // written over when the next row starts.
+  const auto shared = [&](int prefix, int own) {
+    return ScheduledJob(options, 400).run(rows_with_prefix(12, prefix, own, 9), kNever).shared;
+  };
+  CHECK(shared(3000, 60) == 11 * 3000);
+  CHECK(shared(300, 3000) == 0);
 }
 
 }  // namespace eet::test
