@@ -141,6 +141,9 @@ __host__ __device__ constexpr int prefix_state_stride(int head_dim) {
 // The plain variant behind decode_prefix_kernel, which attended the whole pages that a row shares
 // with others. Splits of which it did all are done; of another it left the state of each warp.
 struct PrefixRules : PlainRules {
+  struct Work : DecodeWork {
+    int shared_pages;
+  };
   static constexpr bool kContinues = true;
   static constexpr int kTokensPerSplit = kMinPagesPerSplit * kPageSize;
 
@@ -148,15 +151,15 @@ struct PrefixRules : PlainRules {
   float* states;         // [num_rows, num_kv_heads, kDecodeWarps, group, prefix_state_stride]
 
   // Where the tokens of the split that are shared end, or before its begin.
-  __device__ __forceinline__ int prefix_end(const DecodeWork& work) const {
-    return min(pages[work.row] * kPageSize, (work.split + 1) * kTokensPerSplit);
+  static __device__ __forceinline__ int prefix_end(const Work& work) {
+    return min(work.shared_pages * kPageSize, (work.split + 1) * kTokensPerSplit);
   }
   static __device__ __forceinline__ bool is_done(const DecodeWork& work, int prefix_end) {
     return prefix_end == work.end && work.split + 1 < work.num_splits;
   }
   // 0 of a row that has ended.
-  __device__ __forceinline__ int num_done(const DecodeWork& work) const {
-    return max(min(pages[work.row] / kMinPagesPerSplit, work.num_splits - 1), 0);
+  static __device__ __forceinline__ int num_done(const Work& work) {
+    return max(min(work.shared_pages / kMinPagesPerSplit, work.num_splits - 1), 0);
   }
   template <typename T>
   __device__ __forceinline__ float* state_of(const DecodeArgs<T>& args, const DecodeWork& work,
@@ -202,10 +205,11 @@ __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args, const
 }
 // The first splits of the grid are those that are not done: they start first.
 template <int kTile, typename T>
-__device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args,
-                                                const PrefixRules& rules) {
-  DecodeWork work = find_work(args);
-  work.split += rules.num_done(work);
+__device__ __forceinline__ PrefixRules::Work find_work(const DecodeArgs<T>& args,
+                                                       const PrefixRules& rules) {
+  const int shared_pages = rules.pages[blockIdx.y];  // waits beside what the rest waits for
+  PrefixRules::Work work{find_work(args), shared_pages};
+  work.split += PrefixRules::num_done(work);
   set_context(work, work.context_len);
   return work;
 }

@@ -30,7 +30,8 @@ static_assert(kPrefixColumns == 64);
 // Behind those is a warpgroup of which one warp finds work and brings pages: a whole one, since
 // registers are given to and taken from as many warps.
 constexpr int kThreads = 32 * kWarps + kGroupThreads;
-constexpr int kPagesPerSplit = kMinPagesPerSplit;
+constexpr int kPagesPerSplit = kPrefixSplitPages;
+static_assert(kPagesPerSplit == kMinPagesPerSplit);
 constexpr int kTilesPerChain = kPageSize / kTileTokens / kDecodeWarps;  // of a page
 constexpr int kPageChunkBytes = 128 * kPageSize;                        // 64 dimensions of a page
 static_assert(kTilesPerChain == 2);
@@ -705,9 +706,12 @@ void launch(const DecodeArgs<T>& args, const SharedPrefixes& prefixes, float* st
   const auto prefix_kernel = decode_prefix_kernel<T, kDim>;
   CUDA_CHECK(cudaFuncSetAttribute(prefix_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   shared_bytes(kDim)));
-  const int num_blocks =
-      std::min(static_cast<int>(grid.x * grid.z) * prefixes.num_groups, num_multiprocessors());
+  const int num_blocks = std::min(static_cast<int>(grid.x) * args.max_splits * prefixes.num_groups,
+                                  num_multiprocessors());
   launch_overlapped(prefix_kernel, num_blocks, kThreads, shared_bytes(kDim), stream, prefix_args);
+  // Of splits, those that no row has left to itself.
+  grid.z =
+      static_cast<unsigned>(std::max(1, args.max_splits - prefixes.least_pages / kPagesPerSplit));
   const auto row_kernel = args.group <= 8 ? decode_mma_kernel<T, kDim, 1, true, PrefixRules>
                                           : decode_mma_kernel<T, kDim, 2, true, PrefixRules>;
   launch_decode_kernel<T, kDim>(row_kernel, args, rules, grid, stream);

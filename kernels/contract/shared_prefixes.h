@@ -30,9 +30,11 @@ struct SharedPrefixes {
   const int32_t* rows = nullptr;    // the rows of the first group, of the second, and so on
   const int32_t* starts = nullptr;  // [num_groups + 1], where each group's rows begin in `rows`
   int num_groups = 0;               // groups without rows may be among them
+  int least_pages = 0;              // every row that has not ended shares at least as many
 };
 
-// Longer rows are split in parts that depend on their length.
+// Rows are split in parts of so many pages; those longer than kMaxPrefixContext in others.
+inline constexpr int kPrefixSplitPages = 8;
 inline constexpr int kMaxPrefixContext = 32768;
 
 }  // namespace eet

@@ -27,6 +27,7 @@ class ReplayCache {
     int rows = 0;
     int context_len = 0;
     int prefix_groups = 0;
+    int prefix_pages = 0;  // that all rows share at least
     // clang-tidy 14 takes the defaulted comparison for a literal zero.
     auto operator<=>(const Key&) const = default;  // NOLINT(modernize-use-nullptr)
   };

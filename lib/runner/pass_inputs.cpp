@@ -199,13 +199,15 @@ ForwardBatch PassInputs::prompt_pass(const PromptPass& pass) {
 }
 
 // Which of the batch's `num_rows` rows, the first of which are `rows`, read pages together. Steps
-// with a few groups more or less are issued alike: the others have no rows.
+// with a few groups or pages more or less are issued alike: the others have no rows.
 void PassInputs::add_prefix_groups(int32_t* block, const std::vector<SequencePtr>& rows,
                                    size_t num_rows) {
-  num_prefix_groups_ = 0;
+  num_prefix_groups_ = least_prefix_pages_ = 0;
   const PrefixGroups groups = find_prefix_groups(rows, prefix_group_rows_);
   if (groups.empty()) return;
   num_prefix_groups_ = static_cast<int>(std::bit_ceil(static_cast<unsigned>(groups.num_groups())));
+  least_prefix_pages_ = *std::min_element(groups.pages.begin(), groups.pages.end()) /
+                        kPrefixSplitPages * kPrefixSplitPages;
   int32_t* pages = block + layout_.prefix_pages;
   std::fill_n(pages, num_rows, 0);
   std::copy(groups.pages.begin(), groups.pages.end(), pages);
@@ -230,7 +232,7 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_
     }
     block[layout_.cu_seqlens + static_cast<int64_t>(slots.size())] =
         static_cast<int32_t>(slots.size());
-    num_prefix_groups_ = 0;
+    num_prefix_groups_ = least_prefix_pages_ = 0;
     if (share_pages && prefix_group_rows_ > 0) add_prefix_groups(block, rows, slots.size());
     end_block(block, 0, layout_.row_part);
     decode_slots_ = slots;
@@ -245,6 +247,7 @@ ForwardBatch PassInputs::decode_step(const std::vector<int32_t>& slots, int num_
   batch.max_query_len = 1;
   batch.max_context_len = max_context_len;
   batch.prefixes.num_groups = num_prefix_groups_;
+  batch.prefixes.least_pages = least_prefix_pages_;
   if (longrope_ != nullptr && num_prompt_rows > 0) upload_replayed_rope_rows(batch, rows);
   return batch;
 }

@@ -86,6 +86,7 @@ class PassInputs {
   size_t next_block_ = 0;
   std::vector<int32_t> decode_slots_;  // of the last decode step, empty after a prompt pass
   int num_prefix_groups_ = 0;          // of that step
+  int least_prefix_pages_ = 0;
 };
 
 }  // namespace eet

@@ -247,7 +247,8 @@ void Runner::issue_decode_step(const std::vector<SequencePtr>& rows, int64_t rep
   if (replayed > 0) {
     issue_step();
   } else {
-    decode_steps_.run({batch.num_rows, batch.max_context_len, batch.prefixes.num_groups},
+    decode_steps_.run({batch.num_rows, batch.max_context_len, batch.prefixes.num_groups,
+                       batch.prefixes.least_pages},
                       issue_step);
   }
   take_top_logprobs(issued_pass);

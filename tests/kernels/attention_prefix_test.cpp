@@ -85,7 +85,8 @@ class Step {
       batch.prefixes = {.pages = pages.as<int32_t>(),
                         .rows = rows.as<int32_t>(),
                         .starts = starts.as<int32_t>(),
-                        .num_groups = static_cast<int>(starts_.size()) - 1};
+                        .num_groups = static_cast<int>(starts_.size()) - 1,
+                        .least_pages = least_pages()};
     }
     ops::append_attention(ctx, out, qkv, {keys, values}, batch, shape_,
                           {turns_ ? table.view() : TensorView(), false}, {}, view);
@@ -104,6 +105,14 @@ class Step {
   }
 
  private:
+  // Of rows that have not ended.
+  int32_t least_pages() const {
+    int32_t least = kMaxPrefixContext / kPageSize;
+    for (size_t row = 0; row < context_lens_.size(); ++row) {
+      if (context_lens_[row] > 0) least = std::min(least, prefix_pages_[row]);
+    }
+    return least;
+  }
   static std::vector<int32_t> permuted(const std::vector<int32_t>& values,
                                        const std::vector<int32_t>& order) {
     std::vector<int32_t> result;
