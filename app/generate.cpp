@@ -287,7 +287,8 @@ int run_job(GenerateOptions options) {
       .live_input = !reader.total_bytes(),
       .fail_on_bad_row = options.fail_on_bad_row,
       .keep_going = options.keep_going,
-      .token_bytes = json_bytes_per_token(options.format, options.logprobs)};
+      .token_bytes = json_bytes_per_token(options.format, options.logprobs),
+      .text_threads = text_threads(stats.devices.size())};
   Job job(source, engine, tokenizer.get(), sink, progress, job_options);
   const bool complete = run_to_the_end(
       job, sink, [&] { describe_shard(options, identity, reader, shard_time(chat, start)); });

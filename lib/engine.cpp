@@ -23,11 +23,9 @@ SchedulerOptions scheduler_options(const EngineOptions& options, const EngineSha
 }
 
 TokenOutput non_finite(const Sequence& sequence) {
-  return {.row = sequence.request.row,
-          .sample = sequence.sample,
-          .finish = FinishReason::kError,
-          .error = RowError{"non_finite_logits",
-                            "the model's logits are not finite; try another --dtype"}};
+  return failed_output(
+      sequence.request.row, sequence.sample,
+      {"non_finite_logits", "the model's logits are not finite; try another --dtype"});
 }
 
 // Of the likeliest tokens of a pass, those that row `index` wants.

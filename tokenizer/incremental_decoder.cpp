@@ -13,8 +13,12 @@ std::string IncrementalDecoder::push(int32_t id) {
 
 std::string IncrementalDecoder::push(std::span<const int32_t> ids) {
   std::string text;
-  for (const int32_t id : ids) tokenizer_.append_text(id, skip_special_tokens_, state_, text);
+  for (const int32_t id : ids) append(id, text);
   return text;
+}
+
+void IncrementalDecoder::append(int32_t id, std::string& text) {
+  tokenizer_.append_text(id, skip_special_tokens_, state_, text);
 }
 
 std::string IncrementalDecoder::finish() {

@@ -23,6 +23,8 @@ class IncrementalDecoder {
 
   // Text that is final once `id` is known; may be empty.
   std::string push(int32_t id);
+  // The same, appended to `text`.
+  void append(int32_t id, std::string& text);
   // As push() for each of `ids` in turn.
   std::string push(std::span<const int32_t> ids);
 

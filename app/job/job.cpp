@@ -44,7 +44,9 @@ Job::Job(RowSource& source, Generator& engine, const Tokenizer* tokenizer, Compl
       sink_(sink),
       progress_(progress),
       options_(options),
-      max_rows_in_flight_(max_rows_in_flight(engine)) {}
+      max_rows_in_flight_(max_rows_in_flight(engine)),
+      running_([&sink](const Completion& completion) { return sink.format(completion); },
+               options.text_threads) {}
 
 bool Job::run(const StopRequested& stop_requested) {
   while (feed(stop_requested) && !stop_requested()) {
@@ -58,7 +60,7 @@ bool Job::run(const StopRequested& stop_requested) {
 bool Job::may_read() const {
   return engine_.num_waiting() < engine_.sort_window() &&
          running_.size() + sink_.rows_held() < max_rows_in_flight_ &&
-         bytes_running_ + sink_.bytes_held() < kMaxBytesInFlight;
+         running_.memory_bytes() + sink_.bytes_held() < kMaxBytesInFlight;
 }
 
 // The next row. A busy engine is not kept waiting for one. An idle one waits, so that its first
@@ -103,30 +105,19 @@ void Job::submit(InputRow row) {
   if (++submitted_ == kFirstRows) first_rows_end_ = row.row + 1;
   if (row.error) {
     const ScopedTimer timer(output_seconds_);
-    complete(failed_completion(std::move(row)), input_bytes);
+    complete(running_.finish(failed_completion(std::move(row)), input_bytes));
     return;
   }
   CompletionBuilder builder(std::move(row), tokenizer_, options_.token_bytes);
   if (!check_echo(builder)) {
-    complete(builder.take(), input_bytes);
+    complete(running_.finish(builder.take(), input_bytes));
     return;
   }
-  bytes_running_ += builder.memory_bytes();
-  running_.try_emplace(request.row, std::move(builder));
+  running_.add(request.row, std::move(builder));
   engine_.add_request(std::move(request));
 }
 
-// As CompletionBuilder::push(); memory that is missing for a row is that row's error.
-bool Job::push(CompletionBuilder& builder, const TokenOutput& output) {
-  try {
-    return builder.push(output);
-  } catch (const std::bad_alloc&) {
-    builder.fail(out_of_memory());
-    return false;
-  }
-}
-
-// Likewise, as CompletionBuilder::check_echo().
+// As CompletionBuilder::check_echo(); memory that is missing for a row is that row's error.
 bool Job::check_echo(CompletionBuilder& builder) {
   try {
     return builder.check_echo();
@@ -139,37 +130,33 @@ bool Job::check_echo(CompletionBuilder& builder) {
 void Job::take(std::span<const TokenOutput> outputs) {
   const ScopedTimer timer(output_seconds_);
   std::vector<std::pair<uint64_t, int32_t>> stopped;  // row and sample
-  for (const TokenOutput& output : outputs) {
-    const auto found = running_.find(output.row);
-    if (found == running_.end()) continue;  // a token computed before the engine knew of the stop
-    CompletionBuilder& builder = found->second;
-    if (push(builder, output)) continue;
+  for (RunningRows::End& end : running_.take(outputs)) {
+    const TokenOutput& output = outputs[end.token];
     if (output.finish == FinishReason::kNone) stopped.emplace_back(output.row, output.sample);
-    if (!builder.ended()) continue;
-    const int64_t input_bytes = builder.input_bytes();
-    bytes_running_ -= builder.memory_bytes();
-    const int32_t num_samples = builder.num_samples();
-    const Completion completion = builder.take();
-    for (int32_t sample = 0; completion.error && sample < num_samples; ++sample) {
+    if (!end.row) continue;
+    const int32_t num_samples = end.row->num_samples;
+    for (int32_t sample = 0; end.row->completion.error && sample < num_samples; ++sample) {
       stopped.emplace_back(output.row, sample);
     }
-    running_.erase(found);
-    complete(completion, input_bytes);
+    complete(std::move(*end.row));
   }
   for (const auto& [row, sample] : stopped) engine_.stop(row, sample);
   sink_.flush();
   progress_.update(counts_);
 }
 
-void Job::complete(const Completion& completion, int64_t input_bytes) {
+void Job::complete(FinishedRow row) {
+  const Completion& completion = row.completion;
   require(!options_.fail_on_bad_row || !completion.error,
           completion.error ? completion.error->message : "", " (--on-error fail)");
   try {
-    sink_.add(completion);
-    counts_.add(completion, input_bytes);
+    sink_.add(completion, std::move(row.text));
+    counts_.add(completion, row.input_bytes);
   } catch (const std::bad_alloc&) {
     if (completion.error) throw;
-    return complete(failed_completion(completion, out_of_memory()), input_bytes);
+    row.completion = failed_completion(completion, out_of_memory());
+    row.text = sink_.format(row.completion);
+    return complete(std::move(row));
   }
   if (completion.error) notice_failure(completion);
 }

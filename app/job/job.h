@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <unordered_map>
 
 #include "app/job/input/row_source.h"
 #include "app/job/job_stats.h"
 #include "app/job/output/completion.h"
 #include "app/job/output/completion_sink.h"
 #include "app/job/progress.h"
+#include "app/job/running_rows.h"
 #include "lib/generator.h"
 #include "tokenizer/tokenizer.h"
 
@@ -26,13 +26,14 @@ struct JobOptions {
   bool fail_on_bad_row = false;  // instead of giving it its place in the output
   bool keep_going = false;       // also when the first rows all fail alike
   size_t token_bytes = 0;        // of the output's JSON for each token, beside the text
+  int text_threads = 1;          // that turn tokens into rows of the output
 };
 
 // Moves rows through the stages: source (read, parse, tokenize: its own thread) -> engine ->
-// builders (tokens to text, stop strings) -> sink (order, format, journal). Each stage only knows
-// what it is handed, so that a stage can move to a thread of its own. Host memory is bounded: the
-// engine is fed up to its sort window, and the rows between the source and the output are limited
-// in number and bytes.
+// running rows (tokens to text, stop strings, row of the output) -> sink (order, journal). Each
+// stage only knows what it is handed, so that a stage can move to a thread of its own. Host memory
+// is bounded: the engine is fed up to its sort window, and the rows between the source and the
+// output are limited in number and bytes.
 class Job {
  public:
   // All references and `tokenizer` (null: none) must outlive the job.
@@ -57,9 +58,8 @@ class Job {
   std::optional<InputRow> next_row(bool was_idle, Clock::time_point patience_ends);
   void submit(InputRow row);
   void take(std::span<const TokenOutput> outputs);
-  static bool push(CompletionBuilder& builder, const TokenOutput& output);
   static bool check_echo(CompletionBuilder& builder);
-  void complete(const Completion& completion, int64_t input_bytes);
+  void complete(FinishedRow row);
   void notice_failure(const Completion& completion);
 
   RowSource& source_;
@@ -70,9 +70,7 @@ class Job {
   const JobOptions options_;
   const uint64_t max_rows_in_flight_;
 
-  std::unordered_map<uint64_t, CompletionBuilder>
-      running_;  // by row, waiting in the engine or live
-  size_t bytes_running_ = 0;
+  RunningRows running_;
   JobCounts counts_;
   double output_seconds_ = 0;
   bool failure_reported_ = false;

@@ -51,12 +51,10 @@ void DealtRows::take(const TokenOutput& output, Taken& taken) {
 void DealtRows::fail(Rows::iterator place, int32_t sample, Taken& taken) {
   const uint64_t number = place->first;
   taken.outputs.push_back(
-      {.row = number,
-       .sample = sample,
-       .finish = FinishReason::kError,
-       .error = RowError{"not_reproduced",
-                         "a device failed in the middle of this row, and another one gave other "
-                         "tokens for its beginning; run the row again"}});
+      failed_output(number, sample,
+                    {"not_reproduced",
+                     "a device failed in the middle of this row, and another one gave other "
+                     "tokens for its beginning; run the row again"}));
   const auto samples = static_cast<int32_t>(place->second.current.size());
   for (int32_t i = 0; i < samples; ++i) taken.stops.emplace_back(number, i);
   taken.ended.push_back(std::move(place->second.row));

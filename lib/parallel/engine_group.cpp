@@ -244,8 +244,7 @@ bool EngineGroup::Impl::deal(size_t index, size_t max_rows) {
     ++dealt;
   }
   for (Dealer::Refused& refused : dealer->take_refused()) {
-    ready.push_back(
-        {.row = refused.row, .finish = FinishReason::kError, .error = std::move(refused.error)});
+    ready.push_back(failed_output(refused.row, 0, std::move(refused.error)));
     progress.notify_one();
   }
   return dealt > 0;
@@ -400,9 +399,9 @@ bool EngineGroup::has_work() const {
 std::span<const TokenOutput> EngineGroup::step() {
   Impl& group = *impl_;
   std::vector<std::string> messages;
+  group.outputs.clear();
   {
     std::unique_lock lock(group.mutex);
-    group.outputs.clear();
     group.deal_to_all();
     group.progress.wait_for(lock, kPatience, [&] {
       return !group.ready.empty() || group.fatal || group.num_live == 0 || !group.has_work();

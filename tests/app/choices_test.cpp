@@ -85,9 +85,7 @@ TEST_CASE("best_of keeps the n likeliest by mean log-probability, the first of e
 TEST_CASE("an error of one sample is the row's, which then has no choices") {
   CompletionBuilder builder(parse_row(R"({"prompt_token_ids": [1], "n": 2})", 1, {}), &kTokenizer);
   CHECK(builder.push(token(0, 'a', -1)));
-  TokenOutput failed = token(1, ' ', 0, FinishReason::kError);
-  failed.error = RowError{"non_finite_logits", "not finite"};
-  CHECK_FALSE(builder.push(failed));
+  CHECK_FALSE(builder.push(failed_output(0, 1, {"non_finite_logits", "not finite"})));
   CHECK(builder.ended());
   const json row = json::parse(format_row(builder.take(), {}));
   CHECK(row["error"]["code"] == "non_finite_logits");

@@ -146,10 +146,7 @@ TEST_CASE("without a tokenizer there are tokens and no text") {
 TEST_CASE("a row that fails while it runs has its reason and nothing else") {
   CompletionBuilder builder(row_of(R"({"id": "x", "prompt_token_ids": [1, 2]})", 9), nullptr);
   builder.push(token(5));
-  TokenOutput failure;
-  failure.finish = FinishReason::kError;
-  failure.error = RowError{"not_finite", "a logit is NaN"};
-  CHECK_FALSE(builder.push(failure));
+  CHECK_FALSE(builder.push(failed_output(0, 0, {"not_finite", "a logit is NaN"})));
   const Completion done = builder.take();
   CHECK(done.finish == FinishReason::kError);
   CHECK(done.token_ids.empty());
@@ -208,17 +205,21 @@ void begin_rows(CompletionWriter& writer, uint64_t count) {
   for (uint64_t row = 0; row < count; ++row) writer.begin(row_of("{}", row + 1));
 }
 
+void add(CompletionWriter& writer, const Completion& completion) {
+  writer.add(completion, writer.format(completion));
+}
+
 TEST_CASE("rows are written in the order of the input, each as soon as no earlier one is missing") {
   const TempDirectory dir;
   ResultFile file(dir.file("out"), {});
   CompletionWriter writer(file, {}, OutputOrder::kInput);
   begin_rows(writer, 5);
-  for (const uint64_t line : {3, 1}) writer.add(failed_completion(row_of("{}", line)));
+  for (const uint64_t line : {3, 1}) add(writer, failed_completion(row_of("{}", line)));
   CHECK(writer.rows_held() == 1);
   CHECK(writer.bytes_held() > 0);
   writer.flush();
   CHECK(ids_in(dir.file("out")) == "1 ");
-  for (const uint64_t line : {5, 2, 4}) writer.add(failed_completion(row_of("{}", line)));
+  for (const uint64_t line : {5, 2, 4}) add(writer, failed_completion(row_of("{}", line)));
   CHECK(writer.finish([] {}, [] { return false; }));
   CHECK(ids_in(dir.file("out")) == "1 2 3 4 5 ");
   CHECK(writer.bytes_held() == 0);
@@ -229,7 +230,7 @@ TEST_CASE("rows are written as they are completed where that is wanted") {
   ResultFile file(dir.file("out"), {});
   CompletionWriter writer(file, {}, OutputOrder::kCompletion);
   begin_rows(writer, 3);
-  for (const uint64_t line : {3, 1, 2}) writer.add(failed_completion(row_of("{}", line)));
+  for (const uint64_t line : {3, 1, 2}) add(writer, failed_completion(row_of("{}", line)));
   CHECK(writer.rows_held() == 0);
   std::string at_end;
   CHECK(writer.finish([&] { at_end = ids_in(dir.file("out")); }, [] { return false; }));
@@ -241,7 +242,7 @@ TEST_CASE("a job that ends early writes the rows that no earlier one holds back"
   ResultFile file(dir.file("out"), {});
   CompletionWriter writer(file, {}, OutputOrder::kInput);
   begin_rows(writer, 3);
-  for (const uint64_t line : {1, 3}) writer.add(failed_completion(row_of("{}", line)));
+  for (const uint64_t line : {1, 3}) add(writer, failed_completion(row_of("{}", line)));
   CHECK(writer.suspend().starts_with("1 rows were written"));
   CHECK(ids_in(dir.file("out")) == "1 ");
 }

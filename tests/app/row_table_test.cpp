@@ -77,7 +77,7 @@ std::string stream_of(const std::vector<Completion>& completions) {
   OutputFormat format;
   format.table.emplace();
   CompletionWriter writer(file, format, OutputOrder::kCompletion);
-  for (const Completion& each : completions) writer.add(each);
+  for (const Completion& each : completions) writer.add(each, writer.format(each));
   writer.finish([] {}, [] { return false; });
   return read_text(dir.file("out"));
 }

@@ -12,6 +12,7 @@
 #include "app/job/job.h"
 #include "app/job/output/job_output.h"
 #include "app/job/progress.h"
+#include "app/job/stopwatch.h"
 #include "lib/generator.h"
 #include "tokenizer/tokenizer.h"
 
@@ -21,13 +22,15 @@ struct SimulatedJobResult {
   JobCounts counts;
   double output_seconds = 0;
   double tokenize_seconds = 0;
-  std::string failure;  // what the job threw, and how to go on; empty: it is complete
+  double finish_seconds = 0;  // from the last row to the output
+  std::string failure;        // what the job threw, and how to go on; empty: it is complete
 };
 
 // With token ids in the output. `defaults` are those of rows that say nothing.
 inline SimulatedJobResult run_simulated_job(const std::string& input, const std::string& output,
                                             Generator& engine, const Tokenizer* tokenizer,
-                                            const RowDefaults& defaults, bool resume = false) {
+                                            const RowDefaults& defaults, bool resume = false,
+                                            int text_threads = 1) {
   RequestReader reader({input}, defaults);
   SafetyOptions safety;
   safety.resume = resume;
@@ -40,11 +43,12 @@ inline SimulatedJobResult run_simulated_job(const std::string& input, const std:
   RowSource source(reader, PromptEncoder(tokenizer, {}, engine.max_model_len()));
   Progress progress(
       stderr, [] { return JobSize(); }, ProgressStyle::kNone);
-  Job job(source, engine, tokenizer, sink, progress, {});
+  Job job(source, engine, tokenizer, sink, progress, {.text_threads = text_threads});
   const StopRequested never = [] { return false; };
   SimulatedJobResult result;
   try {
     job.run(never);
+    const ScopedTimer timer(result.finish_seconds);
     sink.finish([] {}, never);
   } catch (const std::exception& error) {
     result.failure = concat(error.what(), "; ", sink.suspend());

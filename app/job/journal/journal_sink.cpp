@@ -50,11 +50,14 @@ std::optional<RowOutcome> JournalSink::begin(const InputRow& row) {
   return std::nullopt;
 }
 
-void JournalSink::add(const Completion& completion) {
+std::string JournalSink::format(const Completion& completion) const {
+  return format_row(completion, job_.format);
+}
+
+void JournalSink::add(const Completion& completion, std::string text) {
   const auto found = running_.find(completion.row);
   require(found != running_.end(), "internal error: row ", completion.row,
           " finished without having begun");
-  const std::string text = format_row(completion, job_.format);
   const auto& [place, key] = found->second;
   journal_.add(
       {place, key, outcome_of(completion), text, completion.error ? mark_of(completion.place) : 0});

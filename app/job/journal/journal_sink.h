@@ -36,7 +36,8 @@ class JournalSink : public CompletionSink {
               const JournalSinkOptions& options);
 
   std::optional<RowOutcome> begin(const InputRow& row) override;
-  void add(const Completion& completion) override;
+  std::string format(const Completion& completion) const override;
+  void add(const Completion& completion, std::string text) override;
   void flush() override { journal_.flush(); }
   uint64_t rows_held() const override { return 0; }
   size_t bytes_held() const override { return 0; }

@@ -102,6 +102,14 @@ void ChoiceBuilder::append(std::string_view piece) {
   }
 }
 
+void ChoiceBuilder::append(int32_t id) {
+  if (stops_.empty()) {
+    decoder_->append(id, choice_.text);
+  } else {
+    append(decoder_->push(id));
+  }
+}
+
 void ChoiceBuilder::end_text() {
   append(decoder_->finish());
   stops_.finish(choice_.text);
@@ -116,7 +124,7 @@ void ChoiceBuilder::push(const TokenOutput& output) {
   }
   choice_.finish = output.finish;
   if (!decoder_) return;
-  if (output.finish != FinishReason::kStop) append(decoder_->push(output.token_id));
+  if (output.finish != FinishReason::kStop) append(output.token_id);
   if (output.finish != FinishReason::kNone && !stops_.matched()) end_text();
   if (stops_.matched()) choice_.finish = FinishReason::kStop;
 }
@@ -129,6 +137,7 @@ size_t CompletionBuilder::top_bytes(const InputRow& row) {
 
 CompletionBuilder::CompletionBuilder(InputRow row, const Tokenizer* tokenizer, size_t token_bytes)
     : row_(std::move(row)),
+      memory_bytes_(row_.memory_bytes()),
       tokenizer_(tokenizer),
       token_bytes_(token_bytes + sizeof(int32_t) + sizeof(float) + top_bytes(row_)),
       num_running_(num_samples()) {}
@@ -186,7 +195,7 @@ bool CompletionBuilder::push(const TokenOutput& output) {
   ChoiceBuilder& sample = samples_[output.sample];
   if (sample.ended()) return true;
   if (output.finish == FinishReason::kError) {
-    fail(output.error.value_or(RowError{"internal_error", "the engine gave no reason"}));
+    fail(*output.error);
     return false;
   }
   const size_t text_begin = sample.text().size();

@@ -88,6 +88,7 @@ class ChoiceBuilder {
 
  private:
   void append(std::string_view piece);
+  void append(int32_t id);
   void end_text();
 
   int64_t min_tokens_;
@@ -120,7 +121,7 @@ class CompletionBuilder {
   bool ended() const { return num_running_ == 0; }
 
   int64_t input_bytes() const { return row_.input_bytes; }
-  size_t memory_bytes() const { return row_.memory_bytes(); }
+  size_t memory_bytes() const { return memory_bytes_; }  // of the row of the input
   int32_t num_samples() const { return row_.score_from ? 1 : row_.params.num_samples(); }
 
   // The completion of an ended row.
@@ -132,6 +133,7 @@ class CompletionBuilder {
   void name_tokens(Choice& choice) const;
   static size_t top_bytes(const InputRow& row);
   InputRow row_;
+  size_t memory_bytes_;
   const Tokenizer* tokenizer_;
   size_t token_bytes_;
   size_t output_bytes_ = 0;             // of the row of the output, as JSON

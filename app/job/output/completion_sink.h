@@ -27,7 +27,11 @@ class CompletionSink {
   // What became of `row` in an earlier run whose result still holds: then it need not run again.
   virtual std::optional<RowOutcome> begin(const InputRow& row) = 0;
 
-  virtual void add(const Completion& completion) = 0;
+  // The completion's row of the output. May be called by several threads at the same time.
+  virtual std::string format(const Completion& completion) const = 0;
+
+  // Takes a completion, and the text that format() gives for it.
+  virtual void add(const Completion& completion, std::string text) = 0;
 
   // Passes on what add() took, as far as the order allows. Cheap enough to be called after every
   // step.

@@ -17,9 +17,13 @@ std::optional<RowOutcome> CompletionWriter::begin(const InputRow& row) {
   return std::nullopt;
 }
 
-void CompletionWriter::add(const Completion& completion) {
+std::string CompletionWriter::format(const Completion& completion) const {
+  return format_row(completion, format_);
+}
+
+void CompletionWriter::add(const Completion& completion, std::string text) {
   constexpr size_t kFlushBytes = size_t{1} << 20;
-  Row row = {format_row(completion, format_), completion.error.has_value()};
+  Row row = {std::move(text), completion.error.has_value()};
   if (order_ == OutputOrder::kCompletion) {
     put(std::move(row));
   } else {

@@ -23,7 +23,8 @@ class CompletionWriter : public CompletionSink {
   CompletionWriter(ResultFile& file, const OutputFormat& format, OutputOrder order);
 
   std::optional<RowOutcome> begin(const InputRow& row) override;
-  void add(const Completion& completion) override;
+  std::string format(const Completion& completion) const override;
+  void add(const Completion& completion, std::string text) override;
   void flush() override;
   uint64_t rows_held() const override { return waiting_.size(); }
   size_t bytes_held() const override { return bytes_waiting_; }

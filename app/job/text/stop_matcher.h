@@ -37,6 +37,8 @@ class StopMatcher {
   explicit StopMatcher(const std::vector<std::string>& stops)
       : StopMatcher(std::make_shared<const StopStrings>(stops)) {}
 
+  bool empty() const { return states_.empty(); }  // there is no stop string
+
   // Takes the next piece, and appends to `out` what is now known to come before any match. Once
   // matched() it does nothing.
   void push(std::string_view piece, std::string& out);
