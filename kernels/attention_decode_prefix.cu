@@ -357,48 +357,52 @@ struct ChainStates {
     commit_products();
   }
 
-  // Starts to add a tile of weighted values to each chain.
-  __device__ __forceinline__ void start_values(const uint32_t (&weights)[kChains][4],
-                                               uint32_t tiles) {
+  // Starts to add a tile of weighted values to a chain.
+  __device__ __forceinline__ void start_values(int c, const uint32_t (&weights)[4], uint32_t tile) {
     begin_products();
-#pragma unroll
-    for (int c = 0; c < kChains; ++c) {
-      multiply<T, kDim, true>(
-          values[c], weights[c],
-          transposed_descriptor((tiles + c * kChunkBytes) / 16, kPageChunkBytes));
-    }
+    multiply<T, kDim, true>(values[c], weights, transposed_descriptor(tile / 16, kPageChunkBytes));
     commit_products();
   }
 
-  // As WarpState::soften(), row by row.
-  __device__ __forceinline__ void soften(uint32_t (&weights)[kChains][4],
-                                         float (&scores)[kScoreTiles][4],
-                                         const float (&odd)[kScoreTiles][4], float scale_log2,
-                                         const RowLanes& row) {
+  // Adds a tile to each chain and makes the scores of those at `next`. While one chain's products
+  // run, the other's scores become weights.
+  __device__ __forceinline__ void step(float (&even)[kScoreTiles][4], float (&odd)[kScoreTiles][4],
+                                       uint32_t values_tiles, uint32_t next, float scale_log2,
+                                       const RowLanes& row) {
+    float scores[kChains][2][4];
 #pragma unroll
     for (int j = 0; j < kScoreTiles; ++j) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) scores[j][i] += odd[j][i];
+      for (int i = 0; i < 4; ++i) scores[j / 2][j % 2][i] = even[j][i] + odd[j][i];
     }
+    uint32_t weights[kChains][4];
+    soften(weights[0], 0, scores[0], scale_log2, row);
+    start_values(0, weights[0], values_tiles);
+    start_scores(even, odd, next);
+    soften(weights[1], 1, scores[1], scale_log2, row);
+    start_values(1, weights[1], values_tiles + kChunkBytes);
+    wait_products<0>();
+  }
+
+  // As WarpState::soften(), row by row, of a chain's tile.
+  __device__ __forceinline__ void soften(uint32_t (&weights)[4], int c, const float (&scores)[2][4],
+                                         float scale_log2, const RowLanes& row) {
+    float peaks[2];
+    bool exceeds[2];
 #pragma unroll
-    for (int c = 0; c < kChains; ++c) {
-      float peaks[2];
-      bool exceeds[2];
+    for (int h = 0; h < 2; ++h) {
+      peaks[h] = kNegativeInfinity;
 #pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        peaks[h] = kNegativeInfinity;
-#pragma unroll
-        for (int i = 2 * h; i < 2 * h + 2; ++i) {
-          peaks[h] = fmaxf(peaks[h], fmaxf(scores[2 * c][i], scores[2 * c + 1][i]) * scale_log2);
-        }
-        exceeds[h] = peaks[h] > maximum[c][h] + kSlack;
+      for (int i = 2 * h; i < 2 * h + 2; ++i) {
+        peaks[h] = fmaxf(peaks[h], fmaxf(scores[0][i], scores[1][i]) * scale_log2);
       }
-      if (__any_sync(0xFFFFFFFFU, exceeds[0] || exceeds[1])) {
-        row.join(exceeds);
-        raise(c, peaks, exceeds);
-      }
-      weigh(weights[c], c, scores, scale_log2);
+      exceeds[h] = peaks[h] > maximum[c][h] + kSlack;
     }
+    if (__any_sync(0xFFFFFFFFU, exceeds[0] || exceeds[1])) {
+      row.join(exceeds);
+      raise(c, peaks, exceeds);
+    }
+    weigh(weights, c, scores, scale_log2);
   }
 
   // Makes the scores' maxima the ones in use, where so told.
@@ -423,8 +427,8 @@ struct ChainStates {
   }
 
   // Turns a chain's scores into weights by the maxima in use.
-  __device__ __forceinline__ void weigh(uint32_t (&weights)[4], int c,
-                                        const float (&scores)[kScoreTiles][4], float scale_log2) {
+  __device__ __forceinline__ void weigh(uint32_t (&weights)[4], int c, const float (&scores)[2][4],
+                                        float scale_log2) {
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
       float weight[2][2];  // of tokens 8j + 2t + i
@@ -432,7 +436,7 @@ struct ChainStates {
       for (int j = 0; j < 2; ++j) {
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          weight[j][i] = exp2_fast(fmaf(scores[2 * c + j][2 * h + i], scale_log2, -maximum[c][h]));
+          weight[j][i] = exp2_fast(fmaf(scores[j][2 * h + i], scale_log2, -maximum[c][h]));
         }
         weights[2 * j + h] = pack<T>(weight[j][0], weight[j][1]);
       }
@@ -548,8 +552,7 @@ __device__ __forceinline__ void store_done(const ChainStates<T, kDim>& state,
   }
   sync_columns();
   float weights[2][kChains];
-  float2* joined_stats[2];  // null where there is nothing to store
-  float* joined_values[2];
+  int64_t partials[2];  // places of the results; -1: there is nothing to store
   float2 joined[2];
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
@@ -568,15 +571,13 @@ __device__ __forceinline__ void store_done(const ChainStates<T, kDim>& state,
       weights[h][c] = exp2_fast(parts[kChains * group + c].x - maximum);
     }
     joined[h] = make_float2(maximum, sum);
-    joined_stats[h] = nullptr;
+    partials[h] = -1;
     const int index = column >> args.row_shift;
     const int head = column - (index << args.row_shift);
     if (index >= item.num_rows || head >= decode.group) continue;
     const DecodeWork row = item.row(index, decode.group);
     if (row.split >= row.num_splits || !item.is_done(row)) continue;
-    const int64_t partial = head_index(decode, row, head) * decode.max_splits + row.split;
-    joined_stats[h] = decode.partial_stats + partial;
-    joined_values[h] = decode.partial_values + partial * kDim + 2 * (lane % 4);
+    partials[h] = head_index(decode, row, head) * decode.max_splits + row.split;
   }
   constexpr int kHalf = kDim / 16;  // of the values' tiles of 8 dimensions
   float4* mine = room + 32 * warp + lane;
@@ -599,11 +600,12 @@ __device__ __forceinline__ void store_done(const ChainStates<T, kDim>& state,
         place = sums;
         continue;
       }
-      if (joined_stats[0] != nullptr) {
-        *reinterpret_cast<float2*>(joined_values[0] + 8 * j) = make_float2(sums.x, sums.y);
+      float* values = decode.partial_values + 8 * j + 2 * (lane % 4);
+      if (partials[0] >= 0) {
+        *reinterpret_cast<float2*>(values + partials[0] * kDim) = make_float2(sums.x, sums.y);
       }
-      if (joined_stats[1] != nullptr) {
-        *reinterpret_cast<float2*>(joined_values[1] + 8 * j) = make_float2(sums.z, sums.w);
+      if (partials[1] >= 0) {
+        *reinterpret_cast<float2*>(values + partials[1] * kDim) = make_float2(sums.z, sums.w);
       }
     }
     if (group == 0) sync_columns();
@@ -611,7 +613,7 @@ __device__ __forceinline__ void store_done(const ChainStates<T, kDim>& state,
   if (group == 0 || lane % 4 != 0) return;
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
-    if (joined_stats[h] != nullptr) *joined_stats[h] = joined[h];
+    if (partials[h] >= 0) decode.partial_stats[partials[h]] = joined[h];
   }
 }
 
@@ -642,6 +644,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int group = __shfl_sync(0xFFFFFFFFU, thread / kGroupThreads, 0);
   const int warp = thread % kGroupThreads / 32;
   const int first_tiles = kChains * group * kChunkBytes;
+  constexpr int kHalf = Pipeline<kDim>::kHalf;
   constexpr int kNextTiles = kDecodeWarps * kChunkBytes;
   const RowLanes row_lanes(args.row_shift, lane);
   const float scale_log2 = args.decode.heads.scale * kLog2E;
@@ -660,27 +663,22 @@ __global__ void __launch_bounds__(kThreads, 1)
       state.take_queries(shared_address(room), warp, lane);
     }
     state.clear();
-    float scores[ChainStates<T, kDim>::kScoreTiles][4];
+    float even[ChainStates<T, kDim>::kScoreTiles][4];
     float odd[ChainStates<T, kDim>::kScoreTiles][4];
-    uint32_t weights[kChains][4];
     uint32_t tiles = pipeline.wait_for_page(stages, num_pages) + first_tiles;
-    state.start_scores(scores, odd, tiles);
+    state.start_scores(even, odd, tiles);
     wait_products<0>();
     const int pages_end = num_pages + item.num_pages;
 #pragma unroll 1
     while (num_pages < pages_end) {
-      state.soften(weights, scores, odd, scale_log2, row_lanes);
-      state.start_values(weights, tiles + Pipeline<kDim>::kHalf);
-      state.start_scores(scores, odd, tiles + kNextTiles);
-      wait_products<0>();
-      state.soften(weights, scores, odd, scale_log2, row_lanes);
-      state.start_values(weights, tiles + Pipeline<kDim>::kHalf + kNextTiles);
+      state.step(even, odd, tiles + kHalf, tiles + kNextTiles, scale_log2, row_lanes);
       // Behind the last page its scores once more, which nobody reads: a branch would part the
       // products.
       const int page = num_pages++;
-      tiles = pipeline.wait_for_page(stages, min(num_pages, pages_end - 1)) + first_tiles;
-      state.start_scores(scores, odd, tiles);
-      wait_products<0>();
+      const uint32_t next =
+          pipeline.wait_for_page(stages, min(num_pages, pages_end - 1)) + first_tiles;
+      state.step(even, odd, tiles + kHalf + kNextTiles, next, scale_log2, row_lanes);
+      tiles = next;
       pipeline.leave_page(page, lane);
     }
     leave_states(state, args, item, group, warp, lane);
