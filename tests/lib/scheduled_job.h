@@ -89,10 +89,13 @@ class PageDevice {
     }
   }
 
-  // What the tokens at positions [begin, end) see.
+  // What the tokens at positions [begin, end) see; of long contexts that are read again for every
+  // token some times only.
   void read(const Sequence& sequence, int32_t begin, int32_t end) {
     for (size_t group = 0; group < groups_.size(); ++group) {
       const int64_t window = groups_[group].window;
+      constexpr int32_t kStepsUnread = 32;
+      if (window == 0 && end - begin == 1 && begin % kStepsUnread != 0) continue;
       bool intact = true;
       for (int64_t p = window == 0 ? 0 : std::max<int64_t>(0, begin - window + 1); p < end; ++p) {
         const Page& page = page_of(sequence, group, p);

@@ -66,13 +66,13 @@ TEST_CASE("where some layers have windows more rows fit") {
                                    .page_groups = groups,
                                    .share_prefixes = true};
     std::vector<SequencePtr> rows;
-    for (uint64_t row = 0; row < 40; ++row) rows.push_back(make_row(row, 100 + row % 7, 4000));
+    for (uint64_t row = 0; row < 40; ++row) rows.push_back(make_row(row, 100 + row % 7, 1000));
     return ScheduledJob(options, slabs).run(rows, kNever).most_rows;
   };
-  // 33 pages of all positions each, of eight layers or of four, which are half as large, and two of
-  // the window.
-  CHECK(most_rows(page_groups({{.window = 0, .num_layers = 8}}), 200) == 200 / 33);
-  CHECK(most_rows(half(100), 400) == 400 / 35);
+  // Nine pages of all positions each, of eight layers or of four, which are half as large, and two
+  // of the window.
+  CHECK(most_rows(page_groups({{.window = 0, .num_layers = 8}}), 100) == 100 / 9);
+  CHECK(most_rows(half(100), 200) == 200 / 11);
 }
 
 TEST_CASE("a static batch takes rows as its first prompts give their pages back") {
@@ -98,7 +98,7 @@ TEST_CASE("no page is written again while a window reaches it") {
   };
   constexpr PromptPolicy kPolicies[] = {PromptPolicy::kPacked, PromptPolicy::kPadded,
                                         PromptPolicy::kMinLength, PromptPolicy::kSerial};
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 32; ++round) {
     const int window = uniform(1, 700);
     const SchedulerOptions options{.schedule = round % 2 ? Schedule::kStatic : Schedule::kRefill,
                                    .prompt_policy = kPolicies[round / 2 % 4],
