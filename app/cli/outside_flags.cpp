@@ -6,8 +6,6 @@
 #include <CLI/Option.hpp>
 #include <algorithm>
 #include <cctype>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -15,12 +13,13 @@
 #include "app/cli/suggestion.h"
 #include "app/cli/toml.h"
 #include "lib/core/error.h"
+#include "lib/files/regular_file.h"
 
 namespace eet {
 namespace {
 
 constexpr const char* kConfig = "config";
-constexpr std::streamsize kMaxConfigBytes = std::streamsize{1} << 20;
+constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 
 std::string variable_name(const std::string& flag) {
   std::string name = "EET_" + flag;
@@ -34,19 +33,6 @@ void name_variables(CLI::App& command) {
     const std::string& name = option->get_lnames().front();
     if (name != kConfig) option->envname(variable_name(name));
   }
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  require(file.good(), path, ": cannot open the file of flags");
-  std::string text(static_cast<size_t>(kMaxConfigBytes) + 1, '\0');
-  file.read(text.data(), kMaxConfigBytes + 1);
-  require(!file.bad() && (file.eof() || file.gcount() > 0), path,
-          ": cannot read: expected a file of flags");
-  require(file.gcount() <= kMaxConfigBytes, path, ": expected at most ", kMaxConfigBytes,
-          " bytes of flags");
-  text.resize(static_cast<size_t>(file.gcount()));
-  return text;
 }
 
 // A table of another command is that command's business.
@@ -82,13 +68,16 @@ void set_flag(CLI::App& command, const TomlEntry& entry) {
 void apply_config(CLI::App& command, const std::string& path) {
   if (command.get_help_ptr()->count() > 0) return;
   try {
-    for (const TomlEntry& entry : read_toml(read_file(path), path)) {
+    for (const TomlEntry& entry :
+         read_toml(read_regular_file(path, kMaxConfigBytes, Links::kAnywhere), path)) {
       try {
         if (is_for(entry, command)) set_flag(command, entry);
       } catch (const std::exception& error) {
         throw Error(concat(path, ": line ", entry.line, ": ", error.what()));
       }
     }
+  } catch (const FileError& error) {
+    throw CLI::ValidationError(concat(error.what(), ": --config takes a file of flags"));
   } catch (const Error& error) {
     throw CLI::ValidationError(error.what());
   }

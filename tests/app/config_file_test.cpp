@@ -1,5 +1,6 @@
 // Flags from --config FILE and from EET_* variables.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <string>
@@ -97,7 +98,10 @@ TEST_CASE("a file that cannot be used is wrong usage, with its name, line and re
   CHECK(table.exit_code == 2);
   CHECK(table.err.find("[genrate]: expected the name of a command; did you mean generate?") !=
         std::string::npos);
-  for (const char* path : {"/nowhere/job.toml", "/"}) {
+  const TempDirectory dir;
+  const std::string pipe = dir.file("pipe");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  for (const std::string& path : {std::string("/nowhere/job.toml"), std::string("/"), pipe}) {
     const EetResult missing = run_eet({"generate", "--config", path});
     CAPTURE(missing.err);
     CHECK(missing.exit_code == 2);

@@ -1,6 +1,7 @@
 // Files that are not the program's to change.
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/hostile/small_job.h"
 
@@ -148,6 +149,41 @@ TEST_CASE("a journal that is removed, replaced or cut under the job is noticed")
   text = messages_of_meddled_job(cut, ": > out.jsonl.eet-journal");
   CHECK(
       (text.find("was cut to") != std::string::npos || text.find("--resume") != std::string::npos));
+}
+
+TEST_CASE("a device without room does not count as written to") {
+  SmallJob job;
+  job.output = "/dev/full";
+  const EetResult result = job.run();
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 1);
+  CHECK(says(result, "/dev/full: cannot write: No space left on device"));
+  CHECK(says(result, "the output is incomplete"));
+  CHECK_FALSE(says(result, "rows were written"));
+}
+
+TEST_CASE("a pipe waits for its reader, but not forever") {
+  const SmallJob job;
+  const std::string pipe = job.dir.file("pipe");
+  const std::string read = job.dir.file("read");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const std::string reader = "(sleep 0.5; cat " + pipe + " > " + read + ") & ";
+  REQUIRE(std::system((reader + job.command({"--stats", pipe}) + "; wait").c_str()) == 0);
+  CHECK(nlohmann::json::parse(read_text(read))["finish_reasons"]["length"] == 1);
+
+  const EetResult alone = job.run({"--stats", pipe, "--overwrite"});
+  CAPTURE(alone.err);
+  CHECK(alone.exit_code == 1);
+  CHECK(says(alone, "expected a program that reads this pipe: start it first"));
+}
+
+TEST_CASE("an output in memory has a journal, as on any other disk") {
+  const std::string output = "/dev/shm/eet-test-" + std::to_string(::getpid()) + ".jsonl";
+  SmallJob job;
+  job.output = output;
+  CHECK(job.run({"--keep-journal"}).exit_code == 0);
+  CHECK(std::filesystem::remove(output + ".eet-journal"));
+  CHECK(std::filesystem::remove(output));
 }
 
 }  // namespace

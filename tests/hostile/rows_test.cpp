@@ -69,5 +69,16 @@ TEST_CASE("a row of millions of small values has an error instead of gigabytes")
   CHECK(rows[1]["error"]["code"] == "invalid_json");
 }
 
+TEST_CASE("an input of one line without an end is refused, in every format") {
+  SmallJob job;
+  job.input = "/dev/zero";
+  for (const char* format : {"jsonl", "text", "csv"}) {
+    const EetResult result = job.run({"--input-format", format});
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 1);
+    CHECK(says(result, "/dev/zero: line 1: expected its end within 4096 MiB"));
+  }
+}
+
 }  // namespace
 }  // namespace eet

@@ -115,6 +115,7 @@ std::optional<JsonArrayReader::Element> JsonArrayReader::next() {
     element.bytes += static_cast<int64_t>(taken);
     element.too_long = element.bytes > static_cast<int64_t>(max_element_bytes_);
     if (element.too_long) {
+      if (element.bytes > kMaxSkippedBytes) fail("the end of an element, got 4096 MiB without one");
       element.text.clear();
     } else {
       element.text += unread.substr(0, taken);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "lib/core/error.h"
+
 namespace eet {
 namespace {
 
@@ -65,6 +67,9 @@ std::optional<Line> LineReader::next() {
       skipped_bytes_ += static_cast<int64_t>(unread);
       begin_ = buffer_.size();
       searched = 0;
+      require(skipped_bytes_ <= kMaxSkippedBytes, name(), ": line ", line_number(),
+              ": expected its end within ", kMaxSkippedBytes >> 20,
+              " MiB, got more bytes without one: give a file of rows, one a line");
     }
     if (!fill()) {
       if (end) return finish_line(end->at, 1);

@@ -13,6 +13,9 @@
 
 namespace eet {
 
+// What is too long is passed over, so that the rows behind it run; but no row is as long as this.
+inline constexpr int64_t kMaxSkippedBytes = int64_t{4} << 30;
+
 struct Line {
   uint64_t number = 0;  // from 1, blank lines counted
   std::string_view
@@ -29,7 +32,8 @@ class LineReader {
 
   // The next line; nothing at the end. A byte order mark before the first line is dropped, and a
   // last line need not end in "\n". Memory is bounded by a small multiple of max_line_bytes. Throws
-  // Error when reading or decompressing fails.
+  // Error when reading or decompressing fails, and for a line that does not end within
+  // kMaxSkippedBytes, as that of /dev/zero.
   std::optional<Line> next();
 
   // From now on a lone "\r" ends a line, too, as in tables that old Macs and their Excel write.

@@ -70,7 +70,10 @@ void CompletionWriter::put_header() {
 
 void CompletionWriter::flush() {
   if (ready_.empty()) return;
-  file_.write(std::exchange(ready_, {}));  // once: after a failure nobody knows how much was taken
+  const std::string rows = std::exchange(ready_, {});
+  failed_ = true;
+  file_.write(rows);
+  failed_ = false;
 }
 
 bool CompletionWriter::finish(const std::function<void()>& on_complete,
@@ -83,15 +86,19 @@ bool CompletionWriter::finish(const std::function<void()>& on_complete,
 }
 
 std::string CompletionWriter::suspend() {
+  constexpr const char* kNoJournal =
+      "the job cannot be resumed, as only one whose --output is a file has a journal";
   try {
-    if (table_ && !has_header_) put_header();
-    flush();
-    file_.finish();
+    if (!failed_) {
+      if (table_ && !has_header_) put_header();
+      flush();
+      file_.finish();
+      return concat(rows_written_, " rows were written; ", kNoJournal);
+    }
   } catch (const std::exception&) {
-    return "the job cannot be resumed, as only one whose --output is a file has a journal";
+    // As when writing failed before.
   }
-  return concat(rows_written_, " rows were written; the job cannot be resumed, as only one whose ",
-                "--output is a file has a journal");
+  return concat("the output is incomplete; ", kNoJournal);
 }
 
 }  // namespace eet

@@ -53,6 +53,7 @@ class CompletionWriter : public CompletionSink {
   bool has_header_ = false;
   std::string ready_;
   uint64_t rows_written_ = 0;  // handed to the file or ready for it
+  bool failed_ = false;        // nobody knows how much of them the file has
 };
 
 }  // namespace eet

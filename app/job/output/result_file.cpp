@@ -6,13 +6,16 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 #include <system_error>
+#include <thread>
 
 #include "app/job/input/compression.h"
 #include "app/job/standard_streams.h"
+#include "app/job/stopwatch.h"
 #include "lib/core/error.h"
 
 namespace eet {
@@ -27,6 +30,7 @@ bool has_write_bit(const struct stat& info) {
 // The descriptor that /dev/stdout, /dev/fd/N and the like name. Opened by name, a file that is
 // standard output would be written from its beginning.
 std::optional<int> named_descriptor(const std::string& path) {
+  if (path == "/dev/stdin") return STDIN_FILENO;
   if (path == "/dev/stdout") return STDOUT_FILENO;
   if (path == "/dev/stderr") return STDERR_FILENO;
   for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
@@ -37,6 +41,30 @@ std::optional<int> named_descriptor(const std::string& path) {
     if (read.ec == std::errc() && read.ptr == end) return number;
   }
   return std::nullopt;
+}
+
+// A named pipe waits for its reader for a while, as programs of a script start in any order.
+FileDescriptor open_for_writing(const std::string& path) {
+  constexpr double kPatienceSeconds = 10;
+  constexpr std::chrono::milliseconds kPause(20);
+  const Stopwatch watch;
+  while (true) {
+    FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666),
+                      /*owned=*/true);
+    if (fd.get() >= 0) {
+      const int flags = ::fcntl(fd.get(), F_GETFL);
+      require_call(::fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK) == 0, path,
+                   ": cannot open the output: ");
+      return fd;
+    }
+    struct stat info {};
+    const bool has_no_reader =
+        errno == ENXIO && ::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+    require_call(has_no_reader || errno == EINTR, path, ": cannot open the output: ");
+    require(watch.seconds() < kPatienceSeconds, path,
+            ": expected a program that reads this pipe: start it first");
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 FileDescriptor open_output(const std::string& path) {
@@ -50,9 +78,7 @@ FileDescriptor open_output(const std::string& path) {
     return fd;
   }
   require_writable(path);
-  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666), /*owned=*/true);
-  require_call(fd.get() >= 0, path, ": cannot open the output: ");
-  return fd;
+  return open_for_writing(path);
 }
 
 }  // namespace
@@ -70,8 +96,8 @@ void require_writable(const std::string& path) {
 }
 
 bool is_file_or_absent(const std::string& path) {
-  // /dev/stdout and its like may lead to a regular file, which is not ours to replace.
-  if (path == "-" || path.starts_with("/dev/") || path.starts_with("/proc/")) return false;
+  // These may lead to a regular file, which is not ours to replace.
+  if (path == "-" || named_descriptor(path) || path.starts_with("/proc/")) return false;
   struct stat info {};
   return ::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
 }
