@@ -8,6 +8,7 @@
 
 #include "app/job/input/row_parameters.h"
 #include "lib/core/error.h"
+#include "lib/files/strict_json.h"
 #include "tokenizer/json_view.h"
 
 namespace eet {
@@ -39,7 +40,7 @@ class Reader {
   std::optional<float> real(const char* key) const {
     const json* value = find(key);
     if (value == nullptr) return std::nullopt;
-    if (!value->is_number()) fail(key, "a number", *value);
+    if (!value->is_number() || !std::isfinite(value->get<double>())) fail(key, "a number", *value);
     return value->get<float>();
   }
   std::optional<int32_t> integer(const char* key) const {
@@ -62,7 +63,8 @@ class Reader {
     return found == values_.end() || found->is_null() ? nullptr : &*found;
   }
   [[noreturn]] void fail(const char* key, const char* expected, const json& value) const {
-    throw Error(concat(file_, ": ", key, ": expected ", expected, ", got ", shown(value.dump()),
+    throw Error(concat(file_, ": ", key, ": expected ", expected, ", got ",
+                       shown(text_of_json(value)),
                        "; --generation-config none leaves the file out"));
   }
 

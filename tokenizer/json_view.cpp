@@ -1,5 +1,6 @@
 #include "tokenizer/json_view.h"
 
+#include <cmath>
 #include <utility>
 
 #include "lib/files/strict_json.h"
@@ -79,7 +80,7 @@ bool JsonView::boolean() const {
 }
 
 double JsonView::number() const {
-  if (!value_->is_number()) fail("a number");
+  if (!value_->is_number() || !std::isfinite(value_->get<double>())) fail("a number");
   return value_->get<double>();
 }
 

@@ -1,5 +1,7 @@
 #include "weights_tools/json_object.h"
 
+#include <cmath>
+
 #include "lib/core/error.h"
 #include "lib/files/strict_json.h"
 
@@ -15,7 +17,7 @@ const json kNull;
 
 // A value for a message: on one line, shortened.
 std::string shown(const json& value) {
-  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string text = text_of_json(value);
   if (text.size() > kMaxShownValue) text = text.substr(0, kMaxShownValue) + "...";
   return text;
 }
@@ -101,7 +103,7 @@ int64_t JsonObject::size_or(const std::string& key, int64_t otherwise) {
 
 double JsonObject::number(const std::string& key) {
   const json& found = required(key);
-  if (!found.is_number()) refuse(key, "a number");
+  if (!found.is_number() || !std::isfinite(found.get<double>())) refuse(key, "a number");
   return found.get<double>();
 }
 

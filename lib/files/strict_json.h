@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <nlohmann/json_fwd.hpp>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 namespace eet {
@@ -22,7 +23,11 @@ struct JsonLimits {
   DuplicateKeys duplicates = DuplicateKeys::kRefuse;
 };
 
-// Throws JsonError on text that is malformed or exceeds the limits.
+// Throws JsonError on text that is malformed or exceeds the limits. NaN, Infinity and -Infinity are
+// numbers, as Python's json writes and reads them.
 nlohmann::json parse_strict_json(std::string_view text, const JsonLimits& limits = {});
+
+// A value as text, for messages: one such number by itself is written as it is read.
+std::string text_of_json(const nlohmann::json& value);
 
 }  // namespace eet

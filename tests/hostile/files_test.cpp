@@ -34,8 +34,9 @@ TEST_CASE("a pipe or a device in the place of a model's file is refused at once"
 }
 
 TEST_CASE("values of generation_config.json that no row could have are the file's fault") {
-  for (const char* values : {R"({"temperature":1e300})", R"({"max_new_tokens":0})",
-                             R"({"repetition_penalty":-1})", R"({"top_k":-5})"}) {
+  for (const char* values :
+       {R"({"temperature":1e300})", R"({"max_new_tokens":0})", R"({"repetition_penalty":-1})",
+        R"({"top_k":-5})", R"({"temperature":NaN})", R"({"top_p":Infinity})"}) {
     CAPTURE(values);
     SmallJob job;
     job.copy_model("tales-gpt2");
@@ -45,6 +46,27 @@ TEST_CASE("values of generation_config.json that no row could have are the file'
     CHECK(says(result, "generation_config.json: "));
     CHECK(job.run({"--generation-config", "none"}).exit_code == 0);
   }
+}
+
+TEST_CASE("numbers that only Python's JSON has matter where they are used") {
+  SmallJob job;
+  const std::string config = job.copy_model("tales-gpt2") + "/config.json";
+  const std::string epsilon = "\"layer_norm_epsilon\": 1e-05";
+  const std::string text = read_text(config);
+  REQUIRE(text.find(epsilon) != std::string::npos);
+  const auto run_with = [&](const std::string& members) {
+    std::string changed = text;
+    job.dir.write("model/config.json",
+                  changed.replace(text.find(epsilon), epsilon.size(), members));
+    return job.run({"--overwrite"});
+  };
+  const EetResult unused = run_with(epsilon + R"(, "time_step_limit": [0.0, Infinity])");
+  CAPTURE(unused.err);
+  CHECK(unused.exit_code == 0);
+  CHECK(says(unused, "ignored: time_step_limit"));
+  const EetResult used = run_with(R"("layer_norm_epsilon": -Infinity)");
+  CHECK(used.exit_code == 1);
+  CHECK(says(used, "config.json: layer_norm_epsilon: expected a number, got -Infinity"));
 }
 
 TEST_CASE("a link out of the model's folder is refused") {

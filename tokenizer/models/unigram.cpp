@@ -1,6 +1,7 @@
 #include "tokenizer/models/unigram.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -131,8 +132,8 @@ std::unique_ptr<Model> read_unigram(const JsonView& model) {
   if (list.size() > kMaxTokenId) vocab.fail("at most " + std::to_string(kMaxTokenId) + " pieces");
   for (size_t i = 0; i < list.size(); ++i) {
     const nlohmann::json& entry = list[i];
-    const bool is_pair =
-        entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_number();
+    const bool is_pair = entry.is_array() && entry.size() == 2 && entry[0].is_string() &&
+                         entry[1].is_number() && std::isfinite(entry[1].get<double>());
     if (!is_pair) vocab.at(i).fail("a piece and its score");
     tokens.emplace_back(entry[0], static_cast<int32_t>(i));
     options.scores.push_back(entry[1].get<double>());

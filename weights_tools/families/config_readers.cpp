@@ -17,7 +17,9 @@ double yarn_mscale(double factor, double mscale) {
 std::vector<double> read_factors(JsonObject& json, const char* key) {
   std::vector<double> factors;
   for (const auto& factor : json.value(key)) {
-    if (!factor.is_number()) json.refuse(key, "a list of numbers");
+    if (!factor.is_number() || !std::isfinite(factor.get<double>())) {
+      json.refuse(key, "a list of numbers");
+    }
     factors.push_back(factor.get<double>());
   }
   return factors;

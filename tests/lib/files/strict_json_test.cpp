@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -34,6 +36,24 @@ TEST_CASE("malformed text is refused with its place") {
   CHECK(refusal("[1] 2").starts_with("malformed JSON: "));
   CHECK(refusal("1e999").starts_with("malformed JSON: "));
   CHECK(refusal("\"\xFF\"").starts_with("malformed JSON: "));
+}
+
+TEST_CASE("the numbers that Python's json has beyond JSON's are read, outside strings only") {
+  const json read = parse_strict_json(
+      R"({"a":[0.0,Infinity],"b":-Infinity,"NaN":NaN,"c":"\"NaN, Infinity\\","d":1e-9})");
+  CHECK(read["a"] == json({0.0, std::numeric_limits<double>::infinity()}));
+  CHECK(read["b"] == -std::numeric_limits<double>::infinity());
+  CHECK(std::isnan(read["NaN"].get<double>()));
+  CHECK(read["c"] == "\"NaN, Infinity\\");
+  CHECK(read["d"] == 1e-9);
+  CHECK(text_of_json(read["b"]) == "-Infinity");
+  CHECK(text_of_json(read["NaN"]) == "NaN");
+  CHECK(text_of_json(read["c"]) == R"("\"NaN, Infinity\\")");
+  for (const char* text : {"[nan]", "[NAN]", "[+Infinity]", "[-NaN]", "[Infinit]", "[NaN1]",
+                           "[inf]", "{NaN:1}", "NaN NaN"}) {
+    CAPTURE(text);
+    CHECK(refusal(text).starts_with("malformed JSON: "));
+  }
 }
 
 TEST_CASE("duplicate keys are refused, or the last one wins") {
