@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "lib/request_check.h"
 #include "lib/runner/runner.h"
@@ -55,11 +56,14 @@ struct Engine::Impl {
                   std::vector<TokenLogprob> top);
   void take_scores(const ScoredTokens& tokens, const float* logprobs, const int32_t* is_argmax);
   void give_out(Sequence& sequence, TokenOutput output);
+  void feed_anew();
+  void stop(uint64_t row, int32_t sample);
 
   EngineOptions options;
   Runner runner;
   Scheduler scheduler;
   std::vector<TokenOutput> outputs;
+  std::vector<SequencePtr> anew;  // samples to be fed anew, unless they are stopped before
 };
 
 std::optional<RowError> Engine::Impl::check_score_from(const Request& request) const {
@@ -132,12 +136,32 @@ void Engine::Impl::take_token(Sequence& sequence, int32_t token_id, float logpro
   ++runner.stats().output_tokens;
   const int32_t* stops = sequence.params.stop_token_ids;
   const int32_t* stops_end = stops + sequence.params.num_stop_token_ids;
+  if (sequence.tokens_beyond > 0) sequence.generated.push_back(token_id);
   if (std::find(stops, stops_end, token_id) != stops_end) {
     output.finish = FinishReason::kStop;
   } else if (sequence.num_generated == sequence.params.max_tokens) {
-    output.finish = FinishReason::kLength;
+    if (sequence.tokens_beyond == 0) {
+      output.finish = FinishReason::kLength;
+    } else {
+      anew.push_back(fed_anew(sequence));
+      scheduler.end(sequence);
+    }
   }
   give_out(sequence, std::move(output));
+}
+
+// The samples that left a longrope model's original context in the step before.
+void Engine::Impl::feed_anew() {
+  for (SequencePtr& sequence : std::exchange(anew, {})) scheduler.add_next(std::move(sequence));
+}
+
+void Engine::Impl::stop(uint64_t row, int32_t sample) {
+  if (const SequencePtr sequence = scheduler.find(row, sample)) return scheduler.end(*sequence);
+  if (runner.shape().short_context == 0) return;
+  std::erase_if(anew, [&](const SequencePtr& sequence) {
+    return sequence->request.row == row && sequence->sample == sample;
+  });
+  scheduler.remove(row, sample);
 }
 
 void Engine::Impl::take_scores(const ScoredTokens& tokens, const float* logprobs,
@@ -178,6 +202,9 @@ void Engine::add_request(Request request) {
   sequence->params =
       to_slot_params(sequence->request.params, impl_->runner.config(), sequence->prompt_len(),
                      impl_->options.seed, sequence->request.row);
+  sequence->params.max_tokens =
+      tokens_before_feeding_anew(sequence->request, impl_->runner.shape());
+  sequence->tokens_beyond = sequence->request.params.max_tokens - sequence->params.max_tokens;
   impl_->scheduler.add(std::move(sequence));
 }
 
@@ -189,11 +216,13 @@ size_t Engine::sort_window() const {
 }
 
 bool Engine::has_work() const {
-  return num_waiting() > 0 || impl_->scheduler.has_running() || impl_->runner.num_under_way() > 0;
+  return num_waiting() > 0 || impl_->scheduler.has_running() || !impl_->anew.empty() ||
+         impl_->runner.num_under_way() > 0;
 }
 
 std::span<const TokenOutput> Engine::step() {
   impl_->outputs.clear();
+  impl_->feed_anew();
   Runner& runner = impl_->runner;
   const bool progressing = impl_->issue();
   const bool full = runner.num_under_way() >= runner.max_under_way();
@@ -202,9 +231,7 @@ std::span<const TokenOutput> Engine::step() {
 }
 
 void Engine::stop(uint64_t row, int32_t sample) {
-  if (const SequencePtr sequence = impl_->scheduler.find(row, sample)) {
-    impl_->scheduler.end(*sequence);
-  }
+  impl_->stop(row, sample);
 }
 
 const ModelConfig& Engine::config() const {

@@ -12,7 +12,8 @@ struct EngineStats {
   double prefill_seconds = 0;      // device time of prompt passes
   double decode_seconds = 0;       // device time of decode steps
   double decode_idle_seconds = 0;  // in which it waited for the host; 0 on the CPU
-  int64_t prompt_tokens = 0;       // real ones; once for rows and samples that share them
+  int64_t prompt_tokens = 0;       // real ones; once for rows and samples that share them, and
+                                   // again with what was generated where a row is fed anew
   int64_t shared_tokens = 0;       // of prompts: computed for a row before
   // Of the prefixes that waiting rows have in common, from the shortest to those that go on with
   // it: the prompt tokens that need not be computed again.

@@ -19,8 +19,7 @@ struct EngineShape {
   int max_batched_tokens = 0;  // of one pass; at least max_num_seqs
   int64_t max_model_len = 0;
   PageGroups page_groups = {};
-  // Of a model that turns otherwise beyond it (longrope): where rows end whose prompt fits in it.
-  // 0: no such border.
+  // Of a model that turns all keys of longer rows otherwise (longrope). 0: no such border.
   int64_t short_context = 0;
 };
 

@@ -38,10 +38,15 @@ std::optional<RowError> check_request(const Request& request, const ModelConfig&
 
 int32_t tokens_that_fit(const Request& request, const EngineShape& shape) {
   if (request.score_from) return 1;
-  const bool is_short = static_cast<int64_t>(request.prompt.size()) <= shape.short_context;
-  const int64_t positions = is_short ? shape.short_context : shape.max_model_len;
-  const int64_t room = positions - fed_tokens(request) + 1;
+  const int64_t room = shape.max_model_len - fed_tokens(request) + 1;
   return static_cast<int32_t>(std::min<int64_t>(request.params.max_tokens, room));
+}
+
+int32_t tokens_before_feeding_anew(const Request& request, const EngineShape& shape) {
+  const int32_t tokens = tokens_that_fit(request, shape);
+  const int64_t room = shape.short_context - fed_tokens(request) + 1;
+  const bool leaves = !request.score_from && room > 0 && room < tokens;
+  return leaves ? static_cast<int32_t>(room) : tokens;
 }
 
 std::optional<RowError> check_pages(const Request& request, const EngineShape& shape,
@@ -52,8 +57,13 @@ std::optional<RowError> check_pages(const Request& request, const EngineShape& s
                             .max_positions = prompt_len + tokens_that_fit(request, shape) - 1};
   const PageRules rules(shape.page_groups, shape.max_batched_tokens,
                         !replays_prompts(prompt_policy));
-  const int64_t needed =
+  int64_t needed =
       shape.page_groups.slabs_for(rules.pages_of_row(row, request.params.num_samples()));
+  if (tokens_before_feeding_anew(request, shape) < tokens_that_fit(request, shape)) {
+    SampleExtent anew = row;
+    anew.prompt_len = shape.short_context + 1;
+    needed = std::max(needed, shape.page_groups.slabs_for(rules.pages_of_row(anew, 1)));
+  }
   if (needed <= num_slabs) return std::nullopt;
   const char* unit = shape.page_groups.groups.size() == 1 ? " pages" : " slabs";
   // What a row gets must not depend on what else runs on the machine.

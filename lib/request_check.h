@@ -18,10 +18,14 @@ std::optional<RowError> check_request(const Request& request, const ModelConfig&
                                       const EngineShape& shape);
 
 // Tokens that the request may get: max_tokens, cut to the positions that the prompt leaves (one
-// token can follow the last), and one where it is scored. A row of a longrope model that begins
-// within the original context ends with it. For a request that check_request()
+// token can follow the last), and one where it is scored. For a request that check_request()
 // accepts.
 int32_t tokens_that_fit(const Request& request, const EngineShape& shape);
+
+// Those of them that a row of a longrope model gets within the original context: beyond it all keys
+// turn otherwise, so that the row is fed anew with what it has generated, as in transformers. Else
+// all.
+int32_t tokens_before_feeding_anew(const Request& request, const EngineShape& shape);
 
 // Why the request can never have pages enough (does_not_fit) in a cache of `num_slabs` slabs, for
 // all its samples. For a request that check_request() accepts. Throws Error when it could in one of

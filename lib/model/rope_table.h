@@ -11,10 +11,10 @@ namespace eet {
 
 // Rows of the table for contexts of up to `num_positions`.
 //
-// longrope has two lists of factors. As in transformers, a prompt of more than the original context
-// turns by the long ones from its first token on; tokens that are generated turn by the short ones
-// up to that context, and by the long ones beyond it. The table has the rows of every position as a
-// short prompt uses them, and behind those the long rows of the positions in the original context.
+// longrope has two lists of factors. As in transformers, a row of more tokens than the original
+// context turns by the long ones from its first token on, a shorter one by the short ones: one that
+// grows beyond the context is fed anew. The table has the rows of every position as a short prompt
+// uses them, and behind those the long rows of the positions in the original context.
 int64_t rope_table_rows(const RopeConfig& rope, int64_t num_positions);
 
 // The row of a token at `position` of a row whose prompt has `prompt_len` tokens.

@@ -1,6 +1,7 @@
 #include "lib/sampling/sampler.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "kernels/contract/sampling_rules.h"
 
@@ -69,17 +70,30 @@ void Sampler::admit(const Sequence& sequence) {
   const int slot = sequence.slot;
   // Where the passes feed the whole prompt, sampling starts at its last token.
   const int32_t next_position = std::min(sequence.position, sequence.prompt_len() - 1);
-  write_slot(slot, sequence.params, {.position = next_position});
-  if (sampling::has_penalties(sequence.params)) {
-    fill_bytes(ctx_, tables_.token_counts + slot * tables_.vocab_size, 0,
-               tables_.vocab_size * sizeof(uint16_t));
-  }
+  write_slot(slot, sequence.params,
+             {.position = next_position, .num_generated = sequence.num_carried});
+  if (sampling::has_penalties(sequence.params)) write_counts(sequence);
   if (tables_.prompts != nullptr) {
     const int64_t first = slot * tables_.prompts_stride;
     int32_t* staging = prompt_staging_.as<int32_t>() + first;
     std::copy_n(sequence.request.prompt.begin(), sequence.prompt_len(), staging);
     upload(ctx_, prompts_.as<int32_t>() + first, staging, sequence.prompt_len() * sizeof(int32_t));
   }
+}
+
+// Counts of the tokens that the row has generated; its prompt passes mark those of the prompt.
+void Sampler::write_counts(const Sequence& sequence) {
+  uint16_t* counts = tables_.token_counts + sequence.slot * tables_.vocab_size;
+  const size_t bytes = tables_.vocab_size * sizeof(uint16_t);
+  if (sequence.num_carried == 0) return fill_bytes(ctx_, counts, 0, bytes);
+  std::vector<uint16_t> carried(static_cast<size_t>(tables_.vocab_size), 0);
+  const std::vector<int32_t>& prompt = sequence.request.prompt;
+  std::for_each(prompt.end() - sequence.num_carried, prompt.end(), [&](int32_t id) {
+    uint16_t& count = carried[static_cast<size_t>(id)];
+    if (count < kInPrompt - 1) ++count;
+  });
+  upload(ctx_, counts, carried.data(), bytes);
+  synchronize(ctx_);  // the counts on the host end here
 }
 
 void Sampler::copy_prompt_counts(int from_slot, int to_slot) {

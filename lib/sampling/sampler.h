@@ -16,7 +16,8 @@ class Sampler {
   Sampler(const Context& ctx, int64_t vocab_size, int max_rows, int64_t max_model_len, bool replay);
 
   // Writes the tables for a row that starts in its slot; its `position` is what it feeds after its
-  // prompt passes. A slot is admitted again only once its last user's last token is known.
+  // prompt passes. Waits for the device where the row has generated tokens already that count. A
+  // slot is admitted again only once its last user's last token is known.
   void admit(const Sequence& sequence);
 
   // Gives one slot the counts of another, whose prompt it shares: they hold the prompt's tokens.
@@ -51,6 +52,7 @@ class Sampler {
   };
   static Sizes sizes(const Context& ctx, int64_t vocab_size, int max_rows, int64_t max_model_len,
                      bool replay);
+  void write_counts(const Sequence& sequence);
   void write_slot(int slot, const SlotParams& params, const SlotState& state);
 
   const Context& ctx_;

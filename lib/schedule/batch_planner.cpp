@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <tuple>
 
 #include "lib/schedule/prefix_sources.h"
@@ -22,6 +23,21 @@ void BatchPlanner::sort_next_window() {
     prefixes_->arrange(window, sorted_.empty() ? last_taken_.get() : sorted_.back().get());
   }
   sorted_.insert(sorted_.end(), window.begin(), window.end());
+}
+
+bool BatchPlanner::remove(uint64_t row, int32_t sample) {
+  const auto is_it = [&](const SequencePtr& sequence) {
+    return sequence->request.row == row && sequence->sample == sample;
+  };
+  const auto found = std::find_if(sorted_.begin(), sorted_.end(), is_it);
+  if (found == sorted_.end()) return std::erase_if(waiting_, is_it) > 0;
+  // The next row has as much in common with the row before as both have with this one.
+  const auto next = std::next(found);
+  if (next != sorted_.end()) {
+    (*next)->shared_tokens = std::min((*next)->shared_tokens, (*found)->shared_tokens);
+  }
+  sorted_.erase(found);
+  return true;
 }
 
 SequencePtr BatchPlanner::first() {

@@ -34,6 +34,10 @@ class BatchPlanner {
   void share_prefixes(const PrefixRules& rules) { prefixes_.emplace(rules); }
 
   void add(SequencePtr sequence) { waiting_.push_back(std::move(sequence)); }
+  // Behind the rows that are sorted already, before all others.
+  void add_next(SequencePtr sequence) { waiting_.push_front(std::move(sequence)); }
+  // Takes a row's sample out; false where it does not wait.
+  bool remove(uint64_t row, int32_t sample);
   size_t num_waiting() const { return waiting_.size() + sorted_.size(); }
   size_t window() const { return window_; }
 

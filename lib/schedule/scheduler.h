@@ -53,6 +53,10 @@ class Scheduler {
   Scheduler(const SchedulerOptions& options, int64_t num_slabs);
 
   void add(SequencePtr sequence) { planner_.add(std::move(sequence)); }
+  // Before the rows that wait and are not sorted yet.
+  void add_next(SequencePtr sequence) { planner_.add_next(std::move(sequence)); }
+  // Takes a row's sample out that waits; false where it does not.
+  bool remove(uint64_t row, int32_t sample) { return planner_.remove(row, sample); }
   size_t num_waiting() const { return planner_.num_waiting(); }
   size_t sort_window() const { return planner_.window(); }
   const PagePool& pages() const { return pages_; }

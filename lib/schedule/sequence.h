@@ -47,6 +47,11 @@ struct Sequence {
   bool lends = false;         // rows that start later may share its prompt's pages
   int32_t num_issued = 0;     // tokens whose sampling has been issued
   int32_t num_generated = 0;  // tokens the host has seen
+  // A longrope row that leaves the original context is fed anew, with what it has generated: once
+  // it has got params.max_tokens tokens, it may get `tokens_beyond` more.
+  int32_t tokens_beyond = 0;
+  std::vector<int32_t> generated;  // those so far, where there are tokens beyond
+  int32_t num_carried = 0;         // of the prompt's last tokens: generated before it was fed anew
   bool ended = false;
   // The row's other samples, once started, where this one feeds the prompt for all of them.
   std::vector<std::shared_ptr<Sequence>> followers;
@@ -67,7 +72,9 @@ struct Sequence {
   // Tokens that another row may compute for this one: those after them have logits to give.
   int32_t max_shared_tokens() const { return std::min(first_scored(), prompt_len() - 1); }
   // Positions a sample may occupy: its last token is sampled but never fed.
-  int64_t max_positions() const { return int64_t{prompt_len()} + params.max_tokens - 1; }
+  int64_t max_positions() const {
+    return int64_t{prompt_len()} - num_carried + params.max_tokens - 1;
+  }
 };
 
 // What the pages of the row's first sample depend on, but for whether it has followers.
@@ -79,5 +86,8 @@ inline SampleExtent extent_of(const Sequence& sequence) {
 }
 
 using SequencePtr = std::shared_ptr<Sequence>;
+
+// The sample as it is fed anew, once it has got all tokens but those beyond.
+SequencePtr fed_anew(const Sequence& sequence);
 
 }  // namespace eet

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Counts the golden rows that transformers' own bf16 and fp16 runs leave.
 
-Each row of each golden runs alone through `generate` (greedy, with its KV cache). Writes the counts
-under the device's key of tests/golden/hf_16bit.json; counts of other devices and other models are
-kept. The models of ../shared/data are counted too where they are present.
+Each row of each golden runs alone through `generate` (greedy, with its KV cache but for longrope's
+rows: make_hf_goldens.caches_rightly). Writes the counts under the device's key of
+tests/golden/hf_16bit.json; counts of other devices and other models are kept. The models of
+../shared/data are counted too where they are present.
 
 Usage: count_hf_16bit.py --device cpu|cuda [--models NAME...]
 """
@@ -15,6 +16,8 @@ import platform
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
+
+from make_hf_goldens import caches_rightly
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -52,7 +55,8 @@ def leaves(model, prompt, golden):
     # generate's own may end it, and ids are compared, not lengths.
     ids = torch.tensor([prompt], device=model.device)
     out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False,
-                         max_new_tokens=len(golden), pad_token_id=0)
+                         max_new_tokens=len(golden), pad_token_id=0,
+                         use_cache=caches_rightly(model.config))
     return out[0, len(prompt):].tolist() != golden
 
 

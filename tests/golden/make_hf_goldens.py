@@ -180,9 +180,16 @@ def greedy(model, prompt, eos, count):
             "greedy_logprobs": logprobs, "top2_gaps": gaps}
 
 
+def caches_rightly(config):
+    """Not longrope's rows: where they leave its original context, transformers 5.17 drops its cache,
+    as all keys turn otherwise then, but feeds nothing but the last token."""
+    return (getattr(config, "rope_parameters", None) or {}).get("rope_type") != "longrope"
+
+
 @torch.no_grad()
-def cached_greedy(model, prompt, count):
+def transformers_greedy(model, prompt, count):
     return model.generate(torch.tensor([prompt]), max_new_tokens=count, do_sample=False,
+                          use_cache=caches_rightly(model.config),
                           attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
                           pad_token_id=0)[0, len(prompt):].tolist()
 
@@ -221,7 +228,7 @@ def judge(rows, folder, count):
         reasons.append(f"gap {min(gaps)}")
     for dtype, limit in ((torch.bfloat16, 0.10), (torch.float16, 0.012)):
         sixteen = load(folder, dtype)
-        left = max(gap_where_left(row, cached_greedy(sixteen, row["prompt_token_ids"],
+        left = max(gap_where_left(row, transformers_greedy(sixteen, row["prompt_token_ids"],
                                                      len(row["greedy_token_ids"])))
                    for row in rows)
         if left > limit:

@@ -165,43 +165,6 @@ TEST_CASE("a row may use every position: its last token is sampled, not fed") {
   CHECK(run(engine, {make_request(0, 600, 1000)})[0].tokens.size() == 1);
 }
 
-// The small model, which turns otherwise beyond 200 positions.
-ModelConfig longrope_config() {
-  ModelConfig config = small_config();
-  RopeConfig& rope = config.layer_kinds[0].attention.rope;
-  rope.scaling = RopeConfig::Scaling::kLongrope;
-  rope.original_max_position_embeddings = 200;
-  rope.short_factors = {1.0, 1.1, 1.3, 1.4};
-  rope.long_factors = {2.0, 4.0, 5.0, 9.0};
-  return config;
-}
-
-TEST_CASE("a longrope row that begins within the original context ends with it") {
-  Engine engine(longrope_config(), nullptr, cpu_options());
-  CHECK(run_engine(engine, {make_request(1, 190, 50)}).size() == 11);
-  CHECK(run_engine(engine, {make_request(2, 200, 50)}).size() == 1);
-  CHECK(run_engine(engine, {make_request(3, 201, 50)}).size() == 50);
-}
-
-TEST_CASE("longrope rows on both sides of the border give the same bits under every policy") {
-  const std::vector<Request> requests = {make_request(1, 150, 8), make_request(2, 201, 8),
-                                         make_request(3, 3, 8), make_request(4, 260, 8)};
-  std::map<uint64_t, std::vector<float>> first;
-  for (const PromptPolicy policy : {PromptPolicy::kPacked, PromptPolicy::kPadded,
-                                    PromptPolicy::kMinLength, PromptPolicy::kSerial}) {
-    CAPTURE(static_cast<int>(policy));
-    EngineOptions options = cpu_options();
-    options.prompt_policy = policy;
-    Engine engine(longrope_config(), nullptr, options);
-    std::map<uint64_t, std::vector<float>> logprobs;
-    for (const TokenOutput& output : run_engine(engine, requests)) {
-      logprobs[output.row].push_back(output.logprob);
-    }
-    if (first.empty()) first = logprobs;
-    for (const auto& [row, values] : logprobs) CHECK(same_bits(values, first[row]));
-  }
-}
-
 TEST_CASE("requests that can never run are refused by name") {
   EngineOptions options = cpu_options();
   options.max_model_len = 100;
