@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const char* remedy(const std::error_code& code) {
-  if (code == std::errc::too_many_files_open) return "; allow more open files (ulimit -n)";
+  if (code == std::errc::too_many_files_open) return "; allow more open files (ulimit -n 256)";
   if (code == std::errc::resource_unavailable_try_again) {
     return ": no further thread can be started; allow more processes (ulimit -u, the limit of a "
            "container)";

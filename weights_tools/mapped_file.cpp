@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "lib/core/error.h"
 
@@ -18,7 +17,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file->descriptor(), 0);
     const int reason = errno;
     require(data != MAP_FAILED, path.string(), ": cannot map ", size,
-            " bytes: ", std::strerror(reason));
+            " bytes: ", system_reason(reason));
     return std::shared_ptr<const MappedFile>(
         new MappedFile(std::move(file), {static_cast<const std::byte*>(data), size}));
   } catch (const FileError& error) {

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "lib/core/error.h"
@@ -47,8 +46,8 @@ void OutputFile::finish() {
 
 void OutputFile::fail(const char* action) const {
   const int reason = errno;
-  const bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
-  throw Error(concat(path_.string(), ": cannot ", action, ": ", std::strerror(reason),
+  const bool full = reason == ENOSPC || reason == EDQUOT;
+  throw Error(concat(path_.string(), ": cannot ", action, ": ", system_reason(reason),
                      full ? "; free some space or write elsewhere" : ""));
 }
 
@@ -60,7 +59,7 @@ void sync_directory(const std::filesystem::path& directory) {
   ::close(fd);
   // Some file systems cannot sync a directory; their renames are as durable as they get.
   require(result == 0 || reason == EINVAL, directory.string(),
-          ": cannot flush: ", std::strerror(reason));
+          ": cannot flush: ", system_reason(reason));
 }
 
 }  // namespace eet

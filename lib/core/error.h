@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cerrno>
-#include <cstring>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+
+#include "lib/files/system_reason.h"
 
 namespace eet {
 
@@ -38,7 +39,7 @@ template <typename... Args>
 void require_call(bool held, const Args&... args) {
   if (held) return;
   const int reason = errno;
-  throw Error(concat(args..., std::strerror(reason)));
+  throw Error(concat(args..., system_reason(reason)));
 }
 
 // Why one row of the input has no completion. `code` is a short stable word for programs

@@ -6,8 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
+
+#include "lib/files/system_reason.h"
 
 namespace eet {
 namespace {
@@ -27,7 +28,7 @@ int open_for_reading(const fs::path& path) {
     fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   } while (fd < 0 && errno == EINTR);
   const int reason = errno;
-  if (fd < 0) fail(path, std::string("cannot open: ") + std::strerror(reason));
+  if (fd < 0) fail(path, "cannot open: " + system_reason(reason));
   return fd;
 }
 
@@ -39,7 +40,7 @@ struct stat stat_of(int fd, const fs::path& path) {
   struct stat info {};
   const int result = ::fstat(fd, &info);
   const int reason = errno;
-  if (result != 0) fail(path, std::string("cannot stat: ") + std::strerror(reason));
+  if (result != 0) fail(path, "cannot stat: " + system_reason(reason));
   return info;
 }
 
@@ -106,7 +107,7 @@ void RegularFile::read(uint64_t offset, std::span<char> out) const {
     const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
     const int reason = errno;
     if (got < 0 && reason == EINTR) continue;
-    if (got < 0) fail(path_, std::string("cannot read: ") + std::strerror(reason));
+    if (got < 0) fail(path_, "cannot read: " + system_reason(reason));
     if (got == 0) fail(path_, "the file became shorter while it was read");
     offset += static_cast<uint64_t>(got);
     out = out.subspan(static_cast<size_t>(got));

@@ -183,6 +183,23 @@ std::string stderr_of(const TempDirectory& dir, const std::string& command) {
   return read_text(dir.file("err"));
 }
 
+TEST_CASE("a limit on open files is told with its remedy, wherever it is met") {
+  const SmallJob job;
+  bool is_enough = false;
+  for (int limit = 6; limit <= 24 && !is_enough; ++limit) {
+    const std::string err = stderr_of(
+        job.dir, "ulimit -n " + std::to_string(limit) + "; exec " + job.command({"--overwrite"}));
+    CAPTURE(limit);
+    CAPTURE(err);
+    is_enough = err.empty();
+    CHECK((is_enough ||
+           err.find("Too many open files; allow more open files (ulimit -n 256)") !=
+               std::string::npos ||
+           err.find("error while loading shared libraries") != std::string::npos));
+  }
+  CHECK(is_enough);
+}
+
 TEST_CASE("a current directory that was removed is told") {
   SmallJob job;
   const std::string gone = shell_quoted(job.dir.file("gone"));

@@ -139,7 +139,7 @@ TEST_CASE("a journal that is removed, replaced or cut under the job is noticed")
   const SmallJob removed;
   std::string text = messages_of_meddled_job(removed, "rm out.jsonl.eet-journal");
   mentions(text, "removed or replaced while the job ran");
-  mentions(text, "; 0 of ");
+  mentions(text, "; none of ");
   const SmallJob replaced;
   text =
       messages_of_meddled_job(replaced, "echo mine > new; mv new out.jsonl.eet-journal; sleep 2");
@@ -147,8 +147,33 @@ TEST_CASE("a journal that is removed, replaced or cut under the job is noticed")
   CHECK(read_text(replaced.journal) == "mine\n");
   const SmallJob cut;
   text = messages_of_meddled_job(cut, ": > out.jsonl.eet-journal");
-  CHECK(
-      (text.find("was cut to") != std::string::npos || text.find("--resume") != std::string::npos));
+  mentions(text, "was cut to");
+  mentions(text, "; none of ");
+}
+
+TEST_CASE("a disk that gets full costs nothing that is finished, and the job goes on with more") {
+  const auto write_rows = [](const SmallJob& job) {
+    std::string rows;
+    for (int i = 0; i < 300; ++i) {
+      rows += "{\"prompt\":\"Row " + std::to_string(i) + "\",\"max_tokens\":2}\n";
+    }
+    job.dir.write("in.jsonl", rows);
+  };
+  const SmallJob whole;
+  write_rows(whole);
+  REQUIRE(whole.run().exit_code == 0);
+  const SmallJob job;
+  write_rows(job);
+  const std::string err = job.dir.file("err");
+  // In blocks of 512 bytes: the journal ends in one of its rows.
+  CHECK(std::system(("ulimit -f 40; " + job.command() + " 2>" + err).c_str()) != 0);
+  const std::string text = read_text(err);
+  CAPTURE(text);
+  CHECK(text.find("File too large; allow larger files (ulimit -f); ") != std::string::npos);
+  CHECK(text.find("finished rows are left in ") != std::string::npos);
+  const EetResult resumed = job.run({"--resume"});
+  CHECK(resumed.exit_code == 0);
+  CHECK(read_text(job.output) == read_text(whole.output));
 }
 
 TEST_CASE("a device without room does not count as written to") {

@@ -10,6 +10,8 @@
 namespace eet {
 namespace {
 
+constexpr const char* kHowToGoOn = "; the same command with --resume goes on from there";
+
 // Tells places apart that the messages of failed rows name.
 uint64_t mark_of(const RowPlace& place) {
   constexpr int kUnusedBits = 16;
@@ -85,7 +87,8 @@ bool JournalSink::for_each_row(const std::function<void(std::string_view)>& take
     while (taken < num_rows_ && (record = journal_.find(taken)) && visit(*record)) {
     }
   }
-  require(stopped || taken == num_rows_, journal_.name(), ": ", taken, " of ", num_rows_,
+  damaged_ = !stopped && taken < num_rows_;
+  require(!damaged_, journal_.name(), ": ", taken, " of ", num_rows_,
           " rows can be read: the disk changed what was written to it; --resume does the others "
           "again");
   return !stopped;
@@ -113,24 +116,29 @@ bool JournalSink::finish(const std::function<void()>& on_complete,
 
 std::string JournalSink::suspend() {
   if (journal_.num_rows() == 0) return "no row was finished";
-  const uint64_t rows = journal_.num_rows();
-  std::string safe = concat(rows, " finished rows are safe");
   try {
     journal_.sync();
+    if (!damaged_) {
+      return concat(journal_.num_rows(), " finished rows are safe in ", journal_.name(),
+                    kHowToGoOn);
+    }
   } catch (const std::exception&) {
-    safe = rows_on_disk();
+    // As where they cannot be read.
   }
-  return concat(safe, " in ", journal_.name(),
-                "; the same command with --resume goes on from there");
+  return rows_left();
 }
 
-// For people, when the journal cannot be completed.
-std::string JournalSink::rows_on_disk() const {
+// For people, when the journal is not complete.
+std::string JournalSink::rows_left() const {
+  std::string left = "finished rows that reached the disk are left";
   try {
-    return concat(journal_.rows_left(), " of ", journal_.num_rows(), " finished rows are left");
+    const uint64_t rows = journal_.rows_left();
+    if (rows == 0) return concat("none of ", journal_.num_rows(), " finished rows is left");
+    left = concat(rows, " of ", journal_.num_rows(), " finished rows are left");
   } catch (const std::exception&) {
-    return "finished rows that reached the disk are left";
+    // Nobody knows how many.
   }
+  return concat(left, " in ", journal_.name(), kHowToGoOn);
 }
 
 }  // namespace eet

@@ -59,7 +59,7 @@ class JournalSink : public CompletionSink {
 
   bool for_each_row(const std::function<void(std::string_view)>& take,
                     const StopRequested& stop_requested);
-  std::string rows_on_disk() const;
+  std::string rows_left() const;
 
   Journal& journal_;
   const OutputPlace output_;
@@ -69,6 +69,7 @@ class JournalSink : public CompletionSink {
   uint64_t num_rows_ = 0;                             // announced
   std::unordered_map<uint64_t, RunningRow> running_;  // by InputRow::row
   ResumeCounts resumed_;
+  bool damaged_ = false;  // rows that were finished cannot be read
 };
 
 }  // namespace eet

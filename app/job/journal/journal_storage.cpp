@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
@@ -28,7 +27,7 @@ struct stat stat_of(int fd, const std::string& path) {
 }
 
 [[noreturn]] void fail_to_open(const std::string& path, const char* action, int reason) {
-  throw Error(concat(path, ": cannot ", action, " the journal: ", std::strerror(reason),
+  throw Error(concat(path, ": cannot ", action, " the journal: ", system_reason(reason),
                      "; --no-journal writes the output without one"));
 }
 
@@ -104,7 +103,14 @@ size_t JournalFile::read(uint64_t offset, std::span<char> out) const {
   return done;
 }
 
+// What is written behind the end of a file that was cut would hide that.
+void JournalFile::require_whole() const {
+  require(size() >= end_, path_, ": the journal was cut to ", size(), " of ", end_,
+          " bytes while the job ran: leave it alone until then");
+}
+
 void JournalFile::write(uint64_t offset, std::string_view data) {
+  require_whole();
   while (!data.empty()) {
     const ssize_t wrote = ::pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
     if (wrote < 0 && errno == EINTR) continue;
@@ -124,8 +130,7 @@ void JournalFile::sync() {
   if (::fdatasync(fd_.get()) != 0) fail("flush");
   require(in_place(), path_,
           ": the journal was removed or replaced while the job ran: leave it alone until then");
-  require(size() >= end_, path_, ": the journal was cut to ", size(), " of ", end_,
-          " bytes while the job ran: leave it alone until then");
+  require_whole();
 }
 
 bool JournalFile::in_place() const {
@@ -141,8 +146,8 @@ void JournalFile::remove() {
 
 void JournalFile::fail(const char* action) const {
   const int reason = errno;
-  const bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
-  throw Error(concat(path_, ": cannot ", action, " the journal: ", std::strerror(reason),
+  const bool full = reason == ENOSPC || reason == EDQUOT;
+  throw Error(concat(path_, ": cannot ", action, " the journal: ", system_reason(reason),
                      full ? "; free some space" : ""));
 }
 

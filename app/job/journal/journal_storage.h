@@ -54,6 +54,7 @@ class JournalFile : public JournalStorage {
 
  private:
   JournalFile(std::string path, FileDescriptor fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+  void require_whole() const;
   [[noreturn]] void fail(const char* action) const;
 
   std::string path_;
