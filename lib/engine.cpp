@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "lib/core/error.h"
+#include "lib/device_fault.h"
 #include "lib/request_check.h"
 #include "lib/runner/runner.h"
 #include "lib/schedule/scheduler.h"
@@ -224,9 +226,15 @@ std::span<const TokenOutput> Engine::step() {
   impl_->outputs.clear();
   impl_->feed_anew();
   Runner& runner = impl_->runner;
-  const bool progressing = impl_->issue();
-  const bool full = runner.num_under_way() >= runner.max_under_way();
-  if (runner.num_under_way() > 0 && (!progressing || full)) impl_->collect();
+  try {
+    const bool progressing = impl_->issue();
+    const bool full = runner.num_under_way() >= runner.max_under_way();
+    if (runner.num_under_way() > 0 && (!progressing || full)) impl_->collect();
+  } catch (const std::exception& error) {
+    if (!says_device_fault(error)) throw;
+    throw DeviceFault(
+        concat(impl_->options.device, " (", device_name(), ") failed: ", error.what()));
+  }
   return impl_->outputs;
 }
 

@@ -33,7 +33,7 @@ class Engine : public Generator {
   size_t sort_window() const override;
   bool has_work() const override;
 
-  // Runs one forward pass.
+  // Runs one forward pass. Throws DeviceFault with the device's name.
   std::span<const TokenOutput> step() override;
 
   // No further tokens of the sample are returned.

@@ -11,6 +11,7 @@
 #include "lib/core/dtype.h"
 #include "lib/core/error.h"
 #include "lib/core/memory.h"
+#include "lib/device_fault.h"
 #include "lib/engine_stats.h"
 #include "lib/request.h"
 
@@ -46,7 +47,8 @@ class Generator {
   virtual bool has_work() const = 0;
 
   // Does a part of the work and returns the tokens that have become known: none is possible. Valid
-  // until the next call.
+  // until the next call. Throws DeviceFault where the process can use no device any more; all that
+  // was returned before is good.
   virtual std::span<const TokenOutput> step() = 0;
 
   // Ends a running sample (a stop string matched): no more work is spent on it. Tokens of it that

@@ -16,17 +16,27 @@
 #include "kernels/cuda_check.h"
 #include "lib/core/error.h"
 #include "lib/cuda/cublas_lt_library.h"
+#include "lib/cuda/cuda_faults.h"
 #include "lib/cuda/cuda_memory.h"
 
-#define CUBLAS_CHECK(call)                                             \
-  do {                                                                 \
-    const cublasStatus_t eet_cublas_status = (call);                   \
-    if (eet_cublas_status != CUBLAS_STATUS_SUCCESS)                    \
-      throw CublasError(eet_cublas_status, #call, __FILE__, __LINE__); \
+#define CUBLAS_CHECK(call)                                              \
+  do {                                                                  \
+    const cublasStatus_t eet_cublas_status = (call);                    \
+    if (eet_cublas_status != CUBLAS_STATUS_SUCCESS)                     \
+      throw_cublas_error(eet_cublas_status, #call, __FILE__, __LINE__); \
   } while (0)
 
 namespace eet {
 namespace {
+
+// cuBLASLt only says that it failed; CUDA says whether a fault of the device is the reason.
+[[noreturn]] void throw_cublas_error(cublasStatus_t code, const char* call, const char* file,
+                                     int line) {
+  const cudaError_t reason = cudaDeviceSynchronize();
+  if (is_device_fault(reason)) throw CudaError(reason, call, file, line);
+  cudaGetLastError();  // another reason must not surface at the next launch check
+  throw CublasError(code, call, file, line);
+}
 
 cudaDataType_t cuda_type(DType type) {
   switch (type) {

@@ -5,7 +5,7 @@
 namespace eet {
 
 ChosenDevices choose_devices(const std::string& device, std::optional<int> size,
-                             const DeviceList& list) {
+                             const DeviceList& list, FewerDevices fewer) {
   if (size.value_or(1) == 1 && (size || device != "auto") && device != "cuda")
     return {{device}, {}};
   if (device == "cpu") return {std::vector<std::string>(static_cast<size_t>(*size), device), {}};
@@ -30,10 +30,18 @@ ChosenDevices choose_devices(const std::string& device, std::optional<int> size,
   }
   if (*size == 1) return {{device}, {}};
   const auto wanted = static_cast<size_t>(*size);
-  require(wanted <= chosen.names.size(), "--data-parallel-size ", wanted, ": expected at most the ",
-          chosen.names.size(), " GPUs", kind.empty() ? "" : concat(" like cuda:0 (", kind, ")"),
+  const size_t count = chosen.names.size();
+  const bool takes_fewer = fewer == FewerDevices::kTake && count > 0;
+  require(wanted <= count || takes_fewer, "--data-parallel-size ", wanted,
+          ": expected at most the ", count, " GPUs",
+          kind.empty() ? "" : concat(" like cuda:0 (", kind, ")"),
           list.no_cuda ? concat(" (", *list.no_cuda, ")") : "",
           "; `eet devices` lists all, CUDA_VISIBLE_DEVICES picks some");
+  if (wanted > count) {
+    return {chosen.names,
+            {concat("of ", wanted, " GPUs like cuda:0 (", kind, ") ", count,
+                    count == 1 ? " is left" : " are left")}};
+  }
   chosen.names.resize(wanted);
   return {chosen.names, {}};
 }

@@ -68,6 +68,7 @@ struct EngineGroup::Impl {
   bool wait_for_work(size_t index, bool busy, DealtRows::Taken& stops);
   void hand_over(size_t index, bool busy, const EngineReport& report);
   void drop(size_t index, const std::string& reason);
+  void end_all(std::exception_ptr reason);
   bool deal(size_t index, size_t max_rows);
   void deal_to_all();
   bool all_idle() const;
@@ -92,7 +93,7 @@ struct EngineGroup::Impl {
   std::unordered_map<uint64_t, size_t> engines;  // of the rows that were dealt
   std::vector<std::string> messages;             // of engines that failed
   std::string last_failure;
-  std::exception_ptr fatal;  // rows are lost
+  std::exception_ptr fatal;  // why no engine can go on, or rows are lost
 
   std::vector<TokenOutput> outputs;  // of the caller's thread
 };
@@ -123,13 +124,13 @@ void EngineGroup::Impl::run(size_t index, const Factory& factory) {
   try {
     try {
       if (is_open) work(index);
+    } catch (const DeviceFault&) {
+      throw;
     } catch (const std::exception& error) {
       drop(index, error.what());
     }
   } catch (...) {
-    const std::lock_guard lock(mutex);
-    fatal = std::current_exception();
-    progress.notify_one();
+    end_all(std::current_exception());
   }
   std::unique_lock lock(mutex);
   worker.woken.wait(lock, [&] { return stopping; });
@@ -161,9 +162,9 @@ bool EngineGroup::Impl::wait_for_work(size_t index, bool busy, DealtRows::Taken&
     deal(index, SIZE_MAX);
     worker.woken.wait(lock, [&] {
       const bool may_step = busy && ready.size() < kMaxOutputs;
-      return stopping || may_step || !worker.inbox.empty() || !worker.stops.empty();
+      return stopping || fatal || may_step || !worker.inbox.empty() || !worker.stops.empty();
     });
-    if (stopping) return false;
+    if (stopping || fatal) return false;
     worker.is_idle = false;
     worker.arriving.swap(worker.inbox);
     for (const auto& [row, sample] : std::exchange(worker.stops, {})) {
@@ -185,6 +186,7 @@ void EngineGroup::Impl::hand_over(size_t index, bool busy, const EngineReport& r
   Worker& worker = workers[index];
   const size_t waiting = worker.engine->num_waiting();
   const std::lock_guard lock(mutex);
+  if (fatal) return;  // what an engine still gives after a fault is worth nothing
   DealtRows::Taken& taken = worker.taken;
   ready.insert(ready.end(), std::make_move_iterator(taken.outputs.begin()),
                std::make_move_iterator(taken.outputs.end()));
@@ -226,6 +228,14 @@ void EngineGroup::Impl::drop(size_t index, const std::string& reason) {
     messages.push_back(concat(last_failure, "; ", num_live, " of ", workers.size(),
                               " devices go on, with its ", num_rows, " unfinished rows"));
   }
+  progress.notify_one();
+}
+
+// The first reason counts: a device's fault soon is that of all others.
+void EngineGroup::Impl::end_all(std::exception_ptr reason) {
+  const std::lock_guard lock(mutex);
+  if (!fatal) fatal = std::move(reason);
+  for (Worker& worker : workers) worker.woken.notify_one();
   progress.notify_one();
 }
 
@@ -412,7 +422,7 @@ std::span<const TokenOutput> EngineGroup::step() {
       for (Impl::Worker& worker : group.workers) worker.woken.notify_one();
     }
     messages.swap(group.messages);
-    if (group.fatal) std::rethrow_exception(group.fatal);
+    if (group.fatal && group.outputs.empty()) std::rethrow_exception(group.fatal);
     require(group.num_live > 0 || !group.outputs.empty() || !group.has_work(), group.last_failure);
   }
   for (const std::string& message : messages) group.warn(message);

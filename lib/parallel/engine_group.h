@@ -18,7 +18,8 @@ namespace eet {
 // depend on its neighbours, so that engines of one kind give what one of them alone would.
 //
 // Each engine has a thread of its own. One that throws in mid-job is dropped, and what it had not
-// ended runs again on the others: tokens that were handed out already are compared and left out.
+// ended runs again on the others: tokens that were handed out already are compared and left out. A
+// DeviceFault ends the group instead, as no engine of the process can go on.
 class EngineGroup : public Generator {
  public:
   // Makes an engine on the thread that will run it.
@@ -49,8 +50,8 @@ class EngineGroup : public Generator {
   size_t sort_window() const override;
   bool has_work() const override;
 
-  // Waits a moment for tokens of any engine. Throws Error once the last engine has failed and all
-  // that they gave has been returned.
+  // Waits a moment for tokens of any engine. Throws once all that the engines gave has been
+  // returned: Error where the last one has failed, DeviceFault where one raised it.
   std::span<const TokenOutput> step() override;
   void stop(uint64_t row, int32_t sample) override;
 

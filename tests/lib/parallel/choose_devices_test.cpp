@@ -59,6 +59,17 @@ TEST_CASE("a number takes so many GPUs of one kind, or is an error") {
   CHECK_THROWS_AS(names("cuda:0", 2, {"A", "A"}), Error);
 }
 
+TEST_CASE("a job that lost GPUs goes on with those that are left") {
+  const ChosenDevices two =
+      choose_devices("auto", 3, machine({"A", "B", "A"}), FewerDevices::kTake);
+  CHECK(two.names == Names{"cuda:0", "cuda:2"});
+  REQUIRE(two.left_out.size() == 1);
+  CHECK(two.left_out[0] == "of 3 GPUs like cuda:0 (A) 2 are left");
+  CHECK(choose_devices("cuda", 2, machine({"A"}), FewerDevices::kTake).names == Names{"cuda:0"});
+  CHECK(choose_devices("cuda", 1, machine({"A", "A"}), FewerDevices::kTake).names == Names{"cuda"});
+  CHECK_THROWS_AS(choose_devices("auto", 2, machine({}), FewerDevices::kTake), Error);
+}
+
 TEST_CASE("a CPU may be several devices, but only when asked") {
   CHECK(names("cpu", 3, {}) == Names{"cpu", "cpu", "cpu"});
   CHECK(names("cpu", {}, {}) == Names{"cpu"});

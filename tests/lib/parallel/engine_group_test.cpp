@@ -142,6 +142,65 @@ TEST_CASE("rows of an engine that fails run on the others, and nothing comes twi
   }
 }
 
+TEST_CASE("a device's fault ends the group, once all that was known is returned") {
+  const std::vector<Request> rows = mixed_rows(300);
+  const Samples expected = expected_of(rows);
+  for (const size_t count : {1, 2, 8}) {
+    for (const int64_t step : {0, 1, 9, 40}) {
+      CAPTURE(count);
+      CAPTURE(step);
+      Fixture fixture(count);
+      fixture.engines.back().faults_at_step = step;
+      EngineGroup group = fixture.make();
+      Samples known;
+      std::string reason;
+      try {
+        run(group, rows, [&](const TokenOutput& output) {
+          known[{output.row, output.sample}].push_back(output.token_id);
+        });
+      } catch (const DeviceFault& fault) {
+        reason = fault.what();
+      }
+      CHECK(reason == concat("sim:", count - 1, " failed: a stray write"));
+      CHECK(fixture.warnings.empty());
+      // Of the engine that failed, all steps before are known.
+      if (count == 1) CHECK(known.empty() == (step == 0));
+      for (const auto& [sample, tokens] : known) {
+        const std::vector<int32_t>& whole = expected.at(sample);
+        REQUIRE(tokens.size() <= whole.size());
+        CHECK(std::equal(tokens.begin(), tokens.end(), whole.begin()));
+      }
+      // It stays at an end, and does not hang.
+      CHECK(group.has_work());
+      CHECK_THROWS_AS(group.step(), DeviceFault);
+    }
+  }
+}
+
+TEST_CASE("a fault after another engine was dropped ends the group, too") {
+  Fixture fixture(3);
+  fixture.engines[0].fails_at_step = 2;
+  fixture.engines[1].faults_at_step = 30;
+  EngineGroup group = fixture.make();
+  CHECK_THROWS_AS(run(group, mixed_rows(300)), DeviceFault);
+}
+
+TEST_CASE("a device whose fault shows while it loads is left out where others can be used") {
+  Fixture fixture(3);
+  EngineGroup group(
+      [&](size_t e) -> std::unique_ptr<Generator> {
+        if (e == 0) throw DeviceFault("sim:0: an uncorrectable memory error");
+        return std::make_unique<SimulatedEngine>(fixture.engines[e]);
+      },
+      {.num_engines = 3, .may_leave_out = true, .warn = [&](const std::string& text) {
+         fixture.warnings.push_back(text);
+       }});
+  const std::vector<Request> rows = mixed_rows(100);
+  CHECK(run(group, rows).samples == expected_of(rows));
+  REQUIRE(fixture.warnings.size() == 1);
+  CHECK(fixture.warnings[0] == "left out: sim:0: an uncorrectable memory error");
+}
+
 TEST_CASE("when the last engine fails, all that was known is returned, and then the reason") {
   Fixture fixture(3);
   for (size_t e = 0; e < 3; ++e) fixture.engines[e].fails_at_step = 4 + static_cast<int64_t>(e);

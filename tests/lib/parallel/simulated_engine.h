@@ -23,6 +23,7 @@ struct SimulatedOptions {
   size_t sort_window = 64;
   int64_t max_positions = 1'000'000;  // of a row: the memory of this engine
   int64_t fails_at_step = -1;
+  int64_t faults_at_step = -1;   // and takes the process with it
   int64_t wrong_from_step = -1;  // from there on it gives other tokens
   std::chrono::microseconds step_time{0};
   int32_t vocab_size = 30'000;
@@ -53,6 +54,9 @@ class SimulatedEngine : public Generator {
 
   std::span<const TokenOutput> step() override {
     if (stats_.decode_steps == options_.fails_at_step) throw std::runtime_error("the bus is gone");
+    if (stats_.decode_steps == options_.faults_at_step) {
+      throw DeviceFault(options_.name + " failed: a stray write");
+    }
     if (options_.step_time.count() > 0) std::this_thread::sleep_for(options_.step_time);
     outputs_.clear();
     start_rows();
