@@ -127,6 +127,9 @@ void EngineGroup::Impl::run(size_t index, const Factory& factory) {
     } catch (const DeviceFault&) {
       throw;
     } catch (const std::exception& error) {
+      if (says_device_fault(error)) {
+        throw DeviceFault(concat(worker.report.name, " failed: ", error.what()));
+      }
       drop(index, error.what());
     }
   } catch (...) {
