@@ -41,7 +41,7 @@ json parse_json(std::string_view text, const std::string& where) {
   try {
     return parse_strict_json(text);
   } catch (const JsonError& error) {
-    throw Error(concat(where, ": ", error.what()));
+    throw Error(concat(where, ": ", error.what(), "; make or fetch the file again"));
   }
 }
 

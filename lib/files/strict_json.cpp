@@ -88,9 +88,14 @@ class Builder : public json::json_sax_t {
 
   bool parse_error(size_t /*position*/, const std::string& /*token*/,
                    const nlohmann::detail::exception& error) override {
-    // The message quotes the last token, which may be megabytes long.
+    // "[json.exception.parse_error.101] parse error at line 1, column 7: <what a reader needs>",
+    // with the last token, which may be megabytes long.
     constexpr size_t kMaxShown = 300;
-    throw JsonError("malformed JSON: " + std::string(error.what()).substr(0, kMaxShown));
+    std::string_view message = error.what();
+    if (const size_t end = message.find("] "); end != std::string_view::npos) {
+      message.remove_prefix(end + 2);
+    }
+    throw JsonError("malformed JSON: " + std::string(message.substr(0, kMaxShown)));
   }
 
  private:
