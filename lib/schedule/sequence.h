@@ -26,9 +26,9 @@ struct SequencePages {
   };
 
   bool all_positions = true;  // as opposed to those in a window
-  std::vector<int32_t> table =
-      {};  // block table, of the prompt and all tokens it may generate; entries
-           // that the window has left from the start on may be anything
+  // Block table of the prompt and all tokens it may generate. Entries that the window has left from
+  // the start on may be anything.
+  std::vector<int32_t> table = {};
   std::vector<Held> held = {};  // pages that it owns or shares, each once, by falling last_entry
   // Where the tokens that it does not feed end within a page: that page, which it copies.
   int32_t copied_page = -1;
