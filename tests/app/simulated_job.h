@@ -50,13 +50,13 @@ inline SimulatedJobResult run_simulated_job(const std::string& input, const std:
     job.run(never);
     const ScopedTimer timer(result.finish_seconds);
     sink.finish([] {}, never);
+    result.tokenize_seconds = source.tokenize_seconds();  // its thread has ended
   } catch (const std::exception& error) {
     result.failure = concat(error.what(), "; ", sink.suspend());
     reader.cancel();
   }
   result.counts = job.counts();
   result.output_seconds = job.output_seconds();
-  result.tokenize_seconds = source.tokenize_seconds();
   return result;
 }
 
