@@ -69,20 +69,21 @@ void check_model(const std::string& directory, const EngineOptions& base, bool c
   }
 }
 
-// Of rotary, learned, relative (ALiBi) and two-listed (longrope) positions, windows in some layers,
-// and heads of 64 and 128, whose decode steps read shared pages once.
+// Of rotary, learned, relative (ALiBi) and two-listed (longrope) positions, windows in some layers
+// and in all, and heads of 64 and 128, whose decode steps read shared pages once.
 constexpr const char* kModels[] = {"samples/models/tales-llama",
                                    "tests/golden/models/tales-gpt2",
                                    "tests/golden/models/gemma3-text",
+                                   "tests/golden/models/mistral-window",
                                    "tests/golden/models/falcon-rw-kind",
                                    "tests/golden/models/phi3-longrope",
                                    "tests/golden/models/llama-gqa4-hd128-llama3",
                                    "tests/golden/models/qwen2-gqa7-hd64-old"};
 
-// More of those that have windows in some layers, and in all.
-constexpr const char* kWindowModels[] = {
-    "tests/golden/models/gpt-oss", "tests/golden/models/cohere2", "tests/golden/models/olmo3",
-    "tests/golden/models/exaone4", "tests/golden/models/mistral-window"};
+// More of those that have windows in some layers.
+constexpr const char* kWindowModels[] = {"tests/golden/models/gpt-oss",
+                                         "tests/golden/models/cohere2", "tests/golden/models/olmo3",
+                                         "tests/golden/models/exaone4"};
 
 TEST_CASE("on the CPU rows that share prefixes have the bits that they have alone") {
   for (const char* model : kModels) check_model(model, on_device("cpu", DType::kF32), true);
