@@ -155,7 +155,7 @@ void add_data_parallel_option(CLI::App& command, DataParallelSize& size) {
           "--data-parallel-size",
           [&size](const std::string& text) { parse_data_parallel_size(text, size); },
           "GPUs that share the rows, each with all of the model; auto takes every one of cuda:0's\n"
-          "kind. The same tokens come out")
+          "kind. The same tokens come out. A job goes on when a GPU fails, without it if need be")
       ->check(kDataParallelSize)
       ->type_name("N|auto")
       ->default_str(size ? std::to_string(*size) : "auto")

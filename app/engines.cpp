@@ -29,18 +29,18 @@ EngineOptions share_of(const EngineOptions& options, const std::vector<std::stri
 }  // namespace
 
 std::vector<std::string> devices_of(const EngineOptions& options, DataParallelSize size,
-                                    const Warn& warn) {
+                                    const Warn& warn, FewerDevices fewer) {
   const bool of_all = size != 1 && (options.device == "auto" || options.device == "cuda");
   ChosenDevices chosen =
-      choose_devices(options.device, size, of_all ? list_devices() : DeviceList());
+      choose_devices(options.device, size, of_all ? list_devices() : DeviceList(), fewer);
   for (const std::string& message : chosen.left_out) warn(message);
   return std::move(chosen.names);
 }
 
 std::unique_ptr<Generator> make_engines(const ModelConfig& config, const TensorLoader& loader,
                                         const EngineOptions& options, DataParallelSize size,
-                                        const Warn& warn) {
-  const std::vector<std::string> devices = devices_of(options, size, warn);
+                                        const Warn& warn, FewerDevices fewer) {
+  const std::vector<std::string> devices = devices_of(options, size, warn, fewer);
   if (devices.size() == 1) return std::make_unique<Engine>(config, loader, options);
 
   SharedLoader shared(loader, devices.size());
@@ -53,8 +53,9 @@ std::unique_ptr<Generator> make_engines(const ModelConfig& config, const TensorL
       throw Error(concat(devices[index], ": ", error.what()));
     }
   };
+  const bool may_leave_out = !size || fewer == FewerDevices::kTake;
   return std::make_unique<EngineGroup>(make, EngineGroup::Options{.num_engines = devices.size(),
-                                                                  .may_leave_out = !size,
+                                                                  .may_leave_out = may_leave_out,
                                                                   .schedule = options.schedule,
                                                                   .warn = warn});
 }

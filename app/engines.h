@@ -12,6 +12,7 @@
 #include "lib/generator.h"
 #include "lib/model/config.h"
 #include "lib/model/weights.h"
+#include "lib/parallel/choose_devices.h"
 
 namespace eet {
 
@@ -22,14 +23,15 @@ using DataParallelSize = std::optional<int>;
 // are told to `warn`. Throws Error.
 using Warn = std::function<void(const std::string& message)>;
 std::vector<std::string> devices_of(const EngineOptions& options, DataParallelSize size,
-                                    const Warn& warn);
+                                    const Warn& warn, FewerDevices fewer = FewerDevices::kRefuse);
 
-// With one device just an Engine. With several, tensors are loaded once for all of them, and under
-// auto devices that cannot take the model are left out. `warn` is called later, too, when a device
-// fails.
+// With one device just an Engine. With several, tensors are loaded once for all of them; under
+// auto, and where fewer are taken, too, devices that cannot be opened or cannot take the model are
+// left out. `warn` is called later, too, when a device fails.
 std::unique_ptr<Generator> make_engines(const ModelConfig& config, const TensorLoader& loader,
                                         const EngineOptions& options, DataParallelSize size,
-                                        const Warn& warn);
+                                        const Warn& warn,
+                                        FewerDevices fewer = FewerDevices::kRefuse);
 
 // "NVIDIA H200", "2 x NVIDIA H200"
 std::string describe_devices(size_t count, const std::string& device);

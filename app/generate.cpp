@@ -17,6 +17,7 @@
 #include "app/engines.h"
 #include "app/error_text.h"
 #include "app/exit_code.h"
+#include "app/failed_job.h"
 #include "app/hub_cache.h"
 #include "app/job/input/request_reader.h"
 #include "app/job/input/row_source.h"
@@ -29,6 +30,7 @@
 #include "app/job/output/job_output.h"
 #include "app/job/output/result_file.h"
 #include "app/job/progress.h"
+#include "app/job/restart.h"
 #include "app/job/shard.h"
 #include "app/job/shard_file.h"
 #include "app/job/stopwatch.h"
@@ -193,14 +195,24 @@ void warn_of_raw_prompts(const GenerateOptions& options) {
                "as a message of the user\n";
 }
 
-// True when the output is complete, false when a signal ended the job before. What is thrown says
-// how to go on.
+// Where a job that was started again would be another one, as somebody changed its files meanwhile,
+// the user decides what is to become of its rows.
+void require_same_job(const JobOutput& output) {
+  const JournalRecovery* recovery = output.recovery();
+  require(recovery != nullptr && !recovery->other_job,
+          "the model, the flags in a file or the kind of device changed while the job ran");
+}
+
+// True when the output is complete, false when a signal ended the job before. Throws SuspendedJob,
+// and DeviceFault as it comes.
 bool run_to_the_end(Job& job, CompletionSink& sink, const std::function<void()>& on_complete) {
   const StopRequested stop = [] { return Interrupt::signal() != 0; };
   try {
     return job.run(stop) && sink.finish(on_complete, stop);
+  } catch (const DeviceFault&) {
+    throw;
   } catch (const std::exception& error) {
-    throw Error(concat(error_text(error), "; ", sink.suspend()));
+    throw SuspendedJob(concat(error_text(error), "; ", sink.suspend()));
   }
 }
 
@@ -221,11 +233,11 @@ constexpr std::string_view kEndedInRowWithJournal =
     "eet: interrupted in the middle of a row or step; finished rows are safe in the journal: the "
     "same command with --resume goes on from there\n";
 
-}  // namespace
-
-int run_job(GenerateOptions options) {
+int run_process(GenerateOptions options, const std::vector<Restart>& restarts) {
   settle_output_format(options);
-  if (const std::optional<int> exit_code = exit_code_of_complete_output(options)) return *exit_code;
+  if (restarts.empty()) {
+    if (const auto exit_code = exit_code_of_complete_output(options)) return *exit_code;
+  }
   const Stopwatch load_watch;
   const std::string model = locate_model(options.model);
   const Checkpoint checkpoint = open_model(model, options.config_policy);
@@ -253,11 +265,13 @@ int run_job(GenerateOptions options) {
     if (shown != nullptr) shown->finish();
     std::cerr << "eet: warning: " << message << '\n';
   };
-  const std::unique_ptr<Generator> engines = make_engines(
-      checkpoint.config, checkpoint.loader, options.engine, options.data_parallel_size, warn);
+  const std::unique_ptr<Generator> engines =
+      make_engines(checkpoint.config, checkpoint.loader, options.engine, options.data_parallel_size,
+                   warn, restarts.empty() ? FewerDevices::kRefuse : FewerDevices::kTake);
   Generator& engine = *engines;
   JobStats stats = describe(options, engine);
   stats.sampling = sampling;
+  stats.restarts = restarts;
   stats.load_seconds = load_watch.seconds();
   if (!options.quiet) std::cerr << format_ledgers(stats.devices);
 
@@ -265,6 +279,7 @@ int run_job(GenerateOptions options) {
   const JobIdentity identity = identify(options, files, engine);
   const int64_t now = options.chat.start_time.value_or(seconds_now());
   CompletionSink& sink = output.start(identity, journal_hash(options, identity), now);
+  if (!restarts.empty()) require_same_job(output);
   const int64_t start = options.chat.start_time.value_or(output.start_seconds(now));
   chat.set_start(start);
   report_recovery(output, options.quiet);
@@ -272,8 +287,8 @@ int run_job(GenerateOptions options) {
   report_changed_rows(options, output, engine, encoder);
   // Before the threads that it is to end.
   std::atomic<bool> reported = false;
-  const Interrupt interrupt(
-      [&reader] { reader.cancel(); },
+  std::optional<Interrupt> interrupt(
+      std::in_place, [&reader] { reader.cancel(); },
       [&] {
         end_at_once(reported ? "" : output.recovery() ? kEndedInRowWithJournal : kEndedInRow);
       });
@@ -290,8 +305,19 @@ int run_job(GenerateOptions options) {
       .token_bytes = json_bytes_per_token(options.format, options.logprobs),
       .text_threads = text_threads(stats.devices.size())};
   Job job(source, engine, tokenizer.get(), sink, progress, job_options);
-  const bool complete = run_to_the_end(
-      job, sink, [&] { describe_shard(options, identity, reader, shard_time(chat, start)); });
+  bool complete = false;
+  try {
+    complete = run_to_the_end(
+        job, sink, [&] { describe_shard(options, identity, reader, shard_time(chat, start)); });
+  } catch (const DeviceFault& fault) {
+    progress.finish();
+    const Restart end = {fault.what(), job.counts().rows - job.counts().served_rows,
+                         load_watch.seconds()};
+    const std::string kept = sink.suspend();
+    interrupt.reset();  // from here on, a signal ends the process at once
+    if (Interrupt::signal() == 0) start_again_or_end(options, {end, kept, restarts});
+    warn(fault.what());
+  }
   progress.finish();
   if (!complete) {
     std::cerr << "eet: interrupted: " << sink.suspend() << '\n';
@@ -315,6 +341,23 @@ int run_job(GenerateOptions options) {
   }
   if (!options.quiet) std::cerr << format_summary(stats);
   return stats.counts.failed_rows() > 0 ? kExitFailedRows : kExitOk;
+}
+
+}  // namespace
+
+int run_job(GenerateOptions options) {
+  const std::vector<Restart> restarts = restarts_before();
+  if (restarts.empty()) return run_process(std::move(options), restarts);
+  resume_after_restart(options);
+  const std::string output = options.output;
+  try {
+    return run_process(std::move(options), restarts);
+  } catch (const SuspendedJob&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(concat(error_text(error), "; finished rows are safe in ", journal_path(output),
+                       ": the same command with --resume goes on from there"));
+  }
 }
 
 void add_generate_command(CLI::App& app, int& exit_code) {

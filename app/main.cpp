@@ -10,6 +10,7 @@
 #include "app/cli/usage_error.h"
 #include "app/error_text.h"
 #include "app/exit_code.h"
+#include "app/job/restart.h"
 #include "app/job/standard_streams.h"
 #include "app/mapped_file_errors.h"
 #include "app/program.h"
@@ -40,6 +41,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   eet::reserve_standard_streams();
+  eet::note_inherited_files();
   eet::report_mapped_file_errors();
   // A reader of stdout that goes away is an error with a message, not a silent death.
   std::signal(SIGPIPE, SIG_IGN);

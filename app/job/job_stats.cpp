@@ -103,6 +103,15 @@ std::vector<MemoryItem> sum_of_ledgers(std::span<const EngineReport> devices) {
   return sum;
 }
 
+nlohmann::ordered_json to_json(std::span<const Restart> restarts) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Restart& restart : restarts) {
+    list.push_back(
+        {{"reason", restart.reason}, {"rows", restart.rows}, {"seconds", restart.seconds}});
+  }
+  return list;
+}
+
 nlohmann::ordered_json to_json(std::span<const MemoryItem> memory) {
   nlohmann::ordered_json plan = nlohmann::ordered_json::array();
   for (const MemoryItem& item : memory) {
@@ -213,6 +222,11 @@ std::string format_summary(const JobStats& stats) {
         concat("  resumed     ", stats.counts.served_rows, " rows served from the journal, ",
                stats.changed_rows, " changed and ", stats.retried_rows, " failed ones run again\n");
   }
+  for (const Restart& restart : stats.restarts) {
+    text += printed("  restarted   after %.3f s and %lld rows: ", restart.seconds,
+                    static_cast<long long>(restart.rows));
+    text += concat(restart.reason, "\n");
+  }
   text += printed("  tokens      %lld prompt, %lld output\n",
                   static_cast<long long>(stats.counts.prompt_tokens),
                   static_cast<long long>(stats.counts.output_tokens));
@@ -279,6 +293,7 @@ std::string format_json(const JobStats& stats) {
        {{"served", stats.counts.served_rows},
         {"changed", stats.changed_rows},
         {"retried", stats.retried_rows}}},
+      {"restarts", to_json(stats.restarts)},
       {"seconds",
        {{"load", stats.load_seconds},
         {"tokenize", stats.tokenize_seconds},

@@ -10,6 +10,7 @@
 #include "app/job/output/completion.h"
 #include "app/job/output/row_outcome.h"
 #include "app/job/quantile_sketch.h"
+#include "app/job/restart.h"
 #include "lib/device.h"
 #include "lib/generator.h"
 
@@ -59,7 +60,8 @@ struct JobStats {
   JobCounts counts;
   int64_t changed_rows = 0;  // run again on resuming, as they or what they depend on had changed
   int64_t retried_rows = 0;  // run again on resuming, as they had an error
-  EngineStats engine;        // of all devices together
+  std::vector<Restart> restarts;      // of which this process is the last; the rest is of it alone
+  EngineStats engine;                 // of all devices together
   std::vector<EngineReport> devices;  // each of them
   int64_t peak_host_bytes = 0;
 };
