@@ -310,18 +310,6 @@ TEST_CASE("input and output that cannot be repeated end the job, and say how to 
     }
     CHECK(run_eet(job.args(job.output, {"--resume"}), file).exit_code == 0);
   }
-  SUBCASE("a pipe with flags") {
-    const RestartedJob job;
-    const std::string pipe = job.dir.file("flags");
-    const std::string line =
-        "mkfifo " + shell_quoted(pipe) + " && (echo 'seed = 1' >" + shell_quoted(pipe) + " &)";
-    REQUIRE(std::system(line.c_str()) == 0);
-    const Variable variable(kFaults, "0:0:30");
-    const EetResult result = job.run({"--config=" + pipe});
-    CAPTURE(result.err);
-    CHECK(result.exit_code == 1);
-    CHECK(result.err.find(pipe + " cannot be read twice") != std::string::npos);
-  }
   SUBCASE("a stream as output") {
     for (const bool to_stdout : {true, false}) {
       const RestartedJob job;
