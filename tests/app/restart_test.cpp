@@ -231,9 +231,12 @@ TEST_CASE("jobs of all kinds start again") {
     RestartedJob job;
     job.command = "score";
     job.dir.write("in.jsonl", [] {
+      constexpr size_t kRows = 60;
       std::vector<json> lines;
-      for (int row = 0; row < 60; ++row)
+      lines.reserve(kRows);
+      for (size_t row = 0; row < kRows; ++row) {
         lines.push_back({{"text", "A king" + std::string(row, '.')}});
+      }
       return join_lines(lines);
     }());
     const std::string expected = job.undisturbed();
