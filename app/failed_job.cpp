@@ -21,12 +21,6 @@ bool is_written_once(const std::string& path) {
   return !path.starts_with("/dev/") && ::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
 }
 
-// What `word` has behind "--flag=", else all of it.
-std::string value_of(const std::string& word) {
-  const size_t equals = word.find('=');
-  return word.starts_with("--") && equals != std::string::npos ? word.substr(equals + 1) : word;
-}
-
 std::optional<std::string> why_not_again(const GenerateOptions& options, const FailedJob& job) {
   constexpr const char* kAdvice =
       ": check the devices (nvidia-smi; CUDA_VISIBLE_DEVICES leaves some out)";
@@ -36,7 +30,7 @@ std::optional<std::string> why_not_again(const GenerateOptions& options, const F
   if (job.end.rows == 0) {
     return concat("the job does not start again, as no row was finished since its start", kAdvice);
   }
-  if (const std::optional<std::string> file = file_read_once(options, command_line())) {
+  if (const std::optional<std::string> file = file_read_once(options)) {
     return concat(*file, " cannot be read twice, so the job does not start again by itself");
   }
   return std::nullopt;
@@ -44,18 +38,13 @@ std::optional<std::string> why_not_again(const GenerateOptions& options, const F
 
 }  // namespace
 
-std::optional<std::string> file_read_once(const GenerateOptions& options,
-                                          const std::vector<std::string>& words) {
+std::optional<std::string> file_read_once(const GenerateOptions& options) {
   for (const std::string& input : options.inputs) {
     if (input == "-") return "standard input";
     if (is_read_once(input)) return input;
   }
   if (is_read_once(options.chat.template_file)) return options.chat.template_file;
   if (is_written_once(options.stats)) return options.stats;
-  for (const std::string& word : words) {  // a file of flags may be among them
-    const std::string value = value_of(word);
-    if (value != options.stats && is_read_once(value)) return value;
-  }
   return std::nullopt;
 }
 

@@ -25,10 +25,9 @@ struct FailedJob {
   std::vector<Restart> restarts;  // before this process
 };
 
-// Of the files that the job reads, the first that cannot be read twice: a pipe, a terminal. The
-// words are those of the command line. Nothing where all can.
-std::optional<std::string> file_read_once(const GenerateOptions& options,
-                                          const std::vector<std::string>& words);
+// Of the files that the job reads, the first that cannot be read twice: a pipe, a terminal. Nothing
+// where all can.
+std::optional<std::string> file_read_once(const GenerateOptions& options);
 
 // Starts the program again, which then resumes the job, after a line on stderr. Throws
 // SuspendedJob with the reason of the failure and how to go on where the job has no journal, could
