@@ -39,7 +39,9 @@ bool is_fault(int code) {
 
 TEST_CASE("every error of which CUDA says that the process must be relaunched is a device fault") {
   int relaunched = 0;
-  for (const auto& [code, comment] : documented_codes()) {
+  for (const auto& entry : documented_codes()) {
+    const int code = entry.first;
+    const std::string& comment = entry.second;
     CAPTURE(code);
     if (comment.find("process must be terminated and relaunched") == std::string::npos) continue;
     ++relaunched;
