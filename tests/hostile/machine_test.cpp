@@ -184,6 +184,10 @@ std::string stderr_of(const TempDirectory& dir, const std::string& command) {
 }
 
 TEST_CASE("a limit on open files is told with its remedy, wherever it is met") {
+#if defined(__SANITIZE_ADDRESS__)
+  MESSAGE("skipped: the sanitizers' checks of types need descriptors of their own");
+  return;
+#endif
   const SmallJob job;
   bool is_enough = false;
   for (int limit = 6; limit <= 24 && !is_enough; ++limit) {
