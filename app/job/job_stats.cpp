@@ -103,15 +103,6 @@ std::vector<MemoryItem> sum_of_ledgers(std::span<const EngineReport> devices) {
   return sum;
 }
 
-nlohmann::ordered_json to_json(std::span<const Restart> restarts) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const Restart& restart : restarts) {
-    list.push_back(
-        {{"reason", restart.reason}, {"rows", restart.rows}, {"seconds", restart.seconds}});
-  }
-  return list;
-}
-
 nlohmann::ordered_json to_json(std::span<const MemoryItem> memory) {
   nlohmann::ordered_json plan = nlohmann::ordered_json::array();
   for (const MemoryItem& item : memory) {

@@ -57,13 +57,21 @@ std::string program_path() {
   return !error && fs::equivalent(named, running, error) ? named.string() : running;
 }
 
-std::string to_variable(const std::vector<Restart>& restarts) {
-  json list = json::array();
-  for (const Restart& restart : restarts) {
-    list.push_back(
-        {{"reason", restart.reason}, {"rows", restart.rows}, {"seconds", restart.seconds}});
+// The words that this process was started with, its interpreter's included.
+std::vector<std::string> command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  std::vector<std::string> words;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\0', begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
   }
-  const json value = {{"pid", ::getpid()}, {"restarts", std::move(list)}};
+  return words;
+}
+
+std::string to_variable(const std::vector<Restart>& restarts) {
+  const json value = {{"pid", ::getpid()}, {"restarts", to_json(restarts)}};
   return concat(kRestartsVariable, "=",
                 value.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace));
 }
@@ -78,6 +86,15 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
 }
 
 }  // namespace
+
+nlohmann::ordered_json to_json(std::span<const Restart> restarts) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Restart& restart : restarts) {
+    list.push_back(
+        {{"reason", restart.reason}, {"rows", restart.rows}, {"seconds", restart.seconds}});
+  }
+  return list;
+}
 
 std::vector<Restart> restarts_before() {
   const char* const text = std::getenv(kRestartsVariable);
@@ -97,18 +114,6 @@ std::vector<Restart> restarts_before() {
 
 void note_inherited_files() {
   inherited_files = open_files();
-}
-
-std::vector<std::string> command_line() {
-  std::ifstream file("/proc/self/cmdline", std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  std::vector<std::string> words;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\0', begin), text.size());
-    words.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return words;
 }
 
 std::string start_again(const std::vector<Restart>& restarts) {

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,9 @@ struct Restart {
   int64_t rows = 0;
   double seconds = 0;
 };
+
+// [{reason, rows, seconds}], as the statistics have them.
+nlohmann::ordered_json to_json(std::span<const Restart> restarts);
 
 // More say that the job or the machine is to blame.
 inline constexpr size_t kMaxRestarts = 3;
@@ -28,9 +33,6 @@ std::vector<Restart> restarts_before();
 // To be called first of all: files that are open now stay open when the program starts again, and
 // no others do.
 void note_inherited_files();
-
-// The words that this process was started with, its interpreter's included.
-std::vector<std::string> command_line();
 
 // Replaces the program by itself, with the same words, directory and process id. All threads end as
 // they are, so that what they hold must be safe. Returns only where that fails: why.
