@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lib/request_check.h"
+#include "tests/lib/generated_samples.h"
 #include "tests/lib/small_engine.h"
 
 namespace eet::test {
@@ -29,32 +30,10 @@ ModelConfig longrope_config() {
   return longrope_config(kOriginal, {2.0, 4.0, 5.0, 9.0});
 }
 
-struct Sample {
-  std::vector<int32_t> tokens;
-  std::vector<float> logprobs;
-  std::vector<int32_t> top;
-  FinishReason finish = FinishReason::kNone;
-  bool operator==(const Sample& other) const {
-    return tokens == other.tokens && top == other.top && finish == other.finish &&
-           same_bits(logprobs, other.logprobs);
-  }
-};
-
-using Samples = std::map<std::pair<uint64_t, int32_t>, Sample>;  // by row and sample
-
 Samples run(const ModelConfig& config, const EngineOptions& options,
             const std::vector<Request>& requests) {
   Engine engine(config, nullptr, options);
-  Samples samples;
-  for (const TokenOutput& output : run_engine(engine, requests)) {
-    Sample& sample = samples[{output.row, output.sample}];
-    CHECK(sample.finish == FinishReason::kNone);
-    sample.tokens.push_back(output.token_id);
-    sample.logprobs.push_back(output.logprob);
-    for (const TokenLogprob& top : output.top) sample.top.push_back(top.token_id);
-    sample.finish = output.finish;
-  }
-  return samples;
+  return generate(engine, requests);
 }
 
 Sample run_one(const ModelConfig& config, const Request& request) {

@@ -3,38 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <map>
 #include <random>
 #include <set>
 
 #include "lib/schedule/scheduler.h"
+#include "tests/lib/generated_samples.h"
 #include "tests/lib/small_engine.h"
 
 namespace eet::test {
 namespace {
-
-struct Sample {
-  std::vector<int32_t> tokens;
-  std::vector<float> logprobs;
-  FinishReason finish = FinishReason::kNone;
-  bool operator==(const Sample& other) const {
-    return tokens == other.tokens && finish == other.finish && same_bits(logprobs, other.logprobs);
-  }
-};
-
-using Samples = std::map<std::pair<uint64_t, int32_t>, Sample>;  // by row and index
-
-Samples generate(Engine& engine, const std::vector<Request>& requests) {
-  Samples samples;
-  for (const TokenOutput& output : run_engine(engine, requests)) {
-    Sample& sample = samples[{output.row, output.sample}];
-    CHECK(sample.finish == FinishReason::kNone);
-    sample.tokens.push_back(output.token_id);
-    sample.logprobs.push_back(output.logprob);
-    sample.finish = output.finish;
-  }
-  return samples;
-}
 
 // Prompts that end before, at and after a page's border, with all that may differ between samples.
 std::vector<Request> sampled_requests() {
