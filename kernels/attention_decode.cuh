@@ -87,11 +87,11 @@ struct DecodeWork {
   bool has_newest;  // has the row's last token
 };
 
-__device__ __forceinline__ void set_context(DecodeWork& work, int context_len) {
-  work.context_len = context_len;
-  const Splits splits = splits_of(context_len);
+// The tokens of the block's split, of a row that is split from `first`, a page's first token, on.
+__device__ __forceinline__ void set_split(DecodeWork& work, int first) {
+  const Splits splits = splits_of(work.context_len - first);
   work.num_splits = splits.count;
-  work.begin = work.split * splits.tokens_per_split;
+  work.begin = first + work.split * splits.tokens_per_split;
   work.end =
       work.split + 1 < splits.count ? work.begin + splits.tokens_per_split : work.context_len;
   if (work.split >= splits.count) work.end = work.begin;
@@ -106,7 +106,8 @@ __device__ __forceinline__ DecodeWork find_work(const DecodeArgs<T>& args) {
   work.split = static_cast<int>(blockIdx.z);
   work.group = args.group;
   work.pages = row_pages(args.kv, work.row);  // loads the slot beside the length
-  set_context(work, args.kv.context_lens[work.row]);
+  work.context_len = args.kv.context_lens[work.row];
+  set_split(work, 0);
   return work;
 }
 
@@ -210,7 +211,7 @@ __device__ __forceinline__ PrefixRules::Work find_work(const DecodeArgs<T>& args
   const int shared_pages = rules.pages[blockIdx.y];  // waits beside what the rest waits for
   PrefixRules::Work work{find_work(args), shared_pages};
   work.split += PrefixRules::num_done(work);
-  set_context(work, work.context_len);
+  set_split(work, 0);
   return work;
 }
 template <int kTile, typename T>
@@ -227,15 +228,8 @@ __device__ __forceinline__ RuledWork find_work(const DecodeArgs<T>& args, const 
   work.context_len = args.kv.context_lens[work.row];
   work.first_key = first_key(rules.scores, work.context_len - 1);
   // The row is split from the page on in which its window begins.
-  const int first_page_begin = work.first_key / kPageSize * kPageSize;
-  const Splits splits = splits_of(work.context_len - first_page_begin);
-  work.num_splits = splits.count;
-  work.begin = first_page_begin + work.split * splits.tokens_per_split;
-  work.end =
-      work.split + 1 < splits.count ? work.begin + splits.tokens_per_split : work.context_len;
-  if (work.split >= splits.count) work.end = work.begin;
+  set_split(work, work.first_key / kPageSize * kPageSize);
   work.begin = max(work.begin, work.first_key / kTile * kTile);
-  work.has_newest = work.end == work.context_len;
   return work;
 }
 

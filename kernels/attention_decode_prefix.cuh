@@ -72,7 +72,8 @@ struct PrefixItem {
     work.split = split;
     work.group = group;
     work.pages = nullptr;
-    set_context(work, context_lens[index]);
+    work.context_len = context_lens[index];
+    set_split(work, 0);
     return work;
   }
   __device__ __forceinline__ bool is_done(const DecodeWork& work) const {

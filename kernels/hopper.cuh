@@ -159,19 +159,22 @@ __device__ __forceinline__ void copy_box_once_to_both(uint32_t target, const CUt
 
 // ---- products of a warpgroup
 
-// Describes a tile whose rows have 128 swizzled bytes each, for wgmma, by its address / 16.
-__device__ __forceinline__ uint64_t tile_descriptor(uint32_t address_16) {
+// Describes, for wgmma, a tile in shared memory whose rows have 128 swizzled bytes each, by its
+// address / 16. `leading_bytes`: between chunks of 64 rows of a tile that is read transposed.
+__device__ __forceinline__ uint64_t swizzled_descriptor(uint32_t address_16, int leading_bytes) {
   constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
   constexpr uint64_t kStride = uint64_t{1024 >> 4} << 32;  // bytes between groups of eight rows
-  constexpr uint64_t kLeading = uint64_t{1} << 16;         // unused with a swizzle
-  return kSwizzle128 | kStride | kLeading | address_16;
+  return kSwizzle128 | kStride | static_cast<uint64_t>(leading_bytes >> 4) << 16 | address_16;
 }
 
-// The same of a tile whose rows are the operand's columns, in chunks of 64 `chunk_bytes` apart.
+// Of a tile whose rows are the operand's rows.
+__device__ __forceinline__ uint64_t tile_descriptor(uint32_t address_16) {
+  return swizzled_descriptor(address_16, /*leading_bytes=*/16);  // unused
+}
+
+// Of a tile whose rows are the operand's columns, in chunks of 64 `chunk_bytes` apart.
 __device__ __forceinline__ uint64_t transposed_descriptor(uint32_t address_16, int chunk_bytes) {
-  constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
-  constexpr uint64_t kStride = uint64_t{1024 >> 4} << 32;  // bytes between groups of eight rows
-  return kSwizzle128 | kStride | static_cast<uint64_t>(chunk_bytes >> 4) << 16 | address_16;
+  return swizzled_descriptor(address_16, chunk_bytes);
 }
 
 // Makes what this thread wrote to shared memory, by stores or by cp.async that it waited for, known
