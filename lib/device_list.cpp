@@ -17,7 +17,13 @@ std::optional<std::string> add_cuda_devices(std::vector<DeviceInfo>& devices) {
   CUDA_CHECK(cudaGetDeviceCount(&count));
   for (int index = 0; index < count; ++index) {
     cudaDeviceProp properties{};
-    CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+    const cudaError_t status = cudaGetDeviceProperties(&properties, index);
+    if (status != cudaSuccess) {  // as of a GPU that fell off its bus: the others are as they were
+      devices.push_back({.name = concat("cuda:", index),
+                         .description = concat("cannot be read: ", cudaGetErrorString(status)),
+                         .compute_capability = {}});
+      continue;
+    }
     devices.push_back({.name = concat("cuda:", index),
                        .description = properties.name,
                        .compute_capability = concat(properties.major, ".", properties.minor),

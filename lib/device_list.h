@@ -11,7 +11,7 @@ namespace eet {
 struct DeviceInfo {
   std::string name;                // as --device takes it: "cpu", "cuda:0"
   std::string description;         // "NVIDIA H100 80GB HBM3", "CPU, 2 threads, avx512"
-  std::string compute_capability;  // "9.0"; empty for the CPU
+  std::string compute_capability;  // "9.0"; empty for the CPU, and for a GPU that cannot be read
   int64_t memory_bytes = 0;        // all there is
 };
 

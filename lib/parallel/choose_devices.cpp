@@ -13,19 +13,28 @@ ChosenDevices choose_devices(const std::string& device, std::optional<int> size,
           ": --device ", device, " is one device; use --device cuda for all");
 
   ChosenDevices chosen;
+  std::string first;
   std::string kind;
   for (const DeviceInfo& info : list.devices) {
     if (!info.name.starts_with("cuda")) continue;
-    if (kind.empty()) kind = info.description;
+    if (info.compute_capability.empty()) {
+      chosen.left_out.push_back(concat(info.name, " is left out: it ", info.description));
+      continue;
+    }
+    if (kind.empty()) {
+      first = info.name;
+      kind = info.description;
+    }
     if (info.description == kind) {
       chosen.names.push_back(info.name);
     } else {
       chosen.left_out.push_back(concat(info.name, " (", info.description, ") is left out: rows' ",
-                                       "bits may differ from those of cuda:0 (", kind, ")"));
+                                       "bits may differ from those of ", first, " (", kind, ")"));
     }
   }
   if (!size) {
-    if (chosen.names.size() <= 1) return {{device}, chosen.left_out};
+    const bool only_first = chosen.names.size() == 1 && chosen.names.front() == "cuda:0";
+    if (chosen.names.empty() || only_first) chosen.names = {device};
     return chosen;
   }
   if (*size == 1) return {{device}, {}};
@@ -34,12 +43,12 @@ ChosenDevices choose_devices(const std::string& device, std::optional<int> size,
   const bool takes_fewer = fewer == FewerDevices::kTake && count > 0;
   require(wanted <= count || takes_fewer, "--data-parallel-size ", wanted,
           ": expected at most the ", count, " GPUs",
-          kind.empty() ? "" : concat(" like cuda:0 (", kind, ")"),
+          kind.empty() ? "" : concat(" like ", first, " (", kind, ")"),
           list.no_cuda ? concat(" (", *list.no_cuda, ")") : "",
           "; `eet devices` lists all, CUDA_VISIBLE_DEVICES picks some");
   if (wanted > count) {
     return {chosen.names,
-            {concat("of ", wanted, " GPUs like cuda:0 (", kind, ") ", count,
+            {concat("of ", wanted, " GPUs like ", first, " (", kind, ") ", count,
                     count == 1 ? " is left" : " are left")}};
   }
   chosen.names.resize(wanted);

@@ -40,6 +40,19 @@ TEST_CASE("auto takes every GPU of the first one's kind, and says which it leave
   CHECK(mixed.left_out[0].starts_with("cuda:1 (B) is left out"));
 }
 
+TEST_CASE("a GPU whose properties cannot be read is left out, and the others are taken") {
+  DeviceList list = machine({"cannot be read: lost", "A", "B", "A"});
+  list.devices[0].compute_capability.clear();
+  const ChosenDevices chosen = choose_devices("auto", {}, list);
+  CHECK(chosen.names == Names{"cuda:1", "cuda:3"});
+  REQUIRE(chosen.left_out.size() == 2);
+  CHECK(chosen.left_out[0] == "cuda:0 is left out: it cannot be read: lost");
+  CHECK(chosen.left_out[1].ends_with("of cuda:1 (A)"));
+  CHECK_THROWS_AS(choose_devices("cuda", 3, list), Error);
+  list.devices.resize(2);
+  CHECK(choose_devices("auto", {}, list).names == Names{"cuda:1"});
+}
+
 TEST_CASE("with one device the name stays what the user said") {
   CHECK(names("auto", {}, {}) == Names{"auto"});
   CHECK(names("auto", {}, {"A"}) == Names{"auto"});
