@@ -171,7 +171,7 @@ void report_changed_rows(const GenerateOptions& options, const JobOutput& output
   if (recovery == nullptr || !recovery->other_job || recovery->rows == 0) return;
   std::string changed = "those that depend on them";
   const bool may_be_read_twice = std::ranges::all_of(options.inputs, [](const std::string& path) {
-    return std::filesystem::is_regular_file(path);
+    return path != "-" && std::filesystem::is_regular_file(path);
   });
   if (may_be_read_twice) {
     RequestReader reader(options.inputs, options.row_defaults(), options.input_options);

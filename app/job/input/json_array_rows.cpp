@@ -74,7 +74,7 @@ std::optional<char> JsonArrayReader::skip_space() {
   }
 }
 
-void JsonArrayReader::fail(const char* expected) const {
+void JsonArrayReader::fail(const std::string& expected) const {
   throw Error(concat(lines_.name(), ": line ", lines_.line_number(), ": a JSON array: expected ",
                      expected, "; make or fetch the file again"));
 }
@@ -115,7 +115,9 @@ std::optional<JsonArrayReader::Element> JsonArrayReader::next() {
     element.bytes += static_cast<int64_t>(taken);
     element.too_long = element.bytes > static_cast<int64_t>(max_element_bytes_);
     if (element.too_long) {
-      if (element.bytes > kMaxSkippedBytes) fail("the end of an element, got 4096 MiB without one");
+      if (element.bytes > kMaxSkippedBytes) {
+        fail(concat("the end of an element, got ", kMaxSkippedBytes >> 20, " MiB without one"));
+      }
       element.text.clear();
     } else {
       element.text += unread.substr(0, taken);

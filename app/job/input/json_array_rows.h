@@ -34,7 +34,7 @@ class JsonArrayReader {
   std::optional<Element> next();
 
  private:
-  [[noreturn]] void fail(const char* expected) const;
+  [[noreturn]] void fail(const std::string& expected) const;
   std::optional<Element> end_early();
   std::optional<char> skip_space();
   void check_end();
