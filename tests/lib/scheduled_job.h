@@ -28,7 +28,7 @@ class PageDevice {
       if (segment.continues_prefix()) copy_pages(*segment.sequence, segment.first);
     }
     for (const PromptSegment& segment : pass) {
-      for (int32_t p = segment.first; p < segment.end(); ++p) write(*segment.sequence, p);
+      write(*segment.sequence, segment.first, segment.end());
     }
     for (const PromptSegment& segment : pass) {
       if (segment.count > 0) read(*segment.sequence, segment.first, segment.end());
@@ -40,7 +40,7 @@ class PageDevice {
   }
 
   void step(const Sequence& sequence) {
-    write(sequence, sequence.position);
+    write(sequence, sequence.position, sequence.position + 1);
     read(sequence, sequence.position, sequence.position + 1);
   }
 
@@ -80,12 +80,16 @@ class PageDevice {
     return row;
   }
 
-  void write(const Sequence& sequence, int32_t position) {
+  void write(const Sequence& sequence, int32_t begin, int32_t end) {
+    const std::vector<uint64_t>& row = expected(sequence);
     for (size_t group = 0; group < groups_.size(); ++group) {
-      Page& page = page_of(sequence, group, position);
-      page.resize(kPageSize);
-      page[static_cast<size_t>(position % kPageSize)] =
-          expected(sequence)[static_cast<size_t>(position)];
+      int64_t next = 0;
+      for (int64_t p = begin; p < end; p = next) {  // page by page
+        next = std::min<int64_t>(end, (p / kPageSize + 1) * kPageSize);
+        Page& page = page_of(sequence, group, p);
+        page.resize(kPageSize);
+        std::copy(row.begin() + p, row.begin() + next, page.begin() + p % kPageSize);
+      }
     }
   }
 
@@ -96,11 +100,15 @@ class PageDevice {
       const int64_t window = groups_[group].window;
       constexpr int32_t kStepsUnread = 32;
       if (window == 0 && end - begin == 1 && begin % kStepsUnread != 0) continue;
+      const std::vector<uint64_t>& row = expected(sequence);
       bool intact = true;
-      for (int64_t p = window == 0 ? 0 : std::max<int64_t>(0, begin - window + 1); p < end; ++p) {
+      int64_t next = 0;
+      for (int64_t p = window == 0 ? 0 : std::max<int64_t>(0, begin - window + 1); p < end;
+           p = next) {  // page by page
+        next = std::min<int64_t>(end, (p / kPageSize + 1) * kPageSize);
         const Page& page = page_of(sequence, group, p);
-        intact &= !page.empty() && page[static_cast<size_t>(p % kPageSize)] ==
-                                       expected(sequence)[static_cast<size_t>(p)];
+        intact &= !page.empty() &&
+                  std::equal(row.begin() + p, row.begin() + next, page.begin() + p % kPageSize);
       }
       CAPTURE(group);
       CAPTURE(sequence.request.row);
