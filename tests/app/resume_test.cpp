@@ -137,7 +137,7 @@ std::string sorted_lines(const std::string& text) {
 
 struct Kills {
   int kills = 6;
-  int rows = 300;
+  int rows = 150;
 };
 constexpr Kills kFewKills = {3, 100};
 
@@ -156,8 +156,10 @@ void kill_and_resume(const std::vector<std::string>& flags, const Kills& otherwi
   int killed = 0;
   int runs = 0;
   for (; killed < kills && runs < 10 * kills; ++runs) {
-    // Somewhere in a whole run; a job that is complete is begun again.
-    const std::chrono::microseconds delay(random() % static_cast<unsigned>(whole.count()));
+    // Somewhere in a whole run, and more often near its start: a resumed job has less to do. A job
+    // that is complete is begun again.
+    const auto latest = static_cast<unsigned>(whole.count()) >> random() % 4;
+    const std::chrono::microseconds delay(random() % std::max(1U, latest));
     const int code = run_and_send(job, {"--resume"}, SIGKILL, delay);
     CHECK((code == 128 + SIGKILL || code == 3));
     killed += code == 128 + SIGKILL ? 1 : 0;
