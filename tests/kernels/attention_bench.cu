@@ -105,9 +105,8 @@ class Rows {
 
 class Bench {
  public:
-  explicit Bench(const Context& ctx) : ctx_(ctx), ceilings_(measure_memory_ceilings(ctx)) {
-    std::printf("%s: copy %.0f GB/s, read %.0f GB/s\n", ctx.cuda->device_name().c_str(),
-                ceilings_.copy_bytes_per_second / 1e9, ceilings_.read_bytes_per_second / 1e9);
+  explicit Bench(const Context& ctx) : ctx_(ctx), ceilings_(measure_ceilings(ctx, DType::kBF16)) {
+    print_ceilings(ctx, ceilings_);
     std::printf("%-8s %-34s %-5s %10s %9s %9s %9s\n", "kernel", "rows x tokens x heads", "dtype",
                 "us", "GB/s", "TFLOP/s", "of read");
   }
@@ -154,7 +153,7 @@ class Bench {
   }
 
   const Context& ctx_;
-  MemoryCeilings ceilings_;
+  Ceilings ceilings_;
 };
 
 void run() {

@@ -1,32 +1,21 @@
-// What the benchmarks share: a clock, operands that are not in L2, and the device's own ceilings.
+// What the benchmarks share: a clock, operands that are not in L2, and a line of the ceilings.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <functional>
 #include <vector>
 
 #include "kernels/cuda_check.h"
+#include "lib/ceilings.h"
 #include "lib/core/memory.h"
 #include "lib/cuda/cuda_context.h"
 #include "lib/ops/ops.h"
 
 namespace eet {
-
-// Adds up a buffer, 16 bytes per thread and load: the read ceiling.
-static __global__ void read_kernel(float* out, const float4* in, int64_t count) {
-  float sum = 0.0F;
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-#pragma unroll 8
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
-       i += stride) {
-    const float4 v = in[i];
-    sum += v.x + v.y + v.z + v.w;
-  }
-  if (sum == 12345.0F) *out = sum;  // never: keeps the loads
-}
 
 // Seconds of one call, as they are inside a CUDA graph of `calls`: the median of several launches.
 // call(i) may pick the i-th of several copies of its operands, so that they are not in L2.
@@ -95,29 +84,10 @@ inline Buffer upload_ints(const Context& ctx, const std::vector<int32_t>& values
   return buffer;
 }
 
-struct MemoryCeilings {
-  double copy_bytes_per_second = 0;
-  double read_bytes_per_second = 0;
-};
-
-inline MemoryCeilings measure_memory_ceilings(const Context& ctx) {
-  constexpr int64_t kBytes = int64_t{1} << 30;
-  const Buffer from = allocate(ctx, kBytes, "bench source");
-  const Buffer to = allocate(ctx, kBytes, "bench target");
-  fill_bytes(ctx, from.data(), 1, kBytes);
-  cudaStream_t stream = ctx.cuda->stream();
-  MemoryCeilings ceilings;
-  ceilings.copy_bytes_per_second = 2.0 * kBytes / seconds_per_call(ctx, [&](int) {
-                                     CUDA_CHECK(cudaMemcpyAsync(to.data(), from.data(), kBytes,
-                                                                cudaMemcpyDeviceToDevice, stream));
-                                   });
-  ceilings.read_bytes_per_second =
-      1.0 * kBytes / seconds_per_call(ctx, [&](int) {
-        read_kernel<<<ctx.cuda->num_multiprocessors() * 8, 256, 0, stream>>>(
-            to.as<float>(), from.as<float4>(), kBytes / static_cast<int64_t>(sizeof(float4)));
-        CUDA_CHECK_LAUNCH();
-      });
-  return ceilings;
+inline void print_ceilings(const Context& ctx, const Ceilings& ceilings) {
+  std::printf("%s: copy %.0f GB/s, read %.0f GB/s, bf16 GEMM 8192^3 %.0f TFLOP/s\n",
+              ctx.cuda->device_name().c_str(), ceilings.copy_bytes_per_second / 1e9,
+              ceilings.read_bytes_per_second / 1e9, ceilings.flops_per_second / 1e12);
 }
 
 }  // namespace eet

@@ -30,18 +30,6 @@ struct Shape {
   int64_t width;
 };
 
-double measure_flops_per_second(const Context& ctx) {
-  constexpr int64_t kSize = 8192;
-  const Rotated x(ctx, kType, {kSize, kSize}, 1.0F);
-  const Rotated w(ctx, kType, {kSize, kSize}, 0.02F);
-  const Rotated out(ctx, kType, {kSize, kSize}, 1.0F);
-  LinearWeight weight{.in_features = kSize, .out_features = kSize, .padded_out = kSize};
-  weight.data = w.view(0);
-  return 2.0 * kSize * kSize * kSize / seconds_per_call(ctx, [&](int i) {
-           ops::linear(ctx, out.view(i), x.view(i), weight, {});
-         });
-}
-
 // Experts chosen by several sets of random logits, so that those of one call are not in L2.
 class Choices {
  public:
@@ -96,12 +84,8 @@ class Choices {
 
 class Bench {
  public:
-  explicit Bench(const Context& ctx)
-      : ctx_(ctx),
-        read_bytes_per_second_(measure_memory_ceilings(ctx).read_bytes_per_second),
-        flops_per_second_(measure_flops_per_second(ctx)) {
-    std::printf("read %.0f GB/s, bf16 GEMM 8192^3 %.0f TFLOP/s\n", read_bytes_per_second_ / 1e9,
-                flops_per_second_ / 1e12);
+  explicit Bench(const Context& ctx) : ctx_(ctx), ceilings_(measure_ceilings(ctx, kType)) {
+    print_ceilings(ctx, ceilings_);
     std::printf("limit: the larger of bytes / read and flops / GEMM, of the experts touched\n");
     std::printf("%-14s %6s %8s %-8s %10s %9s %9s %6s\n", "shape", "rows", "touched", "step", "us",
                 "GB/s", "TFLOP/s", "limit");
@@ -125,7 +109,8 @@ class Bench {
       const double bytes =
           kElementBytes * (touched * weights + static_cast<double>(rows) * elements);
       const double flops = 2.0 * static_cast<double>(pairs) * weights;
-      const double limit = std::max(bytes / read_bytes_per_second_, flops / flops_per_second_);
+      const double limit =
+          std::max(bytes / ceilings_.read_bytes_per_second, flops / ceilings_.flops_per_second);
       std::printf("%-14s %6lld %8.1f %-8s %10.2f %9.0f %9.1f %5.0f%%\n", shape.name,
                   static_cast<long long>(rows), touched, step, seconds * 1e6, bytes / seconds / 1e9,
                   flops / seconds / 1e12, 100 * limit / seconds);
@@ -155,8 +140,7 @@ class Bench {
 
  private:
   const Context& ctx_;
-  double read_bytes_per_second_;
-  double flops_per_second_;
+  Ceilings ceilings_;
 };
 
 void run() {

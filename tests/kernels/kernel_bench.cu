@@ -22,29 +22,10 @@ namespace {
 
 constexpr double kMega = 1e6;
 
-// Of the bf16 matrix product of 8192³.
-double measure_flops_per_second(const Context& ctx) {
-  constexpr int64_t kSize = 8192;
-  const Rotated x(ctx, DType::kBF16, {kSize, kSize}, 1.0F);
-  const Rotated w(ctx, DType::kBF16, {kSize, kSize}, 0.02F);
-  const Rotated out(ctx, DType::kBF16, {kSize, kSize}, 1.0F);
-  const LinearWeight shape{.in_features = kSize, .out_features = kSize, .padded_out = kSize};
-  return 2.0 * kSize * kSize * kSize / seconds_per_call(ctx, [&](int i) {
-           LinearWeight weight = shape;
-           weight.data = w.view(i);
-           ops::linear(ctx, out.view(i), x.view(i), weight, {});
-         });
-}
-
 class Bench {
  public:
-  explicit Bench(const Context& ctx)
-      : ctx_(ctx),
-        ceilings_(measure_memory_ceilings(ctx)),
-        flops_per_second_(measure_flops_per_second(ctx)) {
-    std::printf("%s: copy %.0f GB/s, read %.0f GB/s, bf16 GEMM 8192^3 %.0f TFLOP/s\n",
-                ctx.cuda->device_name().c_str(), ceilings_.copy_bytes_per_second / 1e9,
-                ceilings_.read_bytes_per_second / 1e9, flops_per_second_ / 1e12);
+  explicit Bench(const Context& ctx) : ctx_(ctx), ceilings_(measure_ceilings(ctx, DType::kBF16)) {
+    print_ceilings(ctx, ceilings_);
     std::printf("%-22s %-26s %-5s %10s %9s %9s %6s\n", "kernel", "shape", "dtype", "us", "GB/s",
                 "TFLOP/s", "limit");
   }
@@ -203,7 +184,7 @@ class Bench {
     const double flops = 2.0 * static_cast<double>(n) * static_cast<double>(out_features) *
                          static_cast<double>(in_features);
     const double limit =
-        std::max(bytes / ceilings_.read_bytes_per_second, flops / flops_per_second_);
+        std::max(bytes / ceilings_.read_bytes_per_second, flops / ceilings_.flops_per_second);
     print(kernel,
           std::to_string(n) + " x " + std::to_string(out_features) + " x " +
               std::to_string(in_features),
@@ -234,8 +215,7 @@ class Bench {
   }
 
   const Context& ctx_;
-  MemoryCeilings ceilings_;
-  double flops_per_second_;
+  Ceilings ceilings_;
 };
 
 void run() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The times of the kernels on this machine's GPU against ceilings measured in the same run: what
-# kernels/TIMES.txt holds for an H100.
+# kernels/TIMES.txt holds for an H200.
 #
 # Usage: tests/kernels/times.sh [BUILD] >kernels/TIMES.txt
 # BUILD is the build folder (default: build).
