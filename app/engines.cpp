@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/engine_factory.h"
 #include "lib/core/error.h"
 #include "lib/core/thread_pool.h"
 #include "lib/device_list.h"
-#include "lib/engine.h"
 #include "lib/model/shared_loader.h"
 #include "lib/parallel/choose_devices.h"
 #include "lib/parallel/engine_group.h"
@@ -41,14 +41,13 @@ std::unique_ptr<Generator> make_engines(const ModelConfig& config, const TensorL
                                         const EngineOptions& options, DataParallelSize size,
                                         const Warn& warn, FewerDevices fewer) {
   const std::vector<std::string> devices = devices_of(options, size, warn, fewer);
-  if (devices.size() == 1) return std::make_unique<Engine>(config, loader, options);
+  if (devices.size() == 1) return make_engine(config, loader, options, 0);
 
   SharedLoader shared(loader, devices.size());
   const auto make = [&](size_t index) -> std::unique_ptr<Generator> {
     const TensorLoader taker = shared.loader_of(index);
     try {
-      return std::make_unique<Engine>(config, loader ? taker : loader,
-                                      share_of(options, devices, index));
+      return make_engine(config, loader ? taker : loader, share_of(options, devices, index), index);
     } catch (const std::exception& error) {
       throw Error(concat(devices[index], ": ", error.what()));
     }

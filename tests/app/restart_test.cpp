@@ -1,5 +1,5 @@
 // Jobs whose devices fail and that start themselves again: the output is that of an undisturbed
-// run. EET_PROGRAM is the program with faulty_engines.cpp.
+// run. EET_PROGRAM is the program with faulty_engine.cpp.
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -132,7 +132,7 @@ int count(const std::string& text, const std::string& part) {
   return found;
 }
 
-// What a job wrote to the log of faulty_engines.cpp, and the steps of its first engine.
+// What a job wrote to the log of faulty_engine.cpp, and the steps of its first engine.
 int steps_in(const std::string& log) {
   return std::stoi(log.substr(log.rfind(" steps ") + 7));
 }

@@ -1,4 +1,5 @@
-// In place of app/engines.cpp: the program with engines whose devices fail when a test says so.
+// In place of app/engine_factory.cpp: the program with engines whose devices fail when a test says
+// so.
 //
 // EET_TEST_FAULTS=START:ENGINE:STEP,... In the program's start START (0: by the user), the device
 // of engine ENGINE fails in its step STEP: on a GPU by a stray write, on the CPU by pretence. STEP
@@ -14,14 +15,12 @@
 #include <sstream>
 #include <utility>
 
-#include "app/engines.h"
+#include "app/engine_factory.h"
 #include "app/job/restart.h"
 #include "lib/core/error.h"
 #include "lib/device.h"
 #include "lib/engine.h"
 #include "lib/ops/ops.h"
-#include "lib/parallel/choose_devices.h"
-#include "lib/parallel/engine_group.h"
 
 namespace eet {
 namespace {
@@ -105,35 +104,11 @@ void log_start() {
 
 }  // namespace
 
-std::vector<std::string> devices_of(const EngineOptions& options, DataParallelSize size,
-                                    const Warn& warn, FewerDevices fewer) {
-  ChosenDevices chosen = choose_devices(
-      options.device, size, options.device == "cuda" ? list_devices() : DeviceList(), fewer);
-  for (const std::string& message : chosen.left_out) warn(message);
-  return std::move(chosen.names);
-}
-
-std::unique_ptr<Generator> make_engines(const ModelConfig& config, const TensorLoader& loader,
-                                        const EngineOptions& options, DataParallelSize size,
-                                        const Warn& warn, FewerDevices fewer) {
-  log_start();
-  const std::vector<std::string> devices = devices_of(options, size, warn, fewer);
-  const auto make = [&](size_t index) -> std::unique_ptr<Generator> {
-    require(failing_step(index) != kCannotOpen, devices[index], ": cannot be opened");
-    EngineOptions own = options;
-    own.device = devices[index];
-    return std::make_unique<FaultyEngine>(config, loader, own, index);
-  };
-  if (devices.size() == 1) return make(0);
-  const bool may_leave_out = !size || fewer == FewerDevices::kTake;
-  return std::make_unique<EngineGroup>(make, EngineGroup::Options{.num_engines = devices.size(),
-                                                                  .may_leave_out = may_leave_out,
-                                                                  .schedule = options.schedule,
-                                                                  .warn = warn});
-}
-
-std::string describe_devices(size_t count, const std::string& device) {
-  return concat(count, " x ", device);
+std::unique_ptr<Generator> make_engine(const ModelConfig& config, const TensorLoader& loader,
+                                       const EngineOptions& options, size_t index) {
+  if (index == 0) log_start();
+  require(failing_step(index) != kCannotOpen, "cannot be opened");
+  return std::make_unique<FaultyEngine>(config, loader, options, index);
 }
 
 }  // namespace eet
