@@ -4,14 +4,12 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <numeric>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "lib/core/error.h"
-#include "lib/core/thread_pool.h"
 #include "tests/kernels/bench.cuh"
 
 namespace eet {
@@ -156,12 +154,7 @@ class Bench {
   Ceilings ceilings_;
 };
 
-void run() {
-  if (const auto reason = why_cuda_is_unavailable()) throw Error(*reason);
-  ThreadPool pool(1);
-  CudaContext cuda(0);
-  const Context ctx{
-      .device = {.kind = Device::Kind::kCuda, .index = 0}, .pool = &pool, .cuda = &cuda};
+void run(const Context& ctx) {
   Bench bench(ctx);
   const AttentionShape llama_8b = heads(32, 8, 128);
   const AttentionShape gpt2_xl = heads(25, 25, 64);
@@ -218,11 +211,5 @@ void run() {
 }  // namespace eet
 
 int main() {
-  try {
-    eet::run();
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "attention_bench: %s\n", error.what());
-    return 1;
-  }
+  return eet::run_bench("attention_bench", eet::run);
 }

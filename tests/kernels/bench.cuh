@@ -1,4 +1,5 @@
-// What the benchmarks share: a clock, operands that are not in L2, and a line of the ceilings.
+// What the benchmarks share: a clock, operands that are not in L2, a line of the ceilings
+// and the main program.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -6,12 +7,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <vector>
 
 #include "kernels/cuda_check.h"
 #include "lib/ceilings.h"
+#include "lib/core/error.h"
 #include "lib/core/memory.h"
+#include "lib/core/thread_pool.h"
 #include "lib/cuda/cuda_context.h"
 #include "lib/ops/ops.h"
 
@@ -88,6 +92,20 @@ inline void print_ceilings(const Context& ctx, const Ceilings& ceilings) {
   std::printf("%s: copy %.0f GB/s, read %.0f GB/s, bf16 GEMM 8192^3 %.0f TFLOP/s\n",
               ctx.cuda->device_name().c_str(), ceilings.copy_bytes_per_second / 1e9,
               ceilings.read_bytes_per_second / 1e9, ceilings.flops_per_second / 1e12);
+}
+
+// The main program of the benchmark `name`: its exit code.
+inline int run_bench(const char* name, void (*run)(const Context& ctx)) {
+  try {
+    if (const auto reason = why_cuda_is_unavailable()) throw Error(*reason);
+    ThreadPool pool(1);
+    CudaContext cuda(0);
+    run({.device = {.kind = Device::Kind::kCuda, .index = 0}, .pool = &pool, .cuda = &cuda});
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", name, error.what());
+    return 1;
+  }
 }
 
 }  // namespace eet

@@ -8,9 +8,7 @@
 #include <numeric>
 #include <vector>
 
-#include "lib/core/error.h"
 #include "lib/core/memory.h"
-#include "lib/core/thread_pool.h"
 #include "lib/cuda/cuda_context.h"
 #include "lib/ops/experts.h"
 #include "lib/ops/ops.h"
@@ -143,12 +141,7 @@ class Bench {
   Ceilings ceilings_;
 };
 
-void run() {
-  if (const auto reason = why_cuda_is_unavailable()) throw Error(*reason);
-  ThreadPool pool(1);
-  CudaContext cuda(0);
-  const Context ctx{
-      .device = {.kind = Device::Kind::kCuda, .index = 0}, .pool = &pool, .cuda = &cuda};
+void run(const Context& ctx) {
   const Bench bench(ctx);
   const Shape qwen3{"Qwen3-30B-A3B", 128, 8, 2048, 768};
   const Shape gpt_oss{"gpt-oss-20b", 32, 4, 2880, 2880};
@@ -160,11 +153,5 @@ void run() {
 }  // namespace eet
 
 int main() {
-  try {
-    eet::run();
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "experts_bench: %s\n", error.what());
-    return 1;
-  }
+  return eet::run_bench("experts_bench", eet::run);
 }

@@ -10,9 +10,7 @@
 #include <vector>
 
 #include "kernels/cuda_check.h"
-#include "lib/core/error.h"
 #include "lib/core/memory.h"
-#include "lib/core/thread_pool.h"
 #include "lib/cuda/cuda_context.h"
 #include "lib/ops/ops.h"
 #include "tests/kernels/bench.cuh"
@@ -218,12 +216,7 @@ class Bench {
   Ceilings ceilings_;
 };
 
-void run() {
-  if (const auto reason = why_cuda_is_unavailable()) throw Error(*reason);
-  ThreadPool pool(1);
-  CudaContext cuda(0);
-  const Context ctx{
-      .device = {.kind = Device::Kind::kCuda, .index = 0}, .pool = &pool, .cuda = &cuda};
+void run(const Context& ctx) {
   Bench bench(ctx);
   constexpr DType kType = DType::kBF16;
   const AttentionShape llama_8b{.num_heads = 32, .num_kv_heads = 8, .head_dim = 128};
@@ -278,11 +271,5 @@ void run() {
 }  // namespace eet
 
 int main() {
-  try {
-    eet::run();
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "kernel_bench: %s\n", error.what());
-    return 1;
-  }
+  return eet::run_bench("kernel_bench", eet::run);
 }

@@ -19,22 +19,10 @@
 #include "tests/lib/op_reference.h"
 
 using namespace eet;
+using test::relative_error;
+using test::view;
 
 namespace {
-
-TensorView view(std::vector<float>& values, std::initializer_list<int64_t> shape) {
-  return {values.data(), DType::kF32, shape};
-}
-
-double relative_error(const std::vector<float>& got, const std::vector<double>& want) {
-  double error = 0;
-  double norm = 0;
-  for (size_t i = 0; i < want.size(); ++i) {
-    error += (got[i] - want[i]) * (got[i] - want[i]);
-    norm += want[i] * want[i];
-  }
-  return std::sqrt(error / norm);
-}
 
 std::mt19937& generator() {
   static std::mt19937 generator{7};

@@ -16,10 +16,11 @@ struct Sample {
   std::vector<int32_t> tokens;
   std::vector<float> logprobs;
   std::vector<int32_t> top;
+  std::vector<bool> is_argmax;
   FinishReason finish = FinishReason::kNone;
   bool operator==(const Sample& other) const {
-    return tokens == other.tokens && top == other.top && finish == other.finish &&
-           same_bits(logprobs, other.logprobs);
+    return tokens == other.tokens && top == other.top && is_argmax == other.is_argmax &&
+           finish == other.finish && same_bits(logprobs, other.logprobs);
   }
 };
 
@@ -33,6 +34,7 @@ inline Samples generate(Engine& engine, const std::vector<Request>& requests) {
     sample.tokens.push_back(output.token_id);
     sample.logprobs.push_back(output.logprob);
     for (const TokenLogprob& top : output.top) sample.top.push_back(top.token_id);
+    sample.is_argmax.push_back(output.is_argmax);
     sample.finish = output.finish;
   }
   return samples;

@@ -1,9 +1,10 @@
-// The operations that tests compare with, in plain double precision.
+// The operations that tests compare with, in plain double precision, and how they compare.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <numbers>
 #include <vector>
@@ -11,6 +12,22 @@
 #include "lib/ops/ops.h"
 
 namespace eet::test {
+
+inline TensorView view(std::vector<float>& values, std::initializer_list<int64_t> shape) {
+  return {values.data(), DType::kF32, shape};
+}
+
+// Of all values together, in the 2-norm. NaN where their numbers differ.
+inline double relative_error(const std::vector<float>& got, const std::vector<double>& want) {
+  if (got.size() != want.size()) return std::numeric_limits<double>::quiet_NaN();
+  double error = 0;
+  double norm = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error += (got[i] - want[i]) * (got[i] - want[i]);
+    norm += want[i] * want[i];
+  }
+  return std::sqrt(error / norm);
+}
 
 struct NormReference {
   NormKind kind = NormKind::kRmsNorm;

@@ -10,8 +10,11 @@
 
 #include "lib/ops/cpu/gemm.h"
 #include "lib/ops/ops.h"
+#include "tests/lib/op_reference.h"
 
 using namespace eet;
+using test::relative_error;
+using test::view;
 
 namespace {
 
@@ -31,20 +34,6 @@ class Fixture {
   ThreadPool pool_;
   std::mt19937 generator_{42};
 };
-
-TensorView view(std::vector<float>& values, std::initializer_list<int64_t> shape) {
-  return {values.data(), DType::kF32, shape};
-}
-
-double relative_error(const std::vector<float>& got, const std::vector<double>& want) {
-  double error = 0;
-  double norm = 0;
-  for (size_t i = 0; i < want.size(); ++i) {
-    error += (got[i] - want[i]) * (got[i] - want[i]);
-    norm += want[i] * want[i];
-  }
-  return std::sqrt(error / norm);
-}
 
 struct Product {
   std::vector<float> panels;

@@ -30,21 +30,6 @@ class Fixture {
   std::mt19937 generator_{7};
 };
 
-TensorView view(std::vector<float>& values, std::initializer_list<int64_t> shape) {
-  return {values.data(), DType::kF32, shape};
-}
-
-double relative_error(const std::vector<float>& got, const std::vector<double>& want) {
-  REQUIRE(got.size() == want.size());
-  double error = 0;
-  double norm = 0;
-  for (size_t i = 0; i < want.size(); ++i) {
-    error += (got[i] - want[i]) * (got[i] - want[i]);
-    norm += want[i] * want[i];
-  }
-  return std::sqrt(error / norm);
-}
-
 Norm norm_of(NormReference& norm) {
   const auto vector = [](std::vector<float>& v) {
     return v.empty() ? TensorView() : view(v, {static_cast<int64_t>(v.size())});

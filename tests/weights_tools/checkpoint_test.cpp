@@ -15,10 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 NamedShape& tensor_named(std::vector<NamedShape>& tensors, const std::string& name) {
   return *std::find_if(tensors.begin(), tensors.end(),
                        [&](const NamedShape& tensor) { return tensor.name == name; });

@@ -19,10 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // Names in a directory, hidden ones included, sorted.
 std::vector<std::string> entries(const fs::path& directory) {
   std::vector<std::string> names;

@@ -23,24 +23,10 @@ json config_of(const std::string& type, const json& changes = json::object()) {
   return config;
 }
 
-ModelConfig read(const json& config) {
-  const TempDirectory directory;
-  write_file(directory / "config.json", config.dump());
-  return read_model_config(directory.path());
-}
-
-std::string message_for(const json& config) {
-  return message_of([&] { read(config); });
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // A number of each layer.
 template <typename Number>
 Layers of_layers(const json& config, Number number) {
-  const ModelConfig model = read(config);
+  const ModelConfig model = config_from(config);
   Layers result;
   for (int64_t i = 0; i < model.num_layers(); ++i) result.push_back(number(model.layer(i)));
   return result;
@@ -60,14 +46,14 @@ TEST_CASE("Qwen's layers have experts where decoder_sparse_step and mlp_only_lay
   CHECK(experts_of(config_of("qwen3_moe", {{"mlp_only_layers", {1, 3}},
                                            {"num_experts", 6},
                                            {"num_experts_per_tok", 2}})) == Layers{6, 0, 6, 0});
-  const ModelConfig config = read(config_of("qwen2_moe", {{"mlp_only_layers", {0}}}));
+  const ModelConfig config = config_from(config_of("qwen2_moe", {{"mlp_only_layers", {0}}}));
   CHECK(config.layer(0).mlp.intermediate_size == 40);
   CHECK(config.layer(1).mlp.intermediate_size == 1408);
   CHECK(config.layer(1).experts.top_k == 4);
   CHECK(config.layer(1).experts.shared_intermediate_size == 5632);
   CHECK(config.layer(1).experts.shared_gate);
   CHECK_FALSE(config.layer(1).experts.normalise);
-  CHECK(contains(message_for(config_of("qwen3_moe", {{"mlp_only_layers", {"a"}}})),
+  CHECK(contains(config_message(config_of("qwen3_moe", {{"mlp_only_layers", {"a"}}})),
                  "mlp_only_layers: expected a list of layers"));
 }
 
@@ -86,14 +72,14 @@ TEST_CASE("windows of models with experts are the implementation's") {
 }
 
 TEST_CASE("routing is the family's") {
-  const ExpertsConfig mixtral = read(config_of("mixtral")).layer(0).experts;
+  const ExpertsConfig mixtral = config_from(config_of("mixtral")).layer(0).experts;
   CHECK(mixtral.count == 8);
   CHECK(mixtral.scores == RouterScores::kSoftmax);
   CHECK(mixtral.normalise);
-  const ExpertsConfig granite = read(config_of("granitemoe")).layer(0).experts;
+  const ExpertsConfig granite = config_from(config_of("granitemoe")).layer(0).experts;
   CHECK(granite.scores == RouterScores::kTopKSoftmax);
   CHECK(granite.shared_intermediate_size == 0);
-  const LayerConfig gpt_oss = read(config_of("gpt_oss")).layer(0);
+  const LayerConfig gpt_oss = config_from(config_of("gpt_oss")).layer(0);
   CHECK(gpt_oss.experts.scores == RouterScores::kTopKSoftmax);
   CHECK(gpt_oss.experts.router_bias);
   CHECK(gpt_oss.attention.sinks);
@@ -117,7 +103,7 @@ TEST_CASE("values of experts that are not understood are refused by name") {
       {config_of("gpt_oss", {{"quantization_config", {{"quant_method", "fp8"}}}}),
        "quantization_config: expected none or MXFP4"}};
   for (const auto& [config, expected] : cases) {
-    const std::string message = message_for(config);
+    const std::string message = config_message(config);
     const std::string part = expected;
     CAPTURE(message);
     CAPTURE(part);

@@ -13,20 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-ModelConfig read(const json& config) {
-  const TempDirectory directory;
-  write_file(directory / "config.json", config.dump());
-  return read_model_config(directory.path());
-}
-
-std::string message_for(const json& config) {
-  return message_of([&] { read(config); });
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // A configuration of `type` with the usual names of sizes, and `changes`.
 json config_of(const std::string& type, const json& changes = {}) {
   json config = {{"model_type", type},       {"vocab_size", 20},
@@ -38,7 +24,7 @@ json config_of(const std::string& type, const json& changes = {}) {
 }
 
 std::vector<int64_t> windows(const json& config) {
-  const ModelConfig model = read(config);
+  const ModelConfig model = config_from(config);
   std::vector<int64_t> result;
   for (int64_t i = 0; i < model.num_layers(); ++i) {
     result.push_back(model.layer(i).attention.window);
@@ -48,7 +34,7 @@ std::vector<int64_t> windows(const json& config) {
 
 // The elements of each head that turn, layer by layer.
 std::vector<int64_t> rotary_dims(const json& config) {
-  const ModelConfig model = read(config);
+  const ModelConfig model = config_from(config);
   std::vector<int64_t> result;
   for (int64_t i = 0; i < model.num_layers(); ++i) {
     result.push_back(model.layer(i).attention.rope.rotary_dim);
@@ -68,7 +54,7 @@ TEST_CASE("a window that is absent is the class's default, and null is none") {
   CHECK(windows(config_of("phi3", {{"sliding_window", 64}})) == Layers{64, 64, 64, 64});
   CHECK(windows(config_of("gemma3_text", {{"sliding_window_pattern", 2}, {"sliding_window", 9}})) ==
         Layers{9, 0, 9, 0});
-  CHECK(contains(message_for(config_of("gemma2", {{"sliding_window", nullptr}})),
+  CHECK(contains(config_message(config_of("gemma2", {{"sliding_window", nullptr}})),
                  "sliding_window: expected a window"));
 }
 
@@ -79,7 +65,7 @@ TEST_CASE("layers that turn nothing are those that the family says") {
   CHECK(rotary_dims(config_of("cohere2")) == Layers{8, 8, 8, 0});
   CHECK(rotary_dims(config_of("exaone4")) == Layers{8, 8, 8, 0});
   CHECK(rotary_dims(config_of("exaone4", {{"sliding_window", nullptr}})) == Layers{8, 8, 8, 8});
-  CHECK(contains(message_for(config_of("smollm3", {{"no_rope_layers", {0, 1}}})),
+  CHECK(contains(config_message(config_of("smollm3", {{"no_rope_layers", {0, 1}}})),
                  "no_rope_layers: expected one number for each of the 4 layers"));
 }
 
@@ -94,15 +80,15 @@ TEST_CASE("the part of a head that turns is the family's where the configuration
   CHECK(rotary_dims(neox).front() == 4);
   neox["rotary_pct"] = 1.0;
   CHECK(rotary_dims(neox).front() == 16);
-  CHECK(contains(message_for(config_of("olmo2", {{"partial_rotary_factor", 0.5}})),
+  CHECK(contains(config_message(config_of("olmo2", {{"partial_rotary_factor", 0.5}})),
                  "partial_rotary_factor: expected 1.0, got 0.5"));
 }
 
 TEST_CASE("Gemma 2's caps are the class's where absent, and none where null") {
-  const ModelConfig capped = read(config_of("gemma2"));
+  const ModelConfig capped = config_from(config_of("gemma2"));
   CHECK(capped.attention().softcap == 50.0);
   CHECK(capped.logit_softcap == 30.0);
-  const ModelConfig plain = read(config_of(
+  const ModelConfig plain = config_from(config_of(
       "gemma2", {{"attn_logit_softcapping", nullptr}, {"final_logit_softcapping", nullptr}}));
   CHECK(plain.attention().softcap == 0);
   CHECK(plain.logit_softcap == 0);
@@ -118,7 +104,7 @@ TEST_CASE("Gemma 3 turns by a base for each kind of layer, in both styles of con
         {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", 2e4}}}}}};
   for (json style : {old_style, new_style}) {
     style["sliding_window_pattern"] = 2;
-    const ModelConfig config = read(config_of("gemma3_text", style));
+    const ModelConfig config = config_from(config_of("gemma3_text", style));
     const RopeConfig& local = config.layer(0).attention.rope;
     const RopeConfig& global = config.layer(1).attention.rope;
     CHECK(local.theta == 2e4);
@@ -130,16 +116,16 @@ TEST_CASE("Gemma 3 turns by a base for each kind of layer, in both styles of con
 }
 
 TEST_CASE("the text model of a multimodal Gemma 3 has the class's sizes where it names none") {
-  const ModelConfig config = read({{"model_type", "gemma3"},
-                                   {"eos_token_id", {1, 106}},
-                                   {"vision_config", {{"hidden_size", 8}}},
-                                   {"mm_tokens_per_image", 256},
-                                   {"text_config",
-                                    {{"model_type", "gemma3_text"},
-                                     {"hidden_size", 2560},
-                                     {"intermediate_size", 10240},
-                                     {"num_hidden_layers", 34},
-                                     {"sliding_window", 1024}}}});
+  const ModelConfig config = config_from({{"model_type", "gemma3"},
+                                          {"eos_token_id", {1, 106}},
+                                          {"vision_config", {{"hidden_size", 8}}},
+                                          {"mm_tokens_per_image", 256},
+                                          {"text_config",
+                                           {{"model_type", "gemma3_text"},
+                                            {"hidden_size", 2560},
+                                            {"intermediate_size", 10240},
+                                            {"num_hidden_layers", 34},
+                                            {"sliding_window", 1024}}}});
   CHECK(config.vocab_size == 262208);
   CHECK(config.attention().num_heads == 8);
   CHECK(config.attention().num_kv_heads == 4);
@@ -147,20 +133,21 @@ TEST_CASE("the text model of a multimodal Gemma 3 has the class's sizes where it
   CHECK(config.tie_word_embeddings);
   CHECK(config.eos_token_ids == std::vector<int32_t>{1, 106});
   CHECK(config.bos_token_id == 2);
-  CHECK(contains(message_for({{"model_type", "gemma3"},
-                              {"text_config", {{"attn_scale", 2}, {"model_type", "gemma3_text"}}}}),
-                 "text_config.attn_scale: unknown key"));
+  CHECK(contains(
+      config_message({{"model_type", "gemma3"},
+                      {"text_config", {{"attn_scale", 2}, {"model_type", "gemma3_text"}}}}),
+      "text_config.attn_scale: unknown key"));
 }
 
 TEST_CASE("longrope's original context of Phi-3 stands beside the dictionary") {
   const json factors = json::array({1.0, 1.0, 1.0, 1.0});
   const json changes = {
       {"rope_scaling", {{"type", "su"}, {"short_factor", factors}, {"long_factor", factors}}}};
-  const RopeConfig rope = read(config_of("phi3", changes)).attention().rope;
+  const RopeConfig rope = config_from(config_of("phi3", changes)).attention().rope;
   CHECK(rope.scaling == RopeConfig::Scaling::kLongrope);
   CHECK(rope.original_max_position_embeddings == 4096);
   CHECK(contains(
-      message_for(config_of("phi3", {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}})),
+      config_message(config_of("phi3", {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}})),
       "rope_scaling: expected rotation of type default or longrope"));
 }
 
@@ -187,7 +174,7 @@ TEST_CASE("values that would be computed wrongly are refused by name") {
       {"falcon", "parallel_attn", {{"parallel_attn", false}, {"new_decoder_architecture", true}}},
       {"ministral", "layer_types", {{"layer_types", json::array({"chunked_attention"})}}}};
   for (const auto& [type, key, changes] : refused) {
-    const std::string message = message_for(config_of(type, changes));
+    const std::string message = config_message(config_of(type, changes));
     CAPTURE(message);
     CHECK(contains(message, concat(key, ": expected ")));
   }
@@ -202,7 +189,7 @@ TEST_CASE("models of other kinds are refused by what is missing") {
         std::pair{"hunyuan_v1_moe", "mixtures of experts"},
         std::pair{"llama4", "attention in chunks"}, std::pair{"glm4_moe", "a correction bias"},
         std::pair{"ernie4_5_moe", "a correction bias"}, std::pair{"dots1", "a correction bias"}}) {
-    const std::string message = message_for(config_of(type));
+    const std::string message = config_message(config_of(type));
     CAPTURE(message);
     CHECK(contains(message, "model_type: expected a model without"));
     CHECK(contains(message, missing));

@@ -11,16 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-ModelConfig read(const json& config) {
-  const TempDirectory directory;
-  write_file(directory / "config.json", config.dump());
-  return read_model_config(directory.path());
-}
-
-std::string message_for(const json& config) {
-  return message_of([&] { read(config); });
-}
-
 json with(json config, const json& changes) {
   for (const auto& [key, value] : changes.items()) config[key] = value;
   return config;
@@ -33,12 +23,8 @@ json gpt2_with(const json& changes) {
   return with(tiny_gpt2_config(), changes);
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 TEST_CASE("a LLaMA config becomes features") {
-  const ModelConfig config = read(tiny_llama_config());
+  const ModelConfig config = config_from(tiny_llama_config());
   CHECK(config.family == "llama");
   CHECK(config.attention().head_dim == 8);
   CHECK(config.norm.kind == NormKind::kRmsNorm);
@@ -53,21 +39,23 @@ TEST_CASE("a LLaMA config becomes features") {
 }
 
 TEST_CASE("optional LLaMA values are read") {
-  CHECK(read(llama_with({{"head_dim", 24}})).attention().head_dim == 24);
-  CHECK(read(llama_with({{"num_key_value_heads", nullptr}})).attention().num_kv_heads == 2);
-  CHECK(read(llama_with({{"tie_word_embeddings", true}})).tie_word_embeddings);
-  const ModelConfig biased = read(llama_with({{"attention_bias", true}, {"mlp_bias", true}}));
+  CHECK(config_from(llama_with({{"head_dim", 24}})).attention().head_dim == 24);
+  CHECK(config_from(llama_with({{"num_key_value_heads", nullptr}})).attention().num_kv_heads == 2);
+  CHECK(config_from(llama_with({{"tie_word_embeddings", true}})).tie_word_embeddings);
+  const ModelConfig biased =
+      config_from(llama_with({{"attention_bias", true}, {"mlp_bias", true}}));
   CHECK(biased.attention().qkv_bias);
   CHECK(biased.attention().out_bias);
   CHECK(biased.layer(0).mlp.bias);
 }
 
 TEST_CASE("RoPE is read from the old and the new style of config") {
-  CHECK(read(llama_with({{"rope_theta", 500000.0}})).attention().rope.theta == 500000.0);
-  CHECK(read(llama_with({{"rope_theta", 500000}, {"rope_scaling", nullptr}}))
+  CHECK(config_from(llama_with({{"rope_theta", 500000.0}})).attention().rope.theta == 500000.0);
+  CHECK(config_from(llama_with({{"rope_theta", 500000}, {"rope_scaling", nullptr}}))
             .attention()
             .rope.theta == 5e5);
-  CHECK(read(llama_with({{"rope_parameters", {{"rope_theta", 1e6}, {"rope_type", "default"}}}}))
+  CHECK(config_from(
+            llama_with({{"rope_parameters", {{"rope_theta", 1e6}, {"rope_type", "default"}}}}))
             .attention()
             .rope.theta == 1e6);
   const json llama3 = {{"factor", 8.0},
@@ -79,7 +67,7 @@ TEST_CASE("RoPE is read from the old and the new style of config") {
        {json{{"rope_theta", 5e5}, {"rope_scaling", llama3}},
         json{{"rope_parameters", with(llama3, {{"rope_theta", 5e5}})}},
         json{{"rope_theta", 5e5}, {"rope_parameters", with(llama3, {{"rope_theta", 5e5}})}}}) {
-    const RopeConfig rope = read(llama_with(style)).attention().rope;
+    const RopeConfig rope = config_from(llama_with(style)).attention().rope;
     CHECK(rope.scaling == RopeConfig::Scaling::kLlama3);
     CHECK(rope.theta == 5e5);
     CHECK(rope.factor == 8.0);
@@ -88,46 +76,49 @@ TEST_CASE("RoPE is read from the old and the new style of config") {
     CHECK(rope.original_max_position_embeddings == 16);
   }
   const RopeConfig linear =
-      read(llama_with({{"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}}})).attention().rope;
+      config_from(llama_with({{"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}}}))
+          .attention()
+          .rope;
   CHECK(linear.scaling == RopeConfig::Scaling::kLinear);
   CHECK(linear.factor == 2.0);
 }
 
 TEST_CASE("RoPE that is not understood is refused by name and value") {
   CHECK(
-      contains(message_for(llama_with({{"rope_scaling", {{"type", "ntk"}, {"factor", 2}}}})),
+      contains(config_message(llama_with({{"rope_scaling", {{"type", "ntk"}, {"factor", 2}}}})),
                "config.json: rope_scaling.type: expected default, linear, dynamic, llama3, yarn or "
                "longrope, got \"ntk\""));
-  CHECK(contains(message_for(llama_with({{"rope_scaling", {{"type", "linear"}}}})),
+  CHECK(contains(config_message(llama_with({{"rope_scaling", {{"type", "linear"}}}})),
                  "rope_scaling.factor: missing"));
   CHECK(contains(
-      message_for(llama_with(
+      config_message(llama_with(
           {{"rope_scaling", {{"type", "linear"}, {"factor", 2}, {"mrope_section", {1, 2}}}}})),
       "rope_scaling.mrope_section: unknown key with value [1,2]"));
-  CHECK(contains(message_for(llama_with(
+  CHECK(contains(config_message(llama_with(
                      {{"rope_scaling",
                        {{"type", "longrope"}, {"short_factor", {1.0}}, {"long_factor", {1.0}}}}})),
                  "rope short_factor: expected 4 numbers"));
 }
 
 TEST_CASE("LLaMA values that are not understood are refused by name and value") {
-  CHECK(contains(message_for(llama_with({{"hidden_act", "mish"}})), "hidden_act: expected one of"));
-  CHECK(contains(message_for(llama_with({{"quantization_config", {{"bits", 4}}}})),
+  CHECK(contains(config_message(llama_with({{"hidden_act", "mish"}})),
+                 "hidden_act: expected one of"));
+  CHECK(contains(config_message(llama_with({{"quantization_config", {{"bits", 4}}}})),
                  "quantization_config: expected none"));
-  CHECK(contains(message_for(llama_with({{"hidden_size", "16"}})),
+  CHECK(contains(config_message(llama_with({{"hidden_size", "16"}})),
                  "hidden_size: expected an integer, got \"16\""));
-  CHECK(contains(message_for(llama_with({{"hidden_size", 16.0}})),
+  CHECK(contains(config_message(llama_with({{"hidden_size", 16.0}})),
                  "hidden_size: expected an integer"));
-  CHECK(contains(message_for(llama_with({{"hidden_size", -16}})),
+  CHECK(contains(config_message(llama_with({{"hidden_size", -16}})),
                  "hidden_size: expected a positive"));
-  CHECK(contains(message_for(llama_with({{"hidden_size", nullptr}})), "hidden_size: missing"));
-  CHECK(contains(message_for(llama_with({{"num_attention_heads", 3}})),
+  CHECK(contains(config_message(llama_with({{"hidden_size", nullptr}})), "hidden_size: missing"));
+  CHECK(contains(config_message(llama_with({{"num_attention_heads", 3}})),
                  "num_attention_heads: expected a divisor of the hidden size 16, got 3"));
-  CHECK(contains(message_for(llama_with({{"max_position_embeddings", 100'000'000}})),
+  CHECK(contains(config_message(llama_with({{"max_position_embeddings", 100'000'000}})),
                  "config.json: max_position_embeddings: expected 1 to 16777216"));
-  CHECK(contains(message_for(llama_with({{"pruned_heads", {{"0", {1}}}}})), "pruned_heads"));
-  CHECK(contains(message_for({{"vocab_size", 5}}), "model_type: missing"));
-  CHECK(contains(message_for(llama_with({{"model_type", "unheard_of"}})),
+  CHECK(contains(config_message(llama_with({{"pruned_heads", {{"0", {1}}}}})), "pruned_heads"));
+  CHECK(contains(config_message({{"vocab_size", 5}}), "model_type: missing"));
+  CHECK(contains(config_message(llama_with({{"model_type", "unheard_of"}})),
                  "model_type: expected one of "));
 }
 
@@ -168,7 +159,7 @@ TEST_CASE("unknown keys are harmless, named in one warning, or refused") {
 
 TEST_CASE("sliding windows are those of the layers that have one") {
   const auto windows = [](const json& changes) {
-    const ModelConfig config = read(llama_with(changes));
+    const ModelConfig config = config_from(llama_with(changes));
     std::vector<int64_t> of_layers;
     for (int64_t i = 0; i < config.num_layers(); ++i) {
       of_layers.push_back(config.layer(i).attention.window);
@@ -189,20 +180,20 @@ TEST_CASE("sliding windows are those of the layers that have one") {
   CHECK(windows(with(qwen2, {{"use_sliding_window", true},
                              {"layer_types", {"sliding_attention", "full_attention"}}})) ==
         Windows{16, 0});
-  CHECK(contains(message_for(llama_with(
+  CHECK(contains(config_message(llama_with(
                      with(mistral, {{"layer_types", {"full_attention", "linear_attention"}}}))),
                  "layer_types: expected only"));
 }
 
 TEST_CASE("Qwen2 has biases on q, k and v only") {
-  const ModelConfig config = read(llama_with({{"model_type", "qwen2"}}));
+  const ModelConfig config = config_from(llama_with({{"model_type", "qwen2"}}));
   CHECK(config.attention().qkv_bias);
   CHECK_FALSE(config.attention().out_bias);
   CHECK_FALSE(config.bos_token_id.has_value());
 }
 
 TEST_CASE("a GPT-2 config becomes features") {
-  const ModelConfig config = read(tiny_gpt2_config());
+  const ModelConfig config = config_from(tiny_gpt2_config());
   CHECK(config.norm.kind == NormKind::kLayerNorm);
   CHECK(config.norm.bias);
   CHECK(config.layer(0).mlp.activation == Activation::kGeluTanh);
@@ -211,24 +202,25 @@ TEST_CASE("a GPT-2 config becomes features") {
   CHECK(config.learned_positions);
   CHECK(config.attention().qkv_bias);
   CHECK(config.tie_word_embeddings);
-  CHECK(read(gpt2_with({{"activation_function", "gelu"}})).layer(0).mlp.activation ==
+  CHECK(config_from(gpt2_with({{"activation_function", "gelu"}})).layer(0).mlp.activation ==
         Activation::kGeluErf);
-  CHECK(read(gpt2_with({{"n_inner", 40}})).layer(0).mlp.intermediate_size == 40);
-  CHECK(read(gpt2_with({{"tie_word_embeddings", false}})).tie_word_embeddings == false);
-  CHECK(read(gpt2_with({{"scale_attn_weights", false}})).attention().scale == 1.0);
+  CHECK(config_from(gpt2_with({{"n_inner", 40}})).layer(0).mlp.intermediate_size == 40);
+  CHECK(config_from(gpt2_with({{"tie_word_embeddings", false}})).tie_word_embeddings == false);
+  CHECK(config_from(gpt2_with({{"scale_attn_weights", false}})).attention().scale == 1.0);
 }
 
 TEST_CASE("GPT-2 values that are not understood are refused by name and value") {
-  CHECK(contains(message_for(gpt2_with({{"activation_function", "mish"}})),
+  CHECK(contains(config_message(gpt2_with({{"activation_function", "mish"}})),
                  "activation_function: expected one of"));
-  CHECK(contains(message_for(gpt2_with({{"scale_attn_by_inverse_layer_idx", true}})),
+  CHECK(contains(config_message(gpt2_with({{"scale_attn_by_inverse_layer_idx", true}})),
                  "scale_attn_by_inverse_layer_idx: expected false, got true"));
-  CHECK(contains(message_for(gpt2_with({{"add_cross_attention", true}})), "add_cross_attention"));
-  CHECK(message_for(gpt2_with({{"n_ctx", 16}})) == "no error");  // n_positions decides
-  CHECK(contains(message_for(gpt2_with({{"n_head", 3}})),
+  CHECK(
+      contains(config_message(gpt2_with({{"add_cross_attention", true}})), "add_cross_attention"));
+  CHECK(config_message(gpt2_with({{"n_ctx", 16}})) == "no error");  // n_positions decides
+  CHECK(contains(config_message(gpt2_with({{"n_head", 3}})),
                  "n_head: expected a divisor of the hidden size 16"));
-  CHECK(contains(message_for(gpt2_with({{"hidden_act", "silu"}})), "hidden_act: unknown key"));
-  CHECK(message_for(gpt2_with({{"reorder_and_upcast_attn", true}, {"attn_pdrop", 0.3}})) ==
+  CHECK(contains(config_message(gpt2_with({{"hidden_act", "silu"}})), "hidden_act: unknown key"));
+  CHECK(config_message(gpt2_with({{"reorder_and_upcast_attn", true}, {"attn_pdrop", 0.3}})) ==
         "no error");
 }
 
@@ -262,7 +254,7 @@ TEST_CASE("generation_config.json decides about all EOS ids, and config.json whe
 
 TEST_CASE("null means no EOS and no BOS") {
   const ModelConfig config =
-      read(llama_with({{"eos_token_id", nullptr}, {"bos_token_id", nullptr}}));
+      config_from(llama_with({{"eos_token_id", nullptr}, {"bos_token_id", nullptr}}));
   CHECK(config.eos_token_ids.empty());
   CHECK_FALSE(config.bos_token_id.has_value());
 }

@@ -11,10 +11,6 @@
 namespace eet {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 std::string floats(size_t count, float first = 1.0F) {
   std::string bytes;
   for (size_t i = 0; i < count; ++i) {

@@ -12,10 +12,6 @@ namespace {
 constexpr uint32_t kF32Type = 0;
 constexpr uint32_t kQ80Type = 8;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // What reading a file of these bytes says.
 std::string message_for(const std::string& bytes) {
   const TempDirectory directory;

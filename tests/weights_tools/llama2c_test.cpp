@@ -40,10 +40,6 @@ std::string message_for(const std::string& bytes) {
   return message_of([&] { open_checkpoint(directory / "x.bin"); });
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 float element(const Checkpoint& checkpoint, const TensorSpec& spec, size_t i) {
   float value = 0;
   std::memcpy(&value, tensor_bytes(checkpoint, spec).data() + i * sizeof(float), sizeof(float));

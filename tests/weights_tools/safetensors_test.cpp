@@ -15,10 +15,6 @@ std::string message_for(const std::string& header, size_t data_bytes) {
   return message_of([&] { read_safetensors(directory / "x.safetensors"); });
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 TEST_CASE("a safetensors file gives its tensors, types, shapes and bytes") {
   const TempDirectory directory;
   write_file(directory / "x.safetensors", safetensors_bytes(R"({"__metadata__":{"format":"pt"},

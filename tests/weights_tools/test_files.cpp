@@ -143,6 +143,20 @@ std::string message_of(const std::function<void()>& body) {
   return "no error";
 }
 
+ModelConfig config_from(const json& config) {
+  const TempDirectory directory;
+  write_file(directory / "config.json", config.dump());
+  return read_model_config(directory.path());
+}
+
+std::string config_message(const json& config) {
+  return message_of([&] { config_from(config); });
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 std::string tensor_bytes(const Checkpoint& checkpoint, const TensorSpec& spec) {
   HostTensor tensor = checkpoint.loader(spec);
   size_t bytes = dtype_size(tensor.dtype);

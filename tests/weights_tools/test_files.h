@@ -56,6 +56,12 @@ TensorSpec spec_of(TensorId id, std::vector<int64_t> shape, int64_t layer = -1,
 // What `body` throws, or "no error".
 std::string message_of(const std::function<void()>& body);
 
+// What reading a config.json of this content gives, and what it says: message_of().
+ModelConfig config_from(const nlohmann::json& config);
+std::string config_message(const nlohmann::json& config);
+
+bool contains(const std::string& text, const std::string& part);
+
 // All elements of a canonical tensor, as bytes.
 std::string tensor_bytes(const Checkpoint& checkpoint, const TensorSpec& spec);
 

@@ -1,42 +1,16 @@
 // Rows that share prefixes give the bits that they give alone: on the CPU, with random weights.
 #include <doctest/doctest.h>
 
-#include <map>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tests/lib/generated_samples.h"
 #include "tests/lib/prefix/prompt_forest.h"
-#include "tests/lib/small_engine.h"
 
 namespace eet::test {
 namespace {
-
-struct Output {
-  std::vector<int32_t> tokens;
-  std::vector<float> logprobs;
-  std::vector<bool> is_argmax;
-  FinishReason finish = FinishReason::kNone;
-  bool operator==(const Output& other) const {
-    return tokens == other.tokens && is_argmax == other.is_argmax && finish == other.finish &&
-           same_bits(logprobs, other.logprobs);
-  }
-};
-
-using Outputs = std::map<std::pair<uint64_t, int32_t>, Output>;  // by row and sample
-
-Outputs run(Engine& engine, const std::vector<Request>& requests) {
-  Outputs outputs;
-  for (const TokenOutput& token : run_engine(engine, requests)) {
-    Output& output = outputs[{token.row, token.sample}];
-    output.tokens.push_back(token.token_id);
-    output.logprobs.push_back(token.logprob);
-    output.is_argmax.push_back(token.is_argmax);
-    output.finish = token.finish;
-  }
-  return outputs;
-}
 
 // All that may differ between rows, scored ones among them.
 std::vector<Request> forest_requests(uint32_t seed, size_t count, int longest = 420) {
@@ -70,17 +44,17 @@ int64_t prompt_tokens(const std::vector<Request>& requests) {
 }
 
 // One row after another.
-Outputs run_alone(const ModelConfig& config, const std::vector<Request>& requests) {
-  Outputs outputs;
+Samples run_alone(const ModelConfig& config, const std::vector<Request>& requests) {
+  Samples outputs;
   Engine engine(config, {}, cpu_options());
-  for (const Request& request : requests) outputs.merge(run(engine, {request}));
+  for (const Request& request : requests) outputs.merge(generate(engine, {request}));
   CHECK(engine.stats().shared_tokens == 0);
   return outputs;
 }
 
 // With sharing in several arrangements, and without. Returns the most prompt tokens shared.
 int64_t check_arrangements(const ModelConfig& config, const std::vector<Request>& requests,
-                           const Outputs& expected) {
+                           const Samples& expected) {
   int64_t most = 0;
   std::vector<Request> shuffled = requests;
   std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937(4));
@@ -94,7 +68,7 @@ int64_t check_arrangements(const ModelConfig& config, const std::vector<Request>
       options.max_num_seqs = budget == 64 ? 3 : 20;
       options.max_num_batched_tokens = budget;
       Engine engine(config, {}, options);
-      CHECK(run(engine, budget == 64 ? requests : shuffled) == expected);
+      CHECK(generate(engine, budget == 64 ? requests : shuffled) == expected);
       const EngineStats& stats = engine.stats();
       CHECK(stats.prompt_tokens + stats.shared_tokens == prompt_tokens(requests));
       CHECK(stats.prompt_positions == stats.prompt_tokens);
@@ -163,7 +137,7 @@ TEST_CASE("equal prompts are computed once, but for the token that each continue
     requests[row].row = row;
     requests[row].params.temperature = 0;
   }
-  const Outputs outputs = run(engine, requests);
+  const Samples outputs = generate(engine, requests);
   for (const auto& [key, output] : outputs) CHECK(output == outputs.at({0, 0}));
   CHECK(engine.stats().prompt_tokens == 300 + 9);
   CHECK(engine.stats().shared_tokens == 9 * 299);
@@ -189,14 +163,14 @@ TEST_CASE("a stopped row does not disturb those that share its prefix, or start 
   options.max_num_seqs = 6;
   options.max_num_batched_tokens = 200;
   Engine undisturbed(small_config(), {}, options);
-  const Outputs expected = run(undisturbed, requests);
+  const Samples expected = generate(undisturbed, requests);
   Engine engine(small_config(), {}, options);
   for (const Request& request : requests) engine.add_request(request);
-  Outputs outputs;
+  Samples outputs;
   while (engine.has_work()) {
     std::vector<std::pair<uint64_t, int32_t>> stopped;
     for (const TokenOutput& token : engine.step()) {
-      Output& output = outputs[{token.row, token.sample}];
+      Sample& output = outputs[{token.row, token.sample}];
       output.tokens.push_back(token.token_id);
       if (token.row % 2 == 0) stopped.emplace_back(token.row, token.sample);
     }
