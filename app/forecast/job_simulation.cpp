@@ -4,20 +4,25 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "app/job/input/prefix_survey.h"
 #include "lib/engine_stats.h"
+#include "lib/request_check.h"
 #include "lib/schedule/scheduler.h"
 
 namespace eet {
 namespace {
 
+constexpr int32_t kGenerated = -1;  // a token that no prompt has
+
 class Simulation {
  public:
-  Simulation(const std::vector<RowShape>& rows, const SchedulerOptions& options, int64_t num_slabs,
-             const OutputLengths& lengths, const PassCosts& prefill, const PassCosts& decode,
-             size_t first_row, size_t stride)
+  Simulation(const std::vector<RowShape>& rows, const SchedulerOptions& options,
+             const EngineShape& shape, int64_t num_slabs, const OutputLengths& lengths,
+             const PassCosts& prefill, const PassCosts& decode, size_t first_row, size_t stride)
       : rows_(rows),
+        shape_(shape),
         lengths_(lengths.seen_tokens),
         prefill_(prefill),
         decode_(decode),
@@ -38,7 +43,7 @@ class Simulation {
       scheduler_.add(make_sequence(next_row_));
       next_row_ += stride_;
     }
-    return scheduler_.num_waiting() > 0 || scheduler_.has_running();
+    return scheduler_.num_waiting() > 0 || scheduler_.has_running() || !anew_.empty();
   }
 
   SequencePtr make_sequence(size_t row) const {
@@ -47,12 +52,16 @@ class Simulation {
     sequence->request.prompt = prompt_like(rows_, row);
     sequence->request.params.n = rows_[row].num_samples;
     sequence->request.params.max_tokens = rows_[row].max_tokens;
-    sequence->params.max_tokens = rows_[row].max_tokens;
+    sequence->params.max_tokens = tokens_before_feeding_anew(sequence->request, shape_);
+    sequence->tokens_beyond = rows_[row].max_tokens - sequence->params.max_tokens;
     return sequence;
   }
 
-  // One pass, as Engine::Impl::issue().
+  // One pass, as Engine::step().
   void step() {
+    for (SequencePtr& sequence : std::exchange(anew_, {})) {
+      scheduler_.add_next(std::move(sequence));
+    }
     start_rows();
     if (const std::optional<PromptPass> pass = scheduler_.next_prompt_pass())
       return feed_prompts(*pass);
@@ -68,7 +77,7 @@ class Simulation {
     int64_t tokens = 0;
     int64_t prompts = 0;
     for (const SequencePtr& sequence : started) {
-      left_[sequence.get()] = output_tokens(*sequence);
+      if (sequence->num_carried == 0) left_[sequence.get()] = output_tokens(*sequence);
       if (sequence->follows) continue;
       ++prompts;
       tokens += sequence->prompt_len();
@@ -126,20 +135,26 @@ class Simulation {
 
   int32_t steps_until_change(const Sequence& sequence) const {
     const int32_t replays = sequence.prompt_len() - 1 - sequence.position;
-    return replays > 0 ? replays : left_.at(&sequence);
+    if (replays > 0) return replays;
+    return std::min(left_.at(&sequence), sequence.params.max_tokens - sequence.num_issued);
   }
 
   void take_tokens(Sequence& sequence, int32_t count) {
     sequence.num_issued += count;
     job_.output_tokens += count;
-    int32_t& left = left_.at(&sequence);
-    left -= count;
-    if (left > 0) return;
+    const int32_t left = left_.at(&sequence) -= count;
+    if (left > 0 && sequence.num_issued < sequence.params.max_tokens) return;
     left_.erase(&sequence);
+    if (left > 0) {
+      sequence.num_generated = sequence.num_issued;
+      sequence.generated.assign(static_cast<size_t>(sequence.num_issued), kGenerated);
+      left_[anew_.emplace_back(fed_anew(sequence)).get()] = left;
+    }
     scheduler_.end(sequence);
   }
 
   const std::vector<RowShape>& rows_;
+  const EngineShape& shape_;
   const std::vector<int32_t>& lengths_;
   const PassCosts& prefill_;
   const PassCosts& decode_;
@@ -148,6 +163,7 @@ class Simulation {
   size_t next_row_;
   size_t next_length_ = 0;
   std::unordered_map<const Sequence*, int32_t> left_;  // tokens that running samples will get
+  std::vector<SequencePtr> anew_;                      // samples to be fed anew
   SimulatedJob job_;
 };
 
@@ -182,8 +198,8 @@ SimulatedJob simulate_job(const std::vector<RowShape>& rows, const EngineOptions
       .short_context = shape.short_context};
   SimulatedJob job;
   for (size_t engine = 0; engine < num_engines; ++engine) {
-    add_engine(job, Simulation(rows, scheduler_options, num_slabs, lengths, prefill, decode, engine,
-                               num_engines)
+    add_engine(job, Simulation(rows, scheduler_options, shape, num_slabs, lengths, prefill, decode,
+                               engine, num_engines)
                         .run());
   }
   return job;

@@ -14,9 +14,29 @@ using nlohmann::json;
 
 const std::string kModel = sample_model("tales-llama");
 
-EetResult validate(const std::string& input, std::vector<std::string> flags = {}) {
-  flags.insert(flags.begin(), {"validate", "-m", kModel, "-i", input, "--device", "cpu"});
+EetResult validate(const std::string& input, std::vector<std::string> flags = {},
+                   const std::string& model = kModel) {
+  flags.insert(flags.begin(), {"validate", "-m", model, "-i", input, "--device", "cpu"});
   return run_eet(flags);
+}
+
+// What `eet validate` expects of a job under these flags, and the job's own statistics.
+struct Course {
+  json expected;
+  json stats;
+};
+Course course_of(const TempDirectory& dir, const std::string& input, const std::string& model,
+                 std::vector<std::string> flags) {
+  flags.insert(flags.begin(), "--ignore-eos");
+  std::vector<std::string> job = {
+      "generate",        "-q",         "-m", model,           "-i",           input,
+      "--device",        "cpu",        "-o", dir.file("out"), "--no-journal", "--stats",
+      dir.file("stats"), "--overwrite"};
+  job.insert(job.end(), flags.begin(), flags.end());
+  CHECK(run_eet(job).exit_code == 0);
+  flags.insert(flags.end(), {"--json", "--no-calibrate"});
+  return {json::parse(validate(input, flags, model).out),
+          json::parse(read_text(dir.file("stats")))};
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -121,18 +141,10 @@ TEST_CASE("the batches, pads and passes are those of the job, under every schedu
       {"--prompt-policy", "serial", "--schedule", "static"},
   };
   for (const std::vector<std::string>& flags : cases) {
-    std::vector<std::string> common = {"--ignore-eos", "--max-num-seqs", "8"};
-    common.insert(common.end(), flags.begin(), flags.end());
-    CAPTURE(json(common).dump());
-    std::vector<std::string> job = {
-        "generate",        "-q",         "-m", kModel,          "-i",           input,
-        "--device",        "cpu",        "-o", dir.file("out"), "--no-journal", "--stats",
-        dir.file("stats"), "--overwrite"};
-    job.insert(job.end(), common.begin(), common.end());
-    CHECK(run_eet(job).exit_code == 0);
-    common.insert(common.end(), {"--json", "--no-calibrate"});
-    const json report = json::parse(validate(input, common).out);
-    const json stats = json::parse(read_text(dir.file("stats")));
+    CAPTURE(json(flags).dump());
+    std::vector<std::string> all = {"--max-num-seqs", "8"};
+    all.insert(all.end(), flags.begin(), flags.end());
+    const auto [report, stats] = course_of(dir, input, kModel, all);
     for (const char* count : {"batches", "prefill_passes", "decode_steps"}) {
       CAPTURE(count);
       CHECK(report[count] == stats[count]);
@@ -141,6 +153,22 @@ TEST_CASE("the batches, pads and passes are those of the job, under every schedu
     if (flags.empty() || flags[0] != "--prompt-policy" || flags[1] == "padded") {
       CHECK(report["padding"]["computed"] == stats["padding"]["computed"]);
     }
+  }
+}
+
+TEST_CASE("rows that leave longrope's original context count as what is fed again") {
+  const TempDirectory dir;
+  std::string text;
+  for (int i = 0; i < 30; ++i) {  // the context is 128 tokens: two rows in three leave it
+    const json ids = std::vector<int>(static_cast<size_t>(60 + i * 37 % 90), 5);
+    text += json{{"prompt_token_ids", ids}, {"max_tokens", 20 + i * 11 % 60}}.dump() + "\n";
+  }
+  const auto [report, stats] =
+      course_of(dir, dir.write("in.jsonl", text),
+                EET_SOURCE_DIR "/tests/golden/models/phi3-longrope", {"--max-num-seqs", "8"});
+  for (const char* count : {"batches", "prefill_passes", "decode_steps"}) {
+    CAPTURE(count);
+    CHECK(report[count] == stats[count]);
   }
 }
 
