@@ -93,6 +93,20 @@ TEST_CASE("rows of 64 MiB are refused within 1 GiB, whatever they are made of") 
   generate("[{\"prompt\":\"" + repeated("\\n") + "\"}]");
 }
 
+TEST_CASE("whatever a template makes of a text takes less than 1 GiB") {
+  const SmallJob job;
+  job.dir.write("in.jsonl", R"({"messages":[{"role":"user","content":"a"}]})");
+  for (const std::string expression :
+       {R"(('a' * 100000000).split('a'))", R"(('a ' * 50000000).split())",
+        R"(('a' * 100000000).rsplit('a'))", R"(('\n' * 100000000).splitlines())",
+        R"(('\n' * 60000000)|indent(1))", R"(('\x01' * 100000000)|tojson)",
+        R"(['\x01' * 100000000]|string)"}) {
+    CAPTURE(expression);
+    const std::string file = job.dir.write("t.jinja", "{% set x = " + expression + " %}");
+    check_memory(job.run({"--overwrite", "--chat-template", file}));
+  }
+}
+
 TEST_CASE("memory that a compressed input asks for and does not get is told as that") {
   SmallJob job;
   // A window of 2 GiB.

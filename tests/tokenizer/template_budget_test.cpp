@@ -62,6 +62,10 @@ TEST_CASE("whatever a template does with long text counts") {
                                  "''.join([t, t])",
                                  "dict(a=t)|tojson",
                                  "t|int",
+                                 "t|title",
+                                 "(t ~ 'b').startswith((t ~ 'c',) * 1000)",
+                                 "(t ~ 'b').endswith((t ~ 'c',) * 1000)",
+                                 "[t]|string|length",
                                  "'%s' ~ t"}) {
     CAPTURE(expression);
     const double start = test::cpu_seconds();
@@ -93,6 +97,43 @@ TEST_CASE("macros of many parameters and namespaces of many names count what is 
     CHECK_FALSE(error_of(source).empty());
     CHECK(test::cpu_seconds() - start < 30);
   }
+}
+
+// "name0,name1,..." up to `count`, each with `rest`.
+std::string list_of(const std::string& name, int count, const std::string& rest = "") {
+  std::string list;
+  for (int i = 0; i < count; ++i) {
+    list += (i > 0 ? "," : "") + name + std::to_string(i) + rest;
+  }
+  return list;
+}
+
+TEST_CASE("what one statement or call looks through counts") {
+  const std::string deep = "{% for a in [1] %}";
+  const std::string deep_end = "{% endfor %}";
+  std::string nested;
+  std::string nested_end;
+  for (int i = 0; i < 90; ++i) {
+    nested += deep;
+    nested_end += deep_end;
+  }
+  for (const std::string& source : std::vector<std::string>{
+           "{% set " + list_of("a", 100000) + " = range(100000) %}",
+           "{{ ([1] * 100000)|map(attribute='0.' * 500000 ~ '0', default=[1])|list|length }}",
+           "{{ ([[]] * 100000)|map('map', 'first', " + list_of("1", 100000) + ")|list|length }}",
+           nested + for_ever("nothing") + nested_end}) {
+    CAPTURE(source.substr(0, 60));
+    const auto start = std::chrono::steady_clock::now();
+    CHECK_FALSE(error_of(source).empty());
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
+  }
+}
+
+TEST_CASE("names of a template have a length that nobody needs more of") {
+  const std::string name(1000, 'a');
+  CHECK(error_of("{% set " + name + " = 1 %}{{ " + name + " }}").empty());
+  CHECK(error_of("{{ x." + name + "a }}") ==
+        "template:1: chat template: a name is longer than 1000 bytes");
 }
 
 }  // namespace

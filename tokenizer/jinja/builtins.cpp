@@ -58,6 +58,9 @@ Value call_builtin(Runtime& runtime, const Builtin& builtin, Value self, CallArg
   const auto spend = [&runtime](const Value& value) {
     if (value.text() != nullptr) runtime.budget.spend_reading(value.text()->size());
   };
+  // Calls of one filter for many items copy its arguments each time.
+  runtime.budget.spend_steps(
+      static_cast<int64_t>((call.positional.size() + call.named.size()) / 8));
   spend(self);
   for (const Value& argument : call.positional) spend(argument);
   for (const auto& [name, argument] : call.named) spend(argument);

@@ -35,6 +35,7 @@ Value filter_capitalize(Runtime& runtime, const Arguments& arguments) {
 
 // Words begin behind white space and -({[<, here in ASCII only.
 Value filter_title(Runtime& runtime, const Arguments& arguments) {
+  constexpr std::string_view kBeforeWords = "-({[<";
   const std::string text = self_as_text(runtime, arguments);
   std::string titled;
   bool begins_word = true;
@@ -42,7 +43,8 @@ Value filter_title(Runtime& runtime, const Arguments& arguments) {
     const size_t next = next_character(text, at);
     const std::string_view character = std::string_view(text).substr(at, next - at);
     titled += begins_word ? upper(character) : lower(character);
-    begins_word = strip(character, "-({[<", {}).empty() || strip(character).empty();
+    begins_word =
+        kBeforeWords.find(character) != std::string_view::npos || strip(character).empty();
     at = next;
   }
   return make_text(runtime.budget, titled);
@@ -76,13 +78,13 @@ Value filter_indent(Runtime& runtime, const Arguments& arguments) {
   runtime.budget.spend_bytes(2 * text.size());
   TextBuilder out(runtime.budget);
   bool is_first = true;
-  for (const std::string_view line : split_lines(text)) {
+  for_each_line(text, [&](std::string_view line) {
     if (!is_first) out.append("\n");
     const bool is_indented = is_first ? arguments.flag(1) : arguments.flag(2) || !line.empty();
     if (is_indented) out.append(indent);
     out.append(line);
     is_first = false;
-  }
+  });
   return Value(out.take());
 }
 

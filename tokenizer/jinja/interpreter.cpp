@@ -167,8 +167,7 @@ Interpreter::Flow Interpreter::execute_node(const SetBlock& node) {
 }
 
 Interpreter::Flow Interpreter::execute_node(const Macro& node) {
-  runtime_.budget.spend_steps(static_cast<int64_t>(scope_->names.size() / 8));
-  scope_->set(node.name, Value(Callable{Value(), &node}));
+  set_name(node.name, Value(Callable{Value(), &node}));
   return Flow::kNext;
 }
 
@@ -204,8 +203,12 @@ Interpreter::Flow Interpreter::execute_node(const Generation& node) {
   return Flow::kNext;
 }
 
-void Interpreter::assign(const Target& target, const Value& value) {
+void Interpreter::set_name(std::string_view name, Value value) {
   runtime_.budget.spend_steps(static_cast<int64_t>(scope_->names.size() / 8));
+  scope_->set(name, std::move(value));
+}
+
+void Interpreter::assign(const Target& target, const Value& value) {
   if (!target.attribute.empty()) {
     const Value object = evaluate_node(Name{target.names.front()});
     if (object.space() == nullptr || !object.space()->cycle.empty()) {
@@ -217,7 +220,7 @@ void Interpreter::assign(const Target& target, const Value& value) {
     return;
   }
   if (!target.unpacks) {
-    scope_->set(target.names.front(), value);
+    set_name(target.names.front(), value);
     return;
   }
   const std::vector<Value> items = items_of(runtime_.budget, value);
@@ -225,7 +228,7 @@ void Interpreter::assign(const Target& target, const Value& value) {
     throw Error("expected " + std::to_string(target.names.size()) + " values to unpack, got " +
                 std::to_string(items.size()));
   }
-  for (size_t i = 0; i < items.size(); ++i) scope_->set(target.names[i], items[i]);
+  for (size_t i = 0; i < items.size(); ++i) set_name(target.names[i], items[i]);
 }
 
 std::string Interpreter::render_separately(const Body& body) {
@@ -249,8 +252,11 @@ Value Interpreter::evaluate_optional(const ExpressionPtr& expression) {
 }
 
 Value Interpreter::evaluate_node(const Name& node) {
+  size_t looked_at = 0;  // scopes and names, not yet counted
   for (const Scope* scope = scope_; scope != nullptr; scope = scope->outer) {
-    runtime_.budget.spend_steps(static_cast<int64_t>(scope->names.size() / 8));
+    looked_at += 1 + scope->names.size();
+    runtime_.budget.spend_steps(static_cast<int64_t>(looked_at / 8));
+    looked_at %= 8;
     if (const Value* found = scope->find(node.name)) return *found;
   }
   if (const Builtin* function = find_function(node.name)) return Value(Callable{Value(), function});

@@ -72,6 +72,7 @@ class Interpreter {
   void run_loop(const For& node, const Value& iterable, int recursion);
   std::vector<Value> filtered_items(const For& node, const Value& iterable);
   void assign(const Target& target, const Value& value);
+  void set_name(std::string_view name, Value value);
   // What the body writes, with names of its own.
   std::string render_separately(const Body& body);
   void write(std::string_view text);

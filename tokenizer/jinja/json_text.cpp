@@ -15,7 +15,8 @@ void append_unicode_escape(std::string& out, char32_t unit) {
   for (int shift = 12; shift >= 0; shift -= 4) out += "0123456789abcdef"[unit >> shift & 0xF];
 }
 
-std::string quoted(const std::string& text, bool ensure_ascii) {
+void append_quoted(TextBuilder& quoted, std::string_view text, bool ensure_ascii) {
+  constexpr size_t kPieceBytes = 4096;  // the whole may be several times as long as the text
   constexpr std::string_view kEscaped = "\"\\\n\r\t\f\b";
   constexpr std::string_view kLetters = "\"\\nrtfb";
   std::string out = "\"";
@@ -34,8 +35,11 @@ std::string quoted(const std::string& text, bool ensure_ascii) {
     } else {
       append_code_point(out, character);
     }
+    if (out.size() < kPieceBytes) continue;
+    quoted.append(out);
+    out.clear();
   }
-  return out + '"';
+  quoted.append(out + '"');
 }
 
 class JsonWriter {
@@ -60,7 +64,7 @@ class JsonWriter {
     } else if (value.integer() != nullptr) {
       append_repr(out_, value);
     } else if (const std::string* text = value.text()) {
-      out_.append(quoted(*text, style_.ensure_ascii));
+      append_quoted(out_, *text, style_.ensure_ascii);
     } else if (const Dict* dict = value.dict()) {
       append_dict(*dict, level);
     } else if (sequence != nullptr && (sequence->kind() == Sequence::Kind::kList ||
@@ -99,7 +103,7 @@ class JsonWriter {
     out_.append("{");
     for (const Dict::Entry* entry : entries) {
       begin_item(entry == entries.front(), level + 1);
-      out_.append(quoted(entry->first, style_.ensure_ascii));
+      append_quoted(out_, entry->first, style_.ensure_ascii);
       out_.append(style_.key_separator);
       append(entry->second, level + 1);
     }

@@ -12,6 +12,7 @@ namespace eet::jinja {
 namespace {
 
 constexpr size_t kMaxSourceBytes = 1 << 20;
+constexpr size_t kMaxNameBytes = 1000;  // looking a name up counts as one step, whatever its length
 
 // Longer ones first, so that the first one that fits is the right one.
 constexpr std::array<std::string_view, 26> kOperators = {
@@ -252,6 +253,7 @@ class Lexer {
     if (is_name_start(first)) {
       size_t end = at_;
       while (end < source_.size() && (is_name_start(source_[end]) || is_digit(source_[end]))) ++end;
+      if (end - at_ > kMaxNameBytes) throw Error("a name is longer than 1000 bytes", line_);
       emit_to(Token::Type::kName, end);
     } else if (is_digit(first)) {
       lex_number();

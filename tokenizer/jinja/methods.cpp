@@ -1,5 +1,8 @@
 #include <algorithm>
 #include <array>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "tokenizer/jinja/builtins.h"
 #include "tokenizer/jinja/python_text.h"
@@ -31,53 +34,64 @@ Value str_rstrip(Runtime& runtime, const Arguments& arguments) {
   return strip_sides(runtime, arguments, {.left = false});
 }
 
-// Words between white space, at most `max_splits` + 1 of them: the last one takes the rest.
-std::vector<std::string_view> split_words(std::string_view text, int64_t max_splits) {
-  std::vector<std::string_view> words;
+// A list of texts that grows within the budget.
+class TextList {
+ public:
+  explicit TextList(Runtime& runtime) : budget_(runtime.budget) {}
+
+  // At most `max_splits` + 1 texts, where that is not negative.
+  bool is_last(int64_t max_splits) const {
+    return max_splits >= 0 && static_cast<int64_t>(items_.size()) >= max_splits;
+  }
+
+  void add(std::string_view text) { items_.push_back(make_text(budget_, text)); }
+  void reverse() { std::reverse(items_.begin(), items_.end()); }
+  Value take() { return make_sequence(budget_, Sequence::Kind::kList, std::move(items_)); }
+
+ private:
+  Budget& budget_;
+  std::vector<Value> items_;
+};
+
+// Words between white space; the last one of `max_splits` + 1 takes the rest.
+Value split_words(Runtime& runtime, std::string_view text, int64_t max_splits) {
+  TextList words(runtime);
   text = strip(text, {.right = false});
   while (!text.empty()) {
-    if (max_splits >= 0 && static_cast<int64_t>(words.size()) == max_splits) {
-      words.push_back(text);
+    if (words.is_last(max_splits)) {
+      words.add(text);
       break;
     }
     size_t end = 0;
     while (end < text.size() && !strip(text.substr(end, next_character(text, end) - end)).empty()) {
       end = next_character(text, end);
     }
-    words.push_back(text.substr(0, end));
+    words.add(text.substr(0, end));
     text = strip(text.substr(end), {.right = false});
   }
-  return words;
+  return words.take();
 }
 
-std::vector<std::string_view> split_at(std::string_view text, std::string_view separator,
-                                       int64_t max_splits) {
-  std::vector<std::string_view> parts;
+Value split_at(Runtime& runtime, std::string_view text, std::string_view separator,
+               int64_t max_splits) {
+  TextList parts(runtime);
   size_t begin = 0;
-  while (max_splits < 0 || static_cast<int64_t>(parts.size()) < max_splits) {
+  while (!parts.is_last(max_splits)) {
     const size_t found = find_text(text, separator, begin);
     if (found == std::string_view::npos) break;
-    parts.push_back(text.substr(begin, found - begin));
+    parts.add(text.substr(begin, found - begin));
     begin = found + separator.size();
   }
-  parts.push_back(text.substr(begin));
-  return parts;
-}
-
-Value make_texts(Runtime& runtime, const std::vector<std::string_view>& texts) {
-  std::vector<Value> items;
-  items.reserve(texts.size());
-  for (const std::string_view text : texts) items.push_back(make_text(runtime.budget, text));
-  return make_sequence(runtime.budget, Sequence::Kind::kList, std::move(items));
+  parts.add(text.substr(begin));
+  return parts.take();
 }
 
 Value str_split(Runtime& runtime, const Arguments& arguments) {
   const std::string& text = self_text(arguments);
   const int64_t max_splits = arguments.integer(1, -1);
-  runtime.budget.spend_bytes(text.size());
-  if (!arguments.given(0)) return make_texts(runtime, split_words(text, max_splits));
+  if (!arguments.given(0)) return split_words(runtime, text, max_splits);
   if (arguments.text(0).empty()) arguments.fail("needs a separator that is not empty");
-  return make_texts(runtime, split_at(text, arguments.text(0), max_splits));
+  return split_at(runtime, text, arguments.text(0), max_splits);
 }
 
 Value str_rsplit(Runtime& runtime, const Arguments& arguments) {
@@ -90,47 +104,49 @@ Value str_rsplit(Runtime& runtime, const Arguments& arguments) {
   if (separator.size() > kMaxSearchedBackwards) {
     arguments.fail("takes no separator above 256 bytes");
   }
-  runtime.budget.spend_bytes(text.size());
-  std::vector<std::string_view> parts;
+  TextList parts(runtime);
   std::string_view rest = text;
-  while (max_splits < 0 || static_cast<int64_t>(parts.size()) < max_splits) {
+  while (!parts.is_last(max_splits)) {
     const size_t found = rest.rfind(separator);
     if (found == std::string_view::npos) break;
-    parts.push_back(rest.substr(found + separator.size()));
+    parts.add(rest.substr(found + separator.size()));
     rest = rest.substr(0, found);
   }
-  parts.push_back(rest);
-  std::reverse(parts.begin(), parts.end());
-  return make_texts(runtime, parts);
+  parts.add(rest);
+  parts.reverse();
+  return parts.take();
 }
 
 Value str_splitlines(Runtime& runtime, const Arguments& arguments) {
-  runtime.budget.spend_bytes(self_text(arguments).size());
-  return make_texts(runtime, split_lines(self_text(arguments)));
+  TextList lines(runtime);
+  for_each_line(self_text(arguments), [&lines](std::string_view line) { lines.add(line); });
+  return lines.take();
 }
 
 // Whether `matches` holds for the argument, or for one of a tuple of them.
 template <typename Matches>
-bool any_affix(const Arguments& arguments, Matches matches) {
+bool any_affix(Runtime& runtime, const Arguments& arguments, Matches matches) {
   const Sequence* tuple = arguments.at(0).sequence();
   if (tuple == nullptr || tuple->kind() != Sequence::Kind::kTuple)
     return matches(arguments.text(0));
   return std::any_of(tuple->items().begin(), tuple->items().end(), [&](const Value& item) {
     if (item.text() == nullptr) arguments.fail("expected a tuple of str");
+    runtime.budget.spend_steps();
+    runtime.budget.spend_reading(item.text()->size());
     return matches(*item.text());
   });
 }
 
-Value str_startswith(Runtime&, const Arguments& arguments) {
+Value str_startswith(Runtime& runtime, const Arguments& arguments) {
   const std::string& text = self_text(arguments);
-  return Value(
-      any_affix(arguments, [&text](const std::string& affix) { return text.starts_with(affix); }));
+  return Value(any_affix(runtime, arguments,
+                         [&text](const std::string& affix) { return text.starts_with(affix); }));
 }
 
-Value str_endswith(Runtime&, const Arguments& arguments) {
+Value str_endswith(Runtime& runtime, const Arguments& arguments) {
   const std::string& text = self_text(arguments);
-  return Value(
-      any_affix(arguments, [&text](const std::string& affix) { return text.ends_with(affix); }));
+  return Value(any_affix(runtime, arguments,
+                         [&text](const std::string& affix) { return text.ends_with(affix); }));
 }
 
 Value str_removeprefix(Runtime& runtime, const Arguments& arguments) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 #include <system_error>
+#include <vector>
 
 #include "tokenizer/jinja/error.h"
 #include "tokenizer/utf8.h"
@@ -216,19 +217,17 @@ std::string_view strip(std::string_view text, std::string_view characters, Strip
   });
 }
 
-std::vector<std::string_view> split_lines(std::string_view text) {
-  std::vector<std::string_view> lines;
+void for_each_line(std::string_view text, FunctionRef<void(std::string_view)> visit) {
   size_t line_begin = 0;
   for (size_t at = 0; at < text.size();) {
     const size_t line_end = at;
     const char32_t character = next_code_point(text, at);
     if (!ends_line(character)) continue;
     if (character == '\r' && at < text.size() && text[at] == '\n') ++at;
-    lines.push_back(text.substr(line_begin, line_end - line_begin));
+    visit(text.substr(line_begin, line_end - line_begin));
     line_begin = at;
   }
-  if (line_begin < text.size()) lines.push_back(text.substr(line_begin));
-  return lines;
+  if (line_begin < text.size()) visit(text.substr(line_begin));
 }
 
 std::string lower(std::string_view text) {
@@ -251,13 +250,25 @@ std::string capitalize(std::string_view text) {
   return out + lower(text.substr(at));
 }
 
-std::string repr(std::string_view text) {
+void write_repr(std::string_view text, FunctionRef<void(std::string_view)> write) {
+  constexpr size_t kPieceBytes = 4096;
   const bool has_single = text.find('\'') != std::string_view::npos;
   const bool has_double = text.find('"') != std::string_view::npos;
   const char quote = has_single && !has_double ? '"' : '\'';
-  std::string out(1, quote);
-  for (size_t at = 0; at < text.size();) append_escaped(out, next_code_point(text, at), quote);
-  return out + quote;
+  std::string piece(1, quote);
+  for (size_t at = 0; at < text.size();) {
+    append_escaped(piece, next_code_point(text, at), quote);
+    if (piece.size() < kPieceBytes) continue;
+    write(piece);
+    piece.clear();
+  }
+  write(piece + quote);
+}
+
+std::string repr(std::string_view text) {
+  std::string out;
+  write_repr(text, [&out](std::string_view piece) { out += piece; });
+  return out;
 }
 
 std::string repr(double number) {

@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "tokenizer/function_ref.h"
 
 namespace eet::jinja {
 
@@ -28,8 +29,8 @@ struct StripSides {
 std::string_view strip(std::string_view text, StripSides sides = {});
 std::string_view strip(std::string_view text, std::string_view characters, StripSides sides);
 
-// str.splitlines().
-std::vector<std::string_view> split_lines(std::string_view text);
+// Calls `visit` for each of str.splitlines().
+void for_each_line(std::string_view text, FunctionRef<void(std::string_view)> visit);
 
 // str.lower(), str.upper() and str.capitalize(). Error on what depends on the language of Unicode
 // beyond a table: a capital sigma.
@@ -37,7 +38,9 @@ std::string lower(std::string_view text);
 std::string upper(std::string_view text);
 std::string capitalize(std::string_view text);
 
-// repr().
+// repr(). That of text may be several times as long: `write` is called for one piece of it after
+// the other.
+void write_repr(std::string_view text, FunctionRef<void(std::string_view)> write);
 std::string repr(std::string_view text);
 std::string repr(double number);
 

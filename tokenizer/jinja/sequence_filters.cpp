@@ -24,6 +24,7 @@ class AttributePath {
     }
     std::string_view rest = *path->text();
     while (true) {
+      runtime.budget.spend_bytes(sizeof(Value));
       const size_t end = std::min(rest.find('.'), rest.size());
       steps_.push_back(step(rest.substr(0, end)));
       if (end == rest.size()) break;
@@ -33,6 +34,7 @@ class AttributePath {
 
   Value follow(Value item, const Value* fallback = nullptr) const {
     for (const Value& key : steps_) {
+      runtime_.budget.spend_steps();
       item = get_item(runtime_, item, key);
       if (fallback != nullptr && item.is_undefined()) item = *fallback;
     }

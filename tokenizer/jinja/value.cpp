@@ -255,6 +255,10 @@ std::string to_text(Budget& budget, const Value& value) {
 
 namespace {
 
+void append_repr(TextBuilder& out, std::string_view text) {
+  write_repr(text, [&out](std::string_view piece) { out.append(piece); });
+}
+
 void append_items(TextBuilder& out, const Sequence& sequence) {
   const bool is_tuple = sequence.kind() == Sequence::Kind::kTuple;
   out.append(is_tuple ? "(" : "[");
@@ -272,7 +276,7 @@ void append_entries(TextBuilder& out, const Dict& dict) {
   for (const auto& [key, value] : dict.entries()) {
     if (!is_first) out.append(", ");
     is_first = false;
-    out.append(repr(key));
+    append_repr(out, key);
     out.append(": ");
     append_repr(out, value);
   }
@@ -294,7 +298,7 @@ void append_repr(TextBuilder& out, const Value& value) {
   } else if (const double* real = value.real()) {
     out.append(repr(*real));
   } else if (const std::string* text = value.text()) {
-    out.append(repr(*text));
+    append_repr(out, *text);
   } else if (sequence != nullptr && (sequence->kind() == Sequence::Kind::kList ||
                                      sequence->kind() == Sequence::Kind::kTuple)) {
     append_items(out, *sequence);
