@@ -180,6 +180,11 @@ TEST_CASE("a text's searches share one limit of steps") {
   CHECK(matches("a+b|a", std::string(2'000, 'a')).size() == 2'000);
 }
 
+TEST_CASE("a pattern whose steps each look at the whole text is refused") {
+  CHECK_THROWS_WITH_AS(matches("a++b|c", std::string(1'000'000, 'a')),
+                       doctest::Contains("it takes too long"), TokenizerError);
+}
+
 // Text of the characters that the known patterns tell apart, and of any others.
 std::string random_text(std::mt19937& random) {
   static const std::vector<std::string> kParts = {
