@@ -63,26 +63,32 @@ std::vector<SequencePtr> rows_with_prefix(int count, int shared, int own, int ma
 
 constexpr auto kNever = [] { return false; };
 
+// A job of random trees of rows, some of which are stopped early: the prompt tokens that they
+// share. `seed` picks schedule and, for one in four, a longrope model's short context.
+int64_t shared_in_random_job(uint32_t seed, PromptForest& forest, SchedulerOptions options,
+                             int64_t num_slabs) {
+  CAPTURE(seed);
+  options.schedule = seed % 2 ? Schedule::kStatic : Schedule::kRefill;
+  options.max_num_seqs = static_cast<size_t>(forest.uniform(4, 16));
+  options.sort_window = static_cast<size_t>(forest.uniform(1, 40));
+  options.share_prefixes = true;
+  if (seed % 4 == 3) options.short_context = 300;
+  const std::vector<SequencePtr> rows = random_rows(forest, 40);
+  const JobOutcome outcome =
+      ScheduledJob(options, num_slabs).run(rows, [&] { return forest.uniform(0, 60) == 0; });
+  CHECK(outcome.computed + outcome.shared == prompt_tokens(rows));
+  return outcome.shared;
+}
+
 }  // namespace
 
 TEST_CASE("rows read what they expect from pages they share, and every page comes back") {
   int64_t shared = 0;
   for (uint32_t seed = 0; seed < 80; ++seed) {
-    CAPTURE(seed);
     PromptForest forest(seed, seed % 3 == 0 ? 3 : 5000, 600);
-    SchedulerOptions options{.schedule = seed % 2 ? Schedule::kStatic : Schedule::kRefill,
-                             .max_num_seqs = static_cast<size_t>(forest.uniform(4, 16)),
-                             .max_batched_tokens = forest.uniform(60, 1500),
-                             .sort_window = static_cast<size_t>(forest.uniform(1, 40)),
-                             .share_prefixes = true};
-    if (seed % 4 == 3) options.short_context = 300;
-    const std::vector<SequencePtr> rows = random_rows(forest, 40);
+    const SchedulerOptions options{.max_batched_tokens = forest.uniform(60, 1500)};
     // Little memory: a row of 4 samples needs up to 16 pages.
-    const JobOutcome outcome = ScheduledJob(options, forest.uniform(16, 50)).run(rows, [&] {
-      return forest.uniform(0, 60) == 0;
-    });
-    CHECK(outcome.computed + outcome.shared == prompt_tokens(rows));
-    shared += outcome.shared;
+    shared += shared_in_random_job(seed, forest, options, forest.uniform(16, 50));
   }
   CHECK(shared > 80 * 1000);
 }
@@ -225,24 +231,13 @@ PageGroups mixed_groups(int64_t short_window, int64_t long_window) {
 TEST_CASE("rows read what they expect behind windows, too, and every page comes back") {
   int64_t shared = 0;
   for (uint32_t seed = 0; seed < 120; ++seed) {
-    CAPTURE(seed);
     PromptForest forest(seed, seed % 3 == 0 ? 3 : 5000, 900);
     const int window = forest.uniform(1, 400);
-    SchedulerOptions options{.schedule = seed % 2 ? Schedule::kStatic : Schedule::kRefill,
-                             .max_num_seqs = static_cast<size_t>(forest.uniform(4, 16)),
-                             .max_batched_tokens = forest.uniform(60, 600),
-                             .sort_window = static_cast<size_t>(forest.uniform(1, 40)),
-                             .page_groups = mixed_groups(window, window + forest.uniform(1, 300)),
-                             .share_prefixes = true};
+    SchedulerOptions options{.max_batched_tokens = forest.uniform(60, 600),
+                             .page_groups = mixed_groups(window, window + forest.uniform(1, 300))};
     if (seed % 5 == 4) options.page_groups = page_groups({{.window = window, .num_layers = 3}});
-    if (seed % 4 == 3) options.short_context = 300;
-    const std::vector<SequencePtr> rows = random_rows(forest, 40);
     // Little memory: a row of 4 samples needs up to 36 pages of each group.
-    const JobOutcome outcome = ScheduledJob(options, forest.uniform(66, 150)).run(rows, [&] {
-      return forest.uniform(0, 60) == 0;
-    });
-    CHECK(outcome.computed + outcome.shared == prompt_tokens(rows));
-    shared += outcome.shared;
+    shared += shared_in_random_job(seed, forest, options, forest.uniform(66, 150));
   }
   CHECK(shared > 120 * 1000);
 }
