@@ -412,6 +412,7 @@ bool EngineGroup::has_work() const {
 std::span<const TokenOutput> EngineGroup::step() {
   Impl& group = *impl_;
   std::vector<std::string> messages;
+  std::exception_ptr end;  // why nothing more is to come
   group.outputs.clear();
   {
     std::unique_lock lock(group.mutex);
@@ -425,10 +426,14 @@ std::span<const TokenOutput> EngineGroup::step() {
       for (Impl::Worker& worker : group.workers) worker.woken.notify_one();
     }
     messages.swap(group.messages);
-    if (group.fatal && group.outputs.empty()) std::rethrow_exception(group.fatal);
-    require(group.num_live > 0 || !group.outputs.empty() || !group.has_work(), group.last_failure);
+    if (group.outputs.empty() && group.fatal) {
+      end = group.fatal;
+    } else if (group.outputs.empty() && group.num_live == 0 && group.has_work()) {
+      end = std::make_exception_ptr(Error(group.last_failure));
+    }
   }
   for (const std::string& message : messages) group.warn(message);
+  if (end) std::rethrow_exception(end);
   return group.outputs;
 }
 
