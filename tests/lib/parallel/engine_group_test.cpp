@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 
@@ -92,6 +93,13 @@ struct Fixture {
          .schedule = Schedule::kRefill,
          .warn = [this](const std::string& text) { warnings.push_back(text); }});
   }
+  // Engines [begin, end) fail; the others wait for that in their fourth step.
+  void let_fail(size_t begin, size_t end) {
+    const auto gate = std::make_shared<Gate>(static_cast<int>(end - begin));
+    for (size_t e = 0; e < engines.size(); ++e) {
+      (begin <= e && e < end ? engines[e].opens : engines[e].awaits) = gate;
+    }
+  }
 };
 
 }  // namespace
@@ -127,6 +135,7 @@ TEST_CASE("rows of an engine that fails run on the others, and nothing comes twi
       for (size_t e = 0; e < failing; ++e) {
         fixture.engines[e].fails_at_step = step + static_cast<int64_t>(3 * e);
       }
+      fixture.let_fail(0, failing);
       EngineGroup group = fixture.make();
       const Outcome outcome = run(group, rows);
       CHECK(outcome.samples == expected);
@@ -151,6 +160,7 @@ TEST_CASE("a device's fault ends the group, once all that was known is returned"
       CAPTURE(step);
       Fixture fixture(count);
       fixture.engines.back().faults_at_step = step;
+      fixture.let_fail(count - 1, count);
       EngineGroup group = fixture.make();
       Samples known;
       std::string reason;
@@ -181,6 +191,9 @@ TEST_CASE("a fault after another engine was dropped ends the group, too") {
   Fixture fixture(3);
   fixture.engines[0].fails_at_step = 2;
   fixture.engines[1].faults_at_step = 30;
+  fixture.let_fail(1, 2);
+  fixture.engines[0].awaits.reset();
+  fixture.engines[0].opens = fixture.engines[1].awaits = std::make_shared<Gate>();
   EngineGroup group = fixture.make();
   CHECK_THROWS_AS(run(group, mixed_rows(300)), DeviceFault);
 }
@@ -234,13 +247,23 @@ TEST_CASE("a row whose tokens another engine does not repeat is an error, not a 
   Fixture fixture(2);
   fixture.engines[0].fails_at_step = 5;
   fixture.engines[1].wrong_from_step = 0;
-  fixture.engines[1].step_time = std::chrono::microseconds(300);
+  fixture.let_fail(0, 1);
+  fixture.engines[1].waits_at_step = 0;
   EngineGroup group = fixture.make();
   std::vector<Request> rows;
   for (uint64_t row = 0; row < 8; ++row) rows.push_back(simulated_request(row, 5, 30));
   const Outcome outcome = run(group, rows);
-  CHECK(outcome.errors.size() == 4);
+  // The rows that the first engine had begun; the others are the second one's alone.
+  CHECK_FALSE(outcome.errors.empty());
   for (const auto& [row, code] : outcome.errors) CHECK(code == "not_reproduced");
+  for (const auto& [key, tokens] : outcome.samples) {
+    const bool failed = outcome.errors.contains(key.first);
+    CHECK(tokens.size() == (failed ? 5 : 30));
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      const int32_t right = simulated_token(key.first, key.second, static_cast<int64_t>(i));
+      CHECK(tokens[i] == right + (failed ? 0 : 1));
+    }
+  }
 }
 
 TEST_CASE("stopped rows end wherever they are, and the others go on") {

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -16,6 +19,27 @@
 
 namespace eet::test {
 
+// What engines wait for, so that threads that the system runs late do not change a test's course.
+class Gate {
+ public:
+  explicit Gate(int failures = 1) : closed_by_(failures) {}
+  void count_failure() {
+    const std::lock_guard lock(mutex_);
+    --closed_by_;
+    opened_.notify_all();
+  }
+  // Gives up after a while: then the test fails, and does not hang.
+  void wait() {
+    std::unique_lock lock(mutex_);
+    opened_.wait_for(lock, std::chrono::seconds(20), [this] { return closed_by_ <= 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable opened_;
+  int closed_by_;
+};
+
 struct SimulatedOptions {
   std::string name = "sim:0";
   std::string kind = "simulated";
@@ -23,8 +47,11 @@ struct SimulatedOptions {
   size_t sort_window = 64;
   int64_t max_positions = 1'000'000;  // of a row: the memory of this engine
   int64_t fails_at_step = -1;
-  int64_t faults_at_step = -1;   // and takes the process with it
-  int64_t wrong_from_step = -1;  // from there on it gives other tokens
+  int64_t faults_at_step = -1;        // and takes the process with it
+  int64_t wrong_from_step = -1;       // from there on it gives other tokens
+  std::shared_ptr<Gate> opens = {};   // where it fails
+  std::shared_ptr<Gate> awaits = {};  // before step `waits_at_step`
+  int64_t waits_at_step = 3;
   std::chrono::microseconds step_time{0};
   int32_t vocab_size = 30'000;
 };
@@ -53,10 +80,8 @@ class SimulatedEngine : public Generator {
   bool has_work() const override { return !waiting_.empty() || !running_.empty(); }
 
   std::span<const TokenOutput> step() override {
-    if (stats_.decode_steps == options_.fails_at_step) throw std::runtime_error("the bus is gone");
-    if (stats_.decode_steps == options_.faults_at_step) {
-      throw DeviceFault(options_.name + " failed: a stray write");
-    }
+    fail_where_asked();
+    if (options_.awaits && stats_.decode_steps == options_.waits_at_step) options_.awaits->wait();
     if (options_.step_time.count() > 0) std::this_thread::sleep_for(options_.step_time);
     outputs_.clear();
     start_rows();
@@ -94,6 +119,14 @@ class SimulatedEngine : public Generator {
   }
 
  private:
+  void fail_where_asked() const {
+    const bool fails = stats_.decode_steps == options_.fails_at_step;
+    const bool faults = stats_.decode_steps == options_.faults_at_step;
+    if ((fails || faults) && options_.opens) options_.opens->count_failure();
+    if (fails) throw std::runtime_error("the bus is gone");
+    if (faults) throw DeviceFault(options_.name + " failed: a stray write");
+  }
+
   struct Running {
     int64_t given = 0;
     int64_t max_tokens = 0;
