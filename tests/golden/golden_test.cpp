@@ -57,8 +57,7 @@ class TransformersCounts {
     size_t rows = 0;
     std::string device;
   };
-  // Rows that leave the golden in the run on a GPU, or where that was not made (hours of small
-  // kernels), on the CPU.
+  // Rows that leave the golden in the run on a GPU, or where that was not made, on the CPU.
   Count rows_left(const std::string& model, const std::string& dtype) const {
     for (const char* device : {"cuda", "cpu"}) {
       const json& models = counts_.at(device).at("models");
