@@ -57,6 +57,14 @@ struct ThreadPool::Impl {
   std::mutex error_mutex;
   std::exception_ptr error;
 
+  // Also when the system gave fewer threads than were asked for.
+  ~Impl() {
+    stopping = true;
+    loops_started.fetch_add(1);
+    loops_started.notify_all();
+    for (std::thread& worker : workers) worker.join();
+  }
+
   void run_iterations() {
     for (;;) {
       const int64_t i = next.fetch_add(1, std::memory_order_relaxed);
@@ -83,15 +91,12 @@ struct ThreadPool::Impl {
 };
 
 ThreadPool::ThreadPool(int num_threads) : impl_(std::make_unique<Impl>()) {
-  for (int i = 1; i < num_threads; ++i) impl_->workers.emplace_back([this] { impl_->work(); });
+  for (int i = 1; i < num_threads; ++i) {
+    impl_->workers.emplace_back([impl = impl_.get()] { impl->work(); });
+  }
 }
 
-ThreadPool::~ThreadPool() {
-  impl_->stopping = true;
-  impl_->loops_started.fetch_add(1);
-  impl_->loops_started.notify_all();
-  for (std::thread& worker : impl_->workers) worker.join();
-}
+ThreadPool::~ThreadPool() = default;
 
 int ThreadPool::num_threads() const {
   return static_cast<int>(impl_->workers.size()) + 1;

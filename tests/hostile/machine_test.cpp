@@ -204,6 +204,22 @@ TEST_CASE("a limit on open files is told with its remedy, wherever it is met") {
   CHECK(is_enough);
 }
 
+TEST_CASE("a limit on threads is told with its remedy, wherever it is met") {
+#if defined(__SANITIZE_ADDRESS__)
+  MESSAGE("skipped: the sanitizers take more addresses than the limit leaves");
+  return;
+#endif
+  SmallJob job;
+  const auto run_in_small_space = [&job](const std::string& threads) {
+    job.threads = threads;
+    return stderr_of(job.dir, "ulimit -v 1000000; exec " + job.command({"--overwrite"}));
+  };
+  CHECK(run_in_small_space("2").empty());
+  const std::string err = run_in_small_space("1000");  // there is no room for so many stacks
+  CAPTURE(err);
+  CHECK(err.find("allow more processes (ulimit -u") != std::string::npos);
+}
+
 TEST_CASE("a current directory that was removed is told") {
   SmallJob job;
   const std::string gone = shell_quoted(job.dir.file("gone"));

@@ -21,7 +21,7 @@ struct SmallJob {
 
   std::vector<std::string> args(const std::vector<std::string>& more = {}) const {
     std::vector<std::string> all = {"generate", "-q",   "-m",       model, "-i",        input,
-                                    "-o",       output, "--device", "cpu", "--threads", "2"};
+                                    "-o",       output, "--device", "cpu", "--threads", threads};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -39,6 +39,7 @@ struct SmallJob {
   std::string input;
   std::string output = dir.file("out.jsonl");
   std::string journal = output + ".eet-journal";
+  std::string threads = "2";
 };
 
 inline bool says(const EetResult& result, const char* text) {
