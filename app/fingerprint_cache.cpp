@@ -72,7 +72,9 @@ void FingerprintCache::add(const fs::path& file, const FileIdentity& identity,
 
 void FingerprintCache::save() noexcept {
   if (!changed_ || path_.empty()) return;
+  fs::path partial;
   try {
+    partial = concat(path_.string(), ".", ::getpid());
     std::ostringstream text;
     text.exceptions(std::ostringstream::badbit);  // no part is left out in silence
     text << kFirstLine << '\n';
@@ -86,7 +88,6 @@ void FingerprintCache::save() noexcept {
            << '\n';
     }
     fs::create_directories(path_.parent_path());
-    const fs::path partial = concat(path_.string(), ".", ::getpid());
     fs::remove(partial);
     OutputFile file(partial);
     file.write(text.str());
@@ -94,7 +95,8 @@ void FingerprintCache::save() noexcept {
     fs::rename(partial, path_);
     changed_ = false;
   } catch (const std::exception&) {
-    return;
+    std::error_code error;
+    fs::remove(partial, error);
   }
 }
 
