@@ -13,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "app/cli/outside_flags.h"
 #include "app/complete_output.h"
 #include "app/engines.h"
 #include "app/error_text.h"
@@ -34,6 +35,7 @@
 #include "app/job/shard.h"
 #include "app/job/shard_file.h"
 #include "app/job/stopwatch.h"
+#include "app/job/text/named_files.h"
 #include "app/model_files.h"
 #include "app/model_fingerprint.h"
 #include "app/options.h"
@@ -106,6 +108,19 @@ void report_recovery(const JobOutput& output, bool quiet) {
 // Rows that appear on a terminal are progress enough, and would be mixed with it.
 ProgressStyle progress_style(const GenerateOptions& options) {
   return options.quiet || is_terminal(options.output) ? ProgressStyle::kNone : options.progress;
+}
+
+// All that the job reads, and may not write.
+FileIds files_read(const GenerateOptions& options, const std::string& model,
+                   const ModelFiles& files, const RequestReader& reader) {
+  FileIds read = reader.files();
+  const auto add = [&read](const FileIds& more) {
+    read.insert(read.end(), more.begin(), more.end());
+  };
+  for (const std::filesystem::path& file : files.paths()) read.push_back(id_of_file(file.string()));
+  add(named_files_of(model));
+  add(files_of_flags(options));
+  return read;
 }
 
 // About as many bytes of the input are each shard's.
@@ -248,13 +263,11 @@ int run_process(GenerateOptions options, const std::vector<Restart>& restarts) {
   const std::string sampling = settle_sampling(options, checkpoint.config);
   check_shard(options);
   RequestReader reader(options.inputs, options.row_defaults(), options.input_options);
-  JobOutput output(options.output, options.safety, reader.files());
-  for (const std::filesystem::path& file : files.paths()) {
-    output.refuse_as_other(id_of_file(file.string()));
-  }
+  const FileIds read = files_read(options, model, files, reader);
+  JobOutput output(options.output, options.safety, read);
   std::optional<ResultFile> report;
   if (!options.stats.empty()) {
-    report.emplace(options.stats, reader.files());
+    report.emplace(options.stats, read);
     output.refuse_as_other(report->id());
   }
   const std::unique_ptr<Tokenizer> tokenizer =
@@ -364,7 +377,8 @@ void add_generate_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("generate", "Complete a file of prompts");
   const auto options = std::make_shared<GenerateOptions>();
   add_generate_options(*command, *options);
-  command->callback([options, &exit_code] {
+  command->callback([command, options, &exit_code] {
+    options->config_file = config_file_of(*command);
     exit_code = options->dry_run ? validate(*options, {}) : run_job(*options);
   });
 }

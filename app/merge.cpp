@@ -185,8 +185,10 @@ void join(const std::vector<Part>& parts, std::optional<char> delimiter, Output&
 void check_not_a_part(const MergeCommand& command) {
   std::error_code ignored;
   for (const std::string& part : command.parts) {
-    require(!std::filesystem::equivalent(part, command.output, ignored), command.output,
-            ": expected another file for the output, got one of the parts");
+    for (const std::string& file : {part, shard_check_path(part)}) {
+      require(!std::filesystem::equivalent(file, command.output, ignored), command.output,
+              ": expected another file for the output, got one of the parts");
+    }
   }
 }
 

@@ -10,6 +10,8 @@
 
 namespace eet {
 
+namespace fs = std::filesystem;
+
 Checkpoint open_model(const std::string& path, const ConfigPolicy& policy) {
   Checkpoint checkpoint = open_checkpoint(path, policy);
   for (const std::string& warning : checkpoint.warnings) {
@@ -32,6 +34,16 @@ ModelChat open_chat(const GenerateOptions& job, const Checkpoint& checkpoint) {
   return ModelChat(
       job.tokenizer.empty() ? checkpoint.tokenizer_directory : std::filesystem::path(job.tokenizer),
       job.chat);
+}
+
+FileIds files_of_flags(const GenerateOptions& job) {
+  FileIds ids = {id_of_file(job.chat.template_file), id_of_file(job.config_file)};
+  if (job.generation_config != "auto" && job.generation_config != "none") {
+    ids.push_back(id_of_file(job.generation_config));
+    ids.push_back(
+        id_of_file((fs::path(job.generation_config) / "generation_config.json").string()));
+  }
+  return ids;
 }
 
 std::string settle_sampling(GenerateOptions& job, const ModelConfig& config) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "app/job/file_id.h"
 #include "app/options.h"
 #include "tokenizer/tokenizer.h"
 #include "weights_tools/checkpoint.h"
@@ -22,6 +23,9 @@ std::unique_ptr<Tokenizer> load_tokenizer_if_any(const std::string& named,
 
 // The chat template that the job's flags or its model's files have. Throws Error.
 ModelChat open_chat(const GenerateOptions& job, const Checkpoint& checkpoint);
+
+// The files that flags of the job name: what it writes may be none of them.
+FileIds files_of_flags(const GenerateOptions& job);
 
 // Completes job.params by generation_config.json, and returns what was set and by whom, for people.
 // Throws CLI::ValidationError when what rows are given by default is out of its range.

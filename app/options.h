@@ -47,6 +47,7 @@ struct GenerateOptions {
   SamplingParams params;  // of rows that say nothing themselves
   std::vector<std::string> stop;
   std::string generation_config = "auto";  // "none", or where it is
+  std::string config_file;                 // that flags were read from, empty: none
   std::set<std::string> set_by_flag;       // names of `params` that flags have set
 
   RowDefaults row_defaults() const {

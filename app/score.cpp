@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "app/chat_flags.h"
+#include "app/cli/outside_flags.h"
 #include "app/engine_options.h"
 #include "app/generate.h"
 #include "app/input_options.h"
@@ -44,7 +45,8 @@ Examples:
   eet score -m MODEL -i text.txt -o - --logprobs
 
 Exit codes as of `eet generate`.)");
-  command->callback([options, &exit_code] {
+  command->callback([command, options, &exit_code] {
+    options->config_file = config_file_of(*command);
     check_options(*options);
     exit_code = run_job(*options);
   });

@@ -18,6 +18,7 @@
 #include "app/job/input/row_limits.h"
 #include "app/job/output/result_file.h"
 #include "app/job/text/model_tokenizer.h"
+#include "app/job/text/named_files.h"
 
 namespace eet {
 namespace {
@@ -70,7 +71,7 @@ class TokenizeJob {
       : options_(options),
         tokenizer_(open_tokenizer(options.model)),
         input_(options.input, kMaxLineBytes),
-        output_(options.output, {input_.file()}) {}
+        output_(options.output, files_read()) {}
 
   int run() {
     output_.start();
@@ -89,6 +90,12 @@ class TokenizeJob {
   }
 
  private:
+  FileIds files_read() const {
+    FileIds files = named_files_of(options_.model);
+    files.push_back(input_.file());
+    return files;
+  }
+
   void detect_form(const Line& line) {
     const size_t first = line.text.find_first_not_of(" \t");
     if (first != std::string_view::npos) is_json_lines_ = line.text[first] == '{';

@@ -47,6 +47,8 @@ bool is_converted_file(const fs::directory_entry& entry) {
 
 void check_replaceable(const fs::path& destination, const fs::path& source) {
   const std::string where = destination.string();
+  require(!fs::is_symlink(fs::symlink_status(destination)), where,
+          ": is a symbolic link, which is not replaced; give the directory that it leads to");
   require(fs::is_directory(destination), where, ": exists and is no directory");
   require(source.empty() || !holds(fs::canonical(destination), fs::canonical(source)), where,
           ": would replace the model that is being converted; write elsewhere");

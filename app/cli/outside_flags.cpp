@@ -97,4 +97,9 @@ void add_outside_flags(CLI::App& command) {
       ->type_name("FILE");
 }
 
+std::string config_file_of(const CLI::App& command) {
+  const CLI::Option* option = command.get_option_no_throw("--config");
+  return option == nullptr || option->count() == 0 ? std::string() : option->results().back();
+}
+
 }  // namespace eet

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <string>
 
 namespace eet {
 
@@ -11,5 +12,8 @@ namespace eet {
 // A command with another --config (bench: shapes) has variables only. To be called after the
 // command's other flags are declared.
 void add_outside_flags(CLI::App& command);
+
+// The file that --config named, once `command` is parsed; empty where there was none.
+std::string config_file_of(const CLI::App& command);
 
 }  // namespace eet

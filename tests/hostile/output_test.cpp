@@ -76,6 +76,46 @@ TEST_CASE("an output may not be a file of the model") {
   CHECK(read_text(job.output) == before);
 }
 
+TEST_CASE("no file that a command reads is written, whatever the flag that names it") {
+  SmallJob job;
+  const std::string model = job.copy_model("tales-gpt2");
+  const std::string row = "{\"text\":\"a\",\"prompt\":\"a\",\"max_tokens\":1}\n";
+  job.dir.write("in.jsonl", row);
+  const auto check_kept = [&](const std::string& file, const std::vector<std::string>& flags) {
+    CAPTURE(file);
+    const std::string before = read_text(file);
+    std::vector<std::string> args = {"tokenize", "-m", model, "-i", job.input, "-o", file};
+    if (file.starts_with(model)) CHECK(says(run_eet(args), "already in use"));
+    args[0] = "score";
+    args.insert(args.end(), {"--overwrite", "--device", "cpu"});
+    args.insert(args.end(), flags.begin(), flags.end());
+    CHECK(says(run_eet(args), "already in use"));
+    args[0] = "generate";
+    CHECK(says(run_eet(args), "already in use"));
+    args[6] = job.output;
+    args.insert(args.end(), {"--stats", file});
+    CHECK(says(run_eet(args), "already in use"));
+    CHECK(read_text(file) == before);
+  };
+  for (const char* name : {"/config.json", "/model.safetensors", "/tokenizer.json"}) {
+    check_kept(model + name, {});
+  }
+  const std::string chat = job.dir.write("chat.jinja", "{{ messages[0].content }}");
+  check_kept(chat, {"--chat-template", chat});
+  const std::string flags = job.dir.write("flags.toml", "threads = 1\n");
+  check_kept(flags, {"--config", flags});
+}
+
+TEST_CASE("a merged output replaces neither a part nor what says of which job it is") {
+  const SmallJob job;
+  REQUIRE(job.run({"--shard", "0/2"}).exit_code == 0);
+  const std::string check = job.output + ".eet-shard";
+  const std::string before = read_text(check);
+  const EetResult result = run_eet({"merge", "-o", check, job.output});
+  CHECK(says(result, "expected another file for the output, got one of the parts"));
+  CHECK(read_text(check) == before);
+}
+
 mode_t mode_of(const std::string& path) {
   struct stat info {};
   REQUIRE(::stat(path.c_str(), &info) == 0);
@@ -109,6 +149,9 @@ TEST_CASE("conversions replace what a conversion wrote, and nothing else") {
   CHECK(says(run_eet({"convert", job.model, model, "--force"}), "holds src"));
   CHECK(read_text(model + "/src/thesis.tex") == kPrecious);
   fs::remove_all(model + "/src");
+  fs::create_directory_symlink(model, job.dir.file("link"));
+  CHECK(says(run_eet({"convert", job.model, job.dir.file("link"), "--force"}), "a symbolic link"));
+  CHECK(fs::is_symlink(job.dir.file("link")));
   fs::create_symlink("/etc/passwd", model + "/merges.txt.link");
   CHECK(says(run_eet({"convert", job.model, model, "--force"}), "holds merges.txt.link"));
 }
