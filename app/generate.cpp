@@ -42,6 +42,7 @@
 #include "app/output_format.h"
 #include "app/validate.h"
 #include "lib/device.h"
+#include "lib/files/regular_file.h"
 #include "weights_tools/checkpoint.h"
 
 namespace eet {
@@ -67,6 +68,11 @@ JobIdentity identify(const GenerateOptions& options, const ModelFiles& files,
   JobIdentity job;
   job.program = "eet " EET_VERSION;
   job.model = files.fingerprint();
+  if (!options.config_policy.ignored.empty()) {  // then it is another model
+    std::string text = concat(job.model.low, ' ', job.model.high);
+    for (const std::string& key : options.config_policy.ignored) text += '\n' + key;
+    job.model = hash128(text);
+  }
   job.device = engine.reports().front().kind;
   job.dtype = dtype_name(engine.dtype());
   job.format = options.format;
@@ -130,22 +136,26 @@ std::optional<int64_t> input_bytes_of_shard(const RequestReader& reader, const S
   return *bytes / static_cast<int64_t>(shard.count);
 }
 
-// What conversations are rendered with, for shards to have in common.
+// What conversations are rendered with, for shards to have in common. The model's own template is
+// part of the model.
 std::string describe(const ChatSettings& chat) {
-  return concat(chat.wraps_prompts, '\n', chat.variables.dump(), '\n', chat.template_file, '\n',
+  constexpr size_t kMaxTemplateBytes = size_t{64} << 20;  // it has been read before
+  const std::string source =
+      chat.template_file.empty()
+          ? std::string()
+          : read_regular_file(chat.template_file, kMaxTemplateBytes, Links::kAnywhere);
+  return concat(chat.wraps_prompts, '\n', chat.variables.dump(), '\n', source, '\n',
                 chat.system_prompt ? "system:" + *chat.system_prompt : "");
 }
 
 // Hash of all flags that results may depend on, beside the rows.
 Hash128 flags_hash(const GenerateOptions& options, const JobIdentity& identity) {
-  std::string settings = describe(options.chat);
-  for (const std::string& key : options.config_policy.ignored) settings += '\n' + key;
-  return shards_hash(identity, options.row_defaults(), settings);
+  return shards_hash(identity, options.row_defaults(), describe(options.chat));
 }
 
 // Of all that may change a finished row's result, beside the row: the device's kind, too.
-Hash128 journal_hash(const GenerateOptions& options, const JobIdentity& identity) {
-  const Hash128 flags = flags_hash(options, identity);
+Hash128 journal_hash(const GenerateOptions& options, const JobIdentity& identity,
+                     const Hash128& flags) {
   const Hash128 job = job_hash(identity);
   const std::optional<int64_t>& time = options.chat.start_time;
   return hash128(concat(flags.low, ' ', flags.high, ' ', job.low, ' ', job.high,
@@ -162,7 +172,7 @@ std::optional<ShardTime> shard_time(const ModelChat& chat, int64_t start) {
 
 // Puts a file beside a shard's output that says what it is a part of, once the output is complete
 // and the input is at its end.
-void describe_shard(const GenerateOptions& options, const JobIdentity& identity,
+void describe_shard(const GenerateOptions& options, const Hash128& flags,
                     const RequestReader& reader, const std::optional<ShardTime>& time) {
   const Shard& shard = options.input_options.shard;
   if (shard.count == 1) return;
@@ -174,8 +184,8 @@ void describe_shard(const GenerateOptions& options, const JobIdentity& identity,
   std::vector<char> piece(size_t{1} << 18);
   while (rows.read(piece) > 0) {
   }
-  write_shard_check(options.output, {shard, reader.input_rows(), reader.content_hash(),
-                                     flags_hash(options, identity).low, rows.hash(), time});
+  write_shard_check(options.output, {shard, reader.input_rows(), reader.content_hash(), flags.low,
+                                     rows.hash(), time});
 }
 
 // Before anything runs again: how many finished rows of a journal will, as they were made with
@@ -291,7 +301,8 @@ int run_process(GenerateOptions options, const std::vector<Restart>& restarts) {
   const Stopwatch job_watch;
   const JobIdentity identity = identify(options, files, engine);
   const int64_t now = options.chat.start_time.value_or(seconds_now());
-  CompletionSink& sink = output.start(identity, journal_hash(options, identity), now);
+  const Hash128 flags = flags_hash(options, identity);
+  CompletionSink& sink = output.start(identity, journal_hash(options, identity, flags), now);
   if (!restarts.empty()) require_same_job(output);
   const int64_t start = options.chat.start_time.value_or(output.start_seconds(now));
   chat.set_start(start);
@@ -321,7 +332,7 @@ int run_process(GenerateOptions options, const std::vector<Restart>& restarts) {
   bool complete = false;
   try {
     complete = run_to_the_end(
-        job, sink, [&] { describe_shard(options, identity, reader, shard_time(chat, start)); });
+        job, sink, [&] { describe_shard(options, flags, reader, shard_time(chat, start)); });
   } catch (const DeviceFault& fault) {
     progress.finish();
     const Restart end = {fault.what(), job.counts().rows - job.counts().served_rows,

@@ -41,6 +41,42 @@ TEST_CASE("a change of any byte of the weights, with the old time of change, is 
   }
 }
 
+TEST_CASE("a model that is read without one of its keys is another model") {
+  SmallJob job;
+  const std::string config = job.copy_model("tales-gpt2") + "/config.json";
+  nlohmann::json keys = nlohmann::json::parse(read_text(config));
+  keys["layer_norm_epsilon"] = 0.5;
+  std::ofstream(config) << keys.dump();
+  CHECK(job.run({"--keep-journal"}).exit_code == 0);
+  const std::vector<std::string> ignored = {"--ignore-config", "layer_norm_epsilon"};
+  CHECK(served_rows(job, ignored) == 0);
+  CHECK(served_rows(job, ignored) == 1);
+  CHECK(served_rows(job) == 0);
+}
+
+TEST_CASE("shards that were rendered with different templates are not joined") {
+  SmallJob job;
+  job.copy_model("tales-gpt2");
+  const std::string row = R"({"messages":[{"role":"user","content":"hi"}],"max_tokens":2})";
+  job.dir.write("in.jsonl", row + "\n" + row + "\n");
+  const std::string first = job.dir.file("0.jsonl");
+  const std::string second = job.dir.file("1.jsonl");
+  const auto run_shard = [&](const std::string& shard, const std::string& output,
+                             const std::string& source) {
+    job.output = output;
+    const std::string file = job.dir.write("t.jinja", source);
+    CHECK(job.run({"--overwrite", "--shard", shard, "--chat-template", file}).exit_code == 0);
+  };
+  const auto merged = [&] {
+    return run_eet({"merge", "-o", job.dir.file("all.jsonl"), first, second});
+  };
+  run_shard("0/2", first, "a {{ messages[0].content }}");
+  run_shard("1/2", second, "b {{ messages[0].content }}");
+  CHECK(says(merged(), "expected shards of one job"));
+  run_shard("1/2", second, "a {{ messages[0].content }}");
+  CHECK(merged().exit_code == 0);
+}
+
 TEST_CASE("of the weights beside a model those that are read count, in folders below it too") {
   SmallJob job;
   const std::string model = job.copy_model("tales-gpt2");
