@@ -2,16 +2,18 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <optional>
+#include <sstream>
 #include <string_view>
 #include <system_error>
 
 #include "lib/core/error.h"
+#include "lib/files/regular_file.h"
 
 namespace eet {
 namespace {
 
+constexpr size_t kMaxBytes = size_t{256} << 20;
 constexpr int kMaxTokens = 1 << 24;  // far above every model's positions
 
 std::optional<int> parse_tokens(std::string_view text) {
@@ -35,6 +37,14 @@ std::optional<RequestLengths> parse_line(std::string_view line) {
   return RequestLengths{std::max(1, *prompt_tokens), std::max(1, *new_tokens)};
 }
 
+std::string text_of(const std::string& path) {
+  try {
+    return read_regular_file(path, kMaxBytes, Links::kAnywhere);
+  } catch (const FileError& error) {
+    throw Error(error.what());
+  }
+}
+
 void cut(int& tokens, int limit) {
   if (limit > 0) tokens = std::min(tokens, limit);
 }
@@ -42,8 +52,7 @@ void cut(int& tokens, int limit) {
 }  // namespace
 
 std::vector<RequestLengths> read_lengths_file(const std::string& path, const LengthLimits& limits) {
-  std::ifstream file(path);
-  require(file.is_open(), path, ": cannot open the lengths");
+  std::istringstream file(text_of(path));
   std::vector<RequestLengths> requests;
   std::string line;
   for (int64_t number = 1; std::getline(file, line); ++number) {

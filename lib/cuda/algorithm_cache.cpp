@@ -3,14 +3,16 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
+#include <memory>
 #include <sstream>
 #include <system_error>
 #include <utility>
 
 #include "lib/core/error.h"
+#include "lib/files/regular_file.h"
 
 namespace eet {
 namespace {
@@ -19,6 +21,20 @@ namespace fs = std::filesystem;
 
 constexpr const char* kFirstLine = "eet algorithms 1";
 constexpr size_t kMaxLines = 100'000;
+constexpr size_t kMaxBytes = size_t{64} << 20;
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+// Of a regular file; nothing where there is none that can be read.
+std::string text_of(const fs::path& path) {
+  try {
+    return read_regular_file(path, kMaxBytes, Links::kAnywhere);
+  } catch (const FileError&) {
+    return {};
+  }
+}
 
 }  // namespace
 
@@ -53,7 +69,7 @@ void AlgorithmCache::save() noexcept {
 }
 
 AlgorithmCache::Lines AlgorithmCache::read(const fs::path& path) {
-  std::ifstream file(path);
+  std::istringstream file(path.empty() ? std::string() : text_of(path));
   std::string line;
   if (!std::getline(file, line) || line != kFirstLine) return {};
   Lines lines;
@@ -69,15 +85,19 @@ AlgorithmCache::Lines AlgorithmCache::read(const fs::path& path) {
 }
 
 void AlgorithmCache::write(const fs::path& path) const {
-  std::ofstream file(path);
-  file << kFirstLine << '\n';
+  std::ostringstream lines;
+  lines << kFirstLine << '\n';
   for (const auto& [product, algorithm] : known_) {
-    file << product << std::hex;
-    for (const uint64_t word : algorithm) file << ' ' << word;
-    file << std::dec << '\n';
+    lines << product << std::hex;
+    for (const uint64_t word : algorithm) lines << ' ' << word;
+    lines << std::dec << '\n';
   }
-  file.close();
-  require(file.good(), path.string(), ": cannot write");
+  const std::string text = lines.str();
+  // "x": a file or a link that is there already is not ours.
+  std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "wxe"));
+  require(file && std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() &&
+              std::fclose(file.release()) == 0,
+          path.string(), ": cannot write");
 }
 
 fs::path user_cache_file(const std::string& name) {

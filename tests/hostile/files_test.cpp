@@ -33,6 +33,18 @@ TEST_CASE("a pipe or a device in the place of a model's file is refused at once"
   }
 }
 
+TEST_CASE("a pipe or a device in the place of recorded lengths is refused at once") {
+  const SmallJob job;
+  const std::string pipe = job.dir.file("lengths.csv");
+  ::mkfifo(pipe.c_str(), 0666);
+  for (const std::string& file : {pipe, std::string("/dev/zero")}) {
+    const EetResult result =
+        run_eet({"bench", "-m", job.model, "--device", "cpu", "--lengths", file});
+    CHECK(result.exit_code == 1);
+    CHECK(says(result, "expected a regular file"));
+  }
+}
+
 TEST_CASE("values of generation_config.json that no row could have are the file's fault") {
   for (const char* values :
        {R"({"temperature":1e300})", R"({"max_new_tokens":0})", R"({"repetition_penalty":-1})",
