@@ -49,6 +49,15 @@ TEST_CASE("an output that is a link to nothing is written where the link leads")
   CHECK(fs::is_regular_file(job.dir.file("scratch/out.jsonl")));
 }
 
+TEST_CASE("a name that has just room for its journal's is good for an output") {
+  SmallJob job;
+  job.output = job.dir.file(std::string(243, 'x'));
+  const EetResult result = job.run();
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 0);
+  CHECK(fs::file_size(job.output) > 0);
+}
+
 TEST_CASE("links that lead in a circle are refused") {
   const SmallJob job;
   fs::create_symlink("out.jsonl", job.output);

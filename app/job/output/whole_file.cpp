@@ -22,12 +22,16 @@ fs::path directory_of(const std::string& path) {
 }
 
 // Calls `take(name)` with names beside `path` until one is new; gives that. `take` returns whether
-// it succeeded, with errno set where it did not.
+// it succeeded, with errno set where it did not. The longest name of a file is 255 bytes.
 template <typename Take>
 std::string take_new_name(const std::string& path, Take take) {
   constexpr int kMaxNames = 1000;
+  constexpr size_t kKeptBytes = 200;
+  const fs::path whole = path;
+  const std::string kept = whole.filename().string().substr(0, kKeptBytes);
+  const std::string base = (whole.parent_path() / kept).string();
   for (int i = 0;; ++i) {
-    std::string name = concat(path, ".eet-partial-", ::getpid(), '-', i);
+    std::string name = concat(base, ".eet-partial-", ::getpid(), '-', i);
     if (take(name)) return name;
     require_call(errno == EEXIST && i < kMaxNames, name, ": cannot create: ");
   }
