@@ -1,8 +1,17 @@
 #include "tokenizer/byte_trie.h"
 
+#include <string>
 #include <utility>
 
+#include "tokenizer/tokenizer.h"
+
 namespace eet {
+namespace {
+
+// Several times those of the largest vocabularies; a node takes some 50 bytes.
+constexpr size_t kMaxNodes = size_t{1} << 23;
+
+}  // namespace
 
 ByteTrie::ByteTrie() : edges_(16), values_(1, kNone) {
   first_.fill(kNone);
@@ -32,6 +41,11 @@ void ByteTrie::insert(std::string_view key, int32_t value) {
   for (char byte : key) {
     int32_t next = child(node, byte);
     if (next == kNone) {
+      if (values_.size() == kMaxNodes) {
+        throw TokenizerError("the tokenizer's tokens have more than " + std::to_string(kMaxNodes) +
+                             " bytes, those of equal beginnings counted once; no tokenizer needs "
+                             "so many");
+      }
       next = static_cast<int32_t>(values_.size());
       values_.push_back(kNone);
       if (node == kRoot) {

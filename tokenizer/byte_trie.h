@@ -15,7 +15,8 @@ class ByteTrie {
 
   ByteTrie();
 
-  // `value`, from 0 up, replaces that of an equal key. Keys are not empty.
+  // `value`, from 0 up, replaces that of an equal key. Keys are not empty. Throws TokenizerError
+  // when the tree would take hundreds of megabytes.
   void insert(std::string_view key, int32_t value);
 
   bool empty() const { return values_.size() == 1; }

@@ -88,7 +88,7 @@ bool JournalSink::for_each_row(const std::function<void(std::string_view)>& take
     }
   }
   damaged_ = !stopped && taken < num_rows_;
-  require(!damaged_, journal_.name(), ": ", taken, " of ", num_rows_,
+  require(!damaged_, journal_.name(), ": not all of ", num_rows_,
           " rows can be read: the disk changed what was written to it; --resume does the others "
           "again");
   return !stopped;
