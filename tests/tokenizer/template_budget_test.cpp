@@ -129,6 +129,12 @@ TEST_CASE("what one statement or call looks through counts") {
   }
 }
 
+TEST_CASE("an error does not repeat a long text") {
+  const std::string text = "{{ raise_exception(messages[0].content) }}";
+  CHECK(error_of(text) == "template:1: chat template: " + std::string(4096, 'a') + "...");
+  CHECK(error_of("{{ {}[messages[0].content].b }}").size() < 5000);
+}
+
 TEST_CASE("names of a template have a length that nobody needs more of") {
   const std::string name(1000, 'a');
   CHECK(error_of("{% set " + name + " = 1 %}{{ " + name + " }}").empty());
