@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   eet::reserve_standard_streams();
   eet::note_inherited_files();
   eet::report_mapped_file_errors();
+  eet::report_missing_memory();
   // A reader of stdout that goes away is an error with a message, not a silent death.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // nor a limit on file sizes
