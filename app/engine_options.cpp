@@ -9,6 +9,7 @@
 #include <map>
 #include <string_view>
 
+#include "app/cli/number_range.h"
 #include "lib/core/dtype.h"
 #include "lib/parallel/engine_group.h"
 
@@ -105,7 +106,7 @@ void add_engine_options(CLI::App& command, EngineOptions& engine, std::string& s
   command
       .add_option("--gpu-memory-utilization", engine.gpu_memory_utilization,
                   "Share of the GPU's memory that may be used")
-      ->check(CLI::Range(0.01, 1.0))
+      ->check(number_from(0.01, 1.0))
       ->capture_default_str()
       ->group(group);
   command.add_option("-t,--threads", engine.num_threads, "CPU threads (default: all cores)")

@@ -7,6 +7,8 @@
 #include <map>
 #include <string>
 
+#include "app/cli/number_range.h"
+
 namespace eet {
 namespace {
 
@@ -55,7 +57,7 @@ void add_safety_options(CLI::App& command, SafetyOptions& options) {
             options.sync.seconds = std::chrono::duration<double>(seconds);
           },
           "A loss of power costs at most this much work; a killed program next to none")
-      ->check(CLI::Range(0.0, 3600.0))
+      ->check(number_from(0.0, 3600.0))
       ->default_str("1")
       ->group(group);
   command

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/bench/int_list.h"
+#include "app/cli/number_range.h"
 #include "app/config_options.h"
 #include "app/engine_options.h"
 #include "lib/core/error.h"
@@ -83,7 +84,7 @@ void add_test_options(CLI::App& command, BenchOptions& options) {
   command
       .add_option("--ragged", tests.pad_fraction,
                   "Prompts of different lengths: share of the batch that left-padding would waste")
-      ->check(CLI::Range(0.0, 0.95))
+      ->check(number_from(0.0, 0.95))
       ->capture_default_str()
       ->group(group);
   command

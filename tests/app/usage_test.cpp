@@ -34,6 +34,7 @@ TEST_CASE("usage errors are one readable line that begins like every other error
       {with({"--max-num-seqs", "0"}), "--max-num-seqs: expected a number above 0, got 0"},
       {with({"--threads", "-1"}), "--threads: expected a number above 0, got -1"},
       {with({"--gpu-memory-utilization", "2"}), "expected a number from 0.01 to 1, got 2"},
+      {with({"--journal-sync-seconds", "nan"}), "expected a number from 0 to 3600, got nan"},
       {with({"--max-tokens", "many"}), "--max-tokens: expected an integer, got many"},
       {with({"--max-tokens", "99999999999"}), "expected a smaller integer, got 99999999999"},
       {with({"--top-p", "high"}), "--top-p: expected a number, got high"},
