@@ -5,6 +5,11 @@
 #include "tokenizer/utf8.h"
 
 namespace eet {
+namespace {
+
+constexpr char kNotUtf8 = '\xFF';
+
+}  // namespace
 
 void Utf16Decoder::push_unit(char16_t unit, std::string& out) {
   const bool is_high = unit >= 0xD800 && unit < 0xDC00;
@@ -14,12 +19,12 @@ void Utf16Decoder::push_unit(char16_t unit, std::string& out) {
       append_code_point(out, 0x10000 + ((char32_t{high} & 0x3FFU) << 10U) + (unit & 0x3FFU));
       return;
     }
-    out += kReplacementCharacter;
+    out += kNotUtf8;
   }
   if (is_high) {
     high_surrogate_ = unit;
   } else if (is_low) {
-    out += kReplacementCharacter;
+    out += kNotUtf8;
   } else {
     append_code_point(out, unit);
   }
@@ -38,8 +43,8 @@ void Utf16Decoder::push(std::string_view bytes, std::string& out) {
 }
 
 void Utf16Decoder::finish(std::string& out) {
-  if (std::exchange(high_surrogate_, 0) != 0) out += kReplacementCharacter;
-  if (std::exchange(has_first_byte_, false)) out += kReplacementCharacter;
+  if (std::exchange(high_surrogate_, 0) != 0) out += kNotUtf8;
+  if (std::exchange(has_first_byte_, false)) out += kNotUtf8;
 }
 
 }  // namespace eet

@@ -8,7 +8,8 @@
 namespace eet {
 
 // Takes the bytes of a text, without its byte order mark, in pieces of any size. A surrogate
-// without its other half, and half a unit at the end, become U+FFFD.
+// without its other half, and half a unit at the end, become a byte that UTF-8 does not have: the
+// row is refused as one of invalid UTF-8 is.
 class Utf16Decoder {
  public:
   explicit Utf16Decoder(bool big_endian) : big_endian_(big_endian) {}
