@@ -105,7 +105,9 @@ TEST_CASE("a tokenizer.json of wrong types is refused with the place") {
   check_refused(R"({"model": "BPE"})", "model: expected an object, got \"BPE\"");
   check_refused(R"({"added_tokens": [{"id": 4194304, "content": "x"}]})", "added_tokens[0].id");
   nlohmann::json long_token;
-  long_token["added_tokens"] = {{{"id", 2048}, {"content", std::string(9'000'000, 'x')}}};
+  std::string nine_million;
+  while (nine_million.size() < 9'000'000) nine_million += std::string(1'000'000, 'x');
+  long_token["added_tokens"] = {{{"id", 2048}, {"content", nine_million}}};
   check_refused(long_token.dump().c_str(), "have more than 8388608 bytes");
   check_refused(R"({"added_tokens": [{"id": 5000, "content": 1}]})", "added_tokens[0].content");
   check_refused(
