@@ -42,7 +42,6 @@
 #include "app/output_format.h"
 #include "app/validate.h"
 #include "lib/device.h"
-#include "lib/files/regular_file.h"
 #include "weights_tools/checkpoint.h"
 
 namespace eet {
@@ -138,19 +137,16 @@ std::optional<int64_t> input_bytes_of_shard(const RequestReader& reader, const S
 
 // What conversations are rendered with, for shards to have in common. The model's own template is
 // part of the model.
-std::string describe(const ChatSettings& chat) {
-  constexpr size_t kMaxTemplateBytes = size_t{64} << 20;  // it has been read before
-  const std::string source =
-      chat.template_file.empty()
-          ? std::string()
-          : read_regular_file(chat.template_file, kMaxTemplateBytes, Links::kAnywhere);
-  return concat(chat.wraps_prompts, '\n', chat.variables.dump(), '\n', source, '\n',
-                chat.system_prompt ? "system:" + *chat.system_prompt : "");
+std::string describe(const ChatSettings& settings, const ModelChat& chat) {
+  return concat(settings.wraps_prompts, '\n', settings.variables.dump(), '\n',
+                chat.named_template(), '\n',
+                settings.system_prompt ? "system:" + *settings.system_prompt : "");
 }
 
 // Hash of all flags that results may depend on, beside the rows.
-Hash128 flags_hash(const GenerateOptions& options, const JobIdentity& identity) {
-  return shards_hash(identity, options.row_defaults(), describe(options.chat));
+Hash128 flags_hash(const GenerateOptions& options, const JobIdentity& identity,
+                   const ModelChat& chat) {
+  return shards_hash(identity, options.row_defaults(), describe(options.chat, chat));
 }
 
 // Of all that may change a finished row's result, beside the row: the device's kind, too.
@@ -301,7 +297,7 @@ int run_process(GenerateOptions options, const std::vector<Restart>& restarts) {
   const Stopwatch job_watch;
   const JobIdentity identity = identify(options, files, engine);
   const int64_t now = options.chat.start_time.value_or(seconds_now());
-  const Hash128 flags = flags_hash(options, identity);
+  const Hash128 flags = flags_hash(options, identity, chat);
   CompletionSink& sink = output.start(identity, journal_hash(options, identity, flags), now);
   if (!restarts.empty()) require_same_job(output);
   const int64_t start = options.chat.start_time.value_or(output.start_seconds(now));

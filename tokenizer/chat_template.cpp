@@ -68,7 +68,7 @@ void finish_special_tokens(const std::filesystem::path& directory,
 
 ChatTemplate::ChatTemplate(std::string_view source, std::string name,
                            nlohmann::ordered_json variables)
-    : name_(std::move(name)), variables_(std::move(variables)) {
+    : source_(source), name_(std::move(name)), variables_(std::move(variables)) {
   try {
     template_ = std::make_shared<const jinja::Template>(source);
   } catch (const jinja::Error& error) {

@@ -60,9 +60,12 @@ class ChatTemplate {
   // only strings: then a list should stay one. Found out by rendering one.
   bool takes_parts() const;
 
+  const std::string& source() const { return source_; }
+
  private:
   static nlohmann::ordered_json special_tokens_of(const std::filesystem::path& directory);
 
+  std::string source_;
   std::string name_;
   std::shared_ptr<const jinja::Template> template_;
   nlohmann::ordered_json variables_;

@@ -57,6 +57,10 @@ class ModelChat {
 
   bool wraps_prompts() const { return settings_.wraps_prompts; }
   bool has_template() const { return template_.has_value(); }
+  // The text of the template that the settings named; empty where they named none.
+  std::string_view named_template() const {
+    return settings_.template_file.empty() ? std::string_view() : template_->source();
+  }
 
  private:
   std::string render_list(nlohmann::ordered_json messages, const ChatOptions& options) const;
