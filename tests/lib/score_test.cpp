@@ -9,32 +9,16 @@
 #include <map>
 #include <random>
 
-#include "tests/lib/small_engine.h"
+#include "tests/lib/generated_samples.h"
 
 namespace eet::test {
 namespace {
 
-struct Scores {
-  std::vector<int32_t> tokens;
-  std::vector<float> logprobs;
-  std::vector<bool> is_argmax;
-  FinishReason finish = FinishReason::kNone;
-  bool operator==(const Scores& other) const {
-    return tokens == other.tokens && is_argmax == other.is_argmax && finish == other.finish &&
-           same_bits(logprobs, other.logprobs);
-  }
-};
-
-std::map<uint64_t, Scores> score(Engine& engine, const std::vector<Request>& requests) {
-  std::map<uint64_t, Scores> rows;
-  for (const TokenOutput& output : run_engine(engine, requests)) {
-    Scores& row = rows[output.row];
-    CHECK(row.finish == FinishReason::kNone);
-    CHECK(output.sample == 0);
-    row.tokens.push_back(output.token_id);
-    row.logprobs.push_back(output.logprob);
-    row.is_argmax.push_back(output.is_argmax);
-    row.finish = output.finish;
+std::map<uint64_t, Sample> score(Engine& engine, const std::vector<Request>& requests) {
+  std::map<uint64_t, Sample> rows;
+  for (const auto& entry : generate(engine, requests)) {
+    CHECK(entry.first.second == 0);
+    rows[entry.first.first] = entry.second;
   }
   return rows;
 }
@@ -62,10 +46,10 @@ TEST_CASE("scores have the same bits in any batch, order, pass size and prompt p
   EngineOptions options = cpu_options();
   options.max_num_seqs = 1;
   Engine alone_engine(small_config(), {}, options);
-  const std::map<uint64_t, Scores> alone = score(alone_engine, requests);
+  const std::map<uint64_t, Sample> alone = score(alone_engine, requests);
   REQUIRE(alone.size() == requests.size());
   for (const Request& request : requests) {
-    const Scores& scores = alone.at(request.row);
+    const Sample& scores = alone.at(request.row);
     CHECK(std::equal(scores.tokens.begin(), scores.tokens.end(),
                      request.prompt.begin() + *request.score_from, request.prompt.end()));
     CHECK(scores.finish == FinishReason::kStop);
@@ -99,14 +83,14 @@ TEST_CASE("what greedy decoding chose is scored with the same log-probabilities,
     logprobs.push_back(output.logprob);
   }
   scored.score_from = 140;
-  const Scores scores = score(engine, {scored}).at(3);
+  const Sample scores = score(engine, {scored}).at(3);
   REQUIRE(scores.logprobs.size() == logprobs.size());
   for (size_t i = 0; i < logprobs.size(); ++i) {
     CHECK(scores.logprobs[i] == doctest::Approx(logprobs[i]).epsilon(1e-5));
     CHECK(scores.is_argmax[i]);
   }
   scored.prompt[150] = (scored.prompt[150] + 1) % 97;
-  const Scores other = score(engine, {scored}).at(3);
+  const Sample other = score(engine, {scored}).at(3);
   CHECK_FALSE(other.is_argmax[10]);
   CHECK(other.logprobs[10] < scores.logprobs[10]);
   CHECK(other.logprobs[9] == scores.logprobs[9]);
